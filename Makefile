@@ -1,0 +1,29 @@
+# queuectl: build, test, install.  `make`, `make demo`, `make check`.
+.POSIX:
+
+CC = cc
+CFLAGS = -O2
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wconversion
+PREFIX = /usr/local
+BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+
+VERSION = 0.1.0
+SRC = json.c job.c
+HDR = buf.h job.h json.h
+OBJ = $(SRC:.c=.o)
+UNIT = tests/check_json tests/check_job tests/check_spool
+
+all: $(OBJ)
+
+queuectl: $(OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+
+# Every object depends on every header: there are few, and it is always right.
+$(OBJ): $(HDR)
+
+.c.o:
+	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+clean:
+	rm -f queuectl queuectl-* $(OBJ) $(UNIT)

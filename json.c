@@ -1,0 +1,552 @@
+/*
+ * json.c: strict JSON, by recursive descent.
+ *
+ * The text is read once from left to right, and positions are counted on the
+ * way by a mark that only moves forward, so the time is linear in the length
+ * of the text whatever it holds.  The recursion is bounded by JSON_DEPTH.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "json.h"
+
+struct parser {
+	const char *p, *end;     /* what is still unread */
+	const char *mark;        /* a place already passed... */
+	size_t line, column;     /* ...and its position */
+	int depth;               /* arrays and objects that are open */
+	struct buf scratch;      /* the string being decoded */
+	struct json_error *error;
+};
+
+static struct json *parse_value(struct parser *);
+
+/*
+ * The length of the UTF-8 character at p, 0 if there is none.  The second
+ * byte's range rules out overlong forms, surrogates and what is beyond
+ * U+10FFFF (RFC 3629, section 4).
+ */
+static size_t
+utf8_length(const char *p, const char *end)
+{
+	const unsigned char *s = (const unsigned char *)p;
+	size_t left = (size_t)(end - p), n, i;
+	unsigned low = 0x80, high = 0xbf;
+
+	if (left == 0)
+		return 0;
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (left < n || s[1] < low || s[1] > high)
+		return 0;
+	for (i = 2; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return n;
+}
+
+bool
+json_utf8(const char *s, size_t len)
+{
+	const char *end = s + len;
+	size_t n;
+
+	for (; s < end; s += n) {
+		n = utf8_length(s, end);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Moves the mark to `at`, which lies not before it. */
+static void
+mark(struct parser *s, const char *at)
+{
+	for (; s->mark < at; s->mark++) {
+		if (*s->mark == '\n') {
+			s->line++;
+			s->column = 1;
+		} else if (((unsigned char)*s->mark & 0xc0) != 0x80) {
+			s->column++;
+		}
+	}
+}
+
+/* Always false; so an error is one statement.  `at` before the mark means the
+ * mark. */
+static bool
+fail(struct parser *s, const char *at, const char *what)
+{
+	mark(s, at);
+	*s->error = (struct json_error){ s->line, s->column, what };
+	return false;
+}
+
+static bool
+fail_memory(struct parser *s)
+{
+	*s->error = (struct json_error){ 0, 0, "out of memory" };
+	return false;
+}
+
+static void
+skip_space(struct parser *s)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' ||
+	    *s->p == '\n' || *s->p == '\r'))
+		s->p++;
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static char *
+copy(struct parser *s, const char *p, size_t n)
+{
+	char *text = malloc(n + 1);
+
+	if (!text) {
+		fail_memory(s);
+		return NULL;
+	}
+	if (n)
+		memcpy(text, p, n);
+	text[n] = '\0';
+	return text;
+}
+
+/* Reads XXXX of \uXXXX. */
+static bool
+parse_hex(struct parser *s, unsigned *code)
+{
+	int i;
+	char c;
+
+	*code = 0;
+	for (i = 0; i < 4; i++) {
+		c = s->p < s->end ? *s->p : '\0';
+		if (is_digit(c))
+			*code = *code * 16 + (unsigned)(c - '0');
+		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+			*code = *code * 16 + (unsigned)((c | 0x20) - 'a') + 10;
+		else
+			return false;
+		s->p++;
+	}
+	return true;
+}
+
+static void
+add_utf8(struct buf *b, unsigned code)
+{
+	if (code < 0x80) {
+		buf_putc(b, (char)code);
+		return;
+	}
+	if (code < 0x800) {
+		buf_putc(b, (char)(0xc0 | code >> 6));
+	} else {
+		if (code < 0x10000) {
+			buf_putc(b, (char)(0xe0 | code >> 12));
+		} else {
+			buf_putc(b, (char)(0xf0 | code >> 18));
+			buf_putc(b, (char)(0x80 | (code >> 12 & 0x3f)));
+		}
+		buf_putc(b, (char)(0x80 | (code >> 6 & 0x3f)));
+	}
+	buf_putc(b, (char)(0x80 | (code & 0x3f)));
+}
+
+/* Behind "\u", which began at `at`. */
+static bool
+parse_unicode(struct parser *s, const char *at)
+{
+	static const char digits[] = "\\u needs four hexadecimal digits";
+	unsigned code, low;
+
+	if (!parse_hex(s, &code))
+		return fail(s, at, digits);
+	if (code == 0)
+		return fail(s, at, "\\u0000 is not allowed");
+	if (code >= 0xd800 && code < 0xe000) {
+		if (code >= 0xdc00 || s->end - s->p < 2 ||
+		    s->p[0] != '\\' || s->p[1] != 'u')
+			return fail(s, at, "unpaired surrogate");
+		s->p += 2;
+		if (!parse_hex(s, &low))
+			return fail(s, at + 6, digits);
+		if (low < 0xdc00 || low > 0xdfff)
+			return fail(s, at, "unpaired surrogate");
+		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+	}
+	add_utf8(&s->scratch, code);
+	return true;
+}
+
+/* At a backslash that is not the last byte. */
+static bool
+parse_escape(struct parser *s)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *at = s->p, *found;
+
+	s->p += 2;
+	if (at[1] == 'u')
+		return parse_unicode(s, at);
+	found = at[1] ? strchr(from, at[1]) : NULL;
+	if (!found)
+		return fail(s, at, "unknown escape in a string (a backslash "
+		    "is written \\\\)");
+	buf_putc(&s->scratch, to[found - from]);
+	return true;
+}
+
+/* At an opening quote, which an unclosed string is reported at. */
+static char *
+parse_string(struct parser *s)
+{
+	const char *run;
+	size_t n;
+
+	mark(s, s->p);
+	buf_clear(&s->scratch);
+	for (run = ++s->p; s->p < s->end && *s->p != '"';) {
+		if (*s->p == '\\' && s->end - s->p > 1) {
+			buf_add(&s->scratch, run, (size_t)(s->p - run));
+			if (!parse_escape(s))
+				return NULL;
+			run = s->p;
+			continue;
+		}
+		if ((unsigned char)*s->p < 0x20) {
+			fail(s, s->p, *s->p == '\n' ? "control character in a "
+			    "string (write \\n for a newline)" :
+			    "control character in a string (write \\t for a "
+			    "tab, \\u00XX for others)");
+			return NULL;
+		}
+		n = utf8_length(s->p, s->end);
+		if (n == 0) {
+			fail(s, s->p, "not UTF-8");
+			return NULL;
+		}
+		s->p += n;
+	}
+	if (s->p == s->end) {
+		fail(s, s->mark, "a string is not closed");
+		return NULL;
+	}
+	buf_add(&s->scratch, run, (size_t)(s->p++ - run));
+	if (s->scratch.failed) {
+		fail_memory(s);
+		return NULL;
+	}
+	return copy(s, s->scratch.p, s->scratch.n);
+}
+
+static bool
+skip_digits(struct parser *s, const char *what)
+{
+	if (s->p == s->end || !is_digit(*s->p))
+		return fail(s, s->p, what);
+	while (s->p < s->end && is_digit(*s->p))
+		s->p++;
+	return true;
+}
+
+static bool
+parse_number(struct parser *s, struct json *v)
+{
+	const char *begin = s->p, *digits;
+
+	if (*s->p == '-')
+		s->p++;
+	digits = s->p;
+	if (!skip_digits(s, "a digit must follow '-'"))
+		return false;
+	if (*digits == '0' && s->p - digits > 1)
+		return fail(s, digits, "numbers have no leading zeros");
+	if (s->p < s->end && *s->p == '.') {
+		s->p++;
+		if (!skip_digits(s, "a digit must follow the decimal point"))
+			return false;
+	}
+	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+		s->p++;
+		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+			s->p++;
+		if (!skip_digits(s, "a digit must follow the exponent's 'e'"))
+			return false;
+	}
+	v->type = JSON_NUMBER;
+	v->text = copy(s, begin, (size_t)(s->p - begin));
+	return v->text != NULL;
+}
+
+static bool
+parse_word(struct parser *s, struct json *v)
+{
+	static const struct {
+		const char *word;
+		enum json_type type;
+	} words[] = {
+		{ "null", JSON_NULL }, { "false", JSON_FALSE },
+		{ "true", JSON_TRUE },
+	};
+	const char *begin = s->p;
+	size_t i, n;
+
+	while (s->p < s->end && (is_letter(*s->p) || is_digit(*s->p) ||
+	    *s->p == '_'))
+		s->p++;
+	n = (size_t)(s->p - begin);
+	for (i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strlen(words[i].word) == n &&
+		    memcmp(words[i].word, begin, n) == 0) {
+			v->type = words[i].type;
+			return true;
+		}
+	}
+	return fail(s, begin, "unknown word (JSON has true, false and null; "
+	    "strings are in double quotes)");
+}
+
+/* One element, or one member with its name; NULL: failed. */
+static struct json *
+parse_item(struct parser *s, bool object)
+{
+	struct json *item;
+	char *key = NULL;
+
+	skip_space(s);
+	if (object) {
+		if (s->p < s->end && *s->p != '"') {
+			fail(s, s->p, "a member begins with its name in "
+			    "double quotes");
+			return NULL;
+		}
+		if (s->p < s->end)
+			key = parse_string(s);
+		else
+			fail(s, s->p, "the text ends inside an object");
+		if (!key)
+			return NULL;
+		skip_space(s);
+		if (s->p == s->end || *s->p != ':') {
+			fail(s, s->p, "expected ':' after a member's name");
+			free(key);
+			return NULL;
+		}
+		s->p++;
+	}
+	item = parse_value(s);
+	if (item)
+		item->key = key;
+	else
+		free(key);
+	return item;
+}
+
+/* At '[' or '{'. */
+static bool
+parse_container(struct parser *s, struct json *v)
+{
+	bool object = *s->p == '{';
+	char close = object ? '}' : ']';
+	struct json **last = &v->child;
+
+	if (s->depth == JSON_DEPTH)
+		return fail(s, s->p, "more than 512 levels of nesting");
+	v->type = object ? JSON_OBJECT : JSON_ARRAY;
+	s->depth++;
+	s->p++;
+	skip_space(s);
+	while (s->p == s->end || *s->p != close || v->child) {
+		*last = parse_item(s, object);
+		if (!*last)
+			return false;
+		last = &(*last)->next;
+		skip_space(s);
+		if (s->p < s->end && *s->p == close)
+			break;
+		if (s->p == s->end)
+			return fail(s, s->p, object ?
+			    "the text ends inside an object" :
+			    "the text ends inside an array");
+		if (*s->p != ',')
+			return fail(s, s->p, object ?
+			    "expected ',' or '}' after a member" :
+			    "expected ',' or ']' after an element");
+		s->p++;
+	}
+	s->p++;
+	s->depth--;
+	return true;
+}
+
+static bool
+parse_into(struct parser *s, struct json *v)
+{
+	switch (*s->p) {
+	case '[':
+	case '{':
+		return parse_container(s, v);
+	case '"':
+		v->type = JSON_STRING;
+		v->text = parse_string(s);
+		return v->text != NULL;
+	case '\'':
+		return fail(s, s->p, "strings are in double quotes");
+	case '+':
+	case '.':
+		return fail(s, s->p, "numbers begin with a digit or '-'");
+	case ',':
+	case ']':
+	case '}':
+		return fail(s, s->p, "a value is missing");
+	default:
+		if (*s->p == '-' || is_digit(*s->p))
+			return parse_number(s, v);
+		if (is_letter(*s->p))
+			return parse_word(s, v);
+		return fail(s, s->p, utf8_length(s->p, s->end) ?
+		    "no JSON value begins with this character" : "not UTF-8");
+	}
+}
+
+static struct json *
+parse_value(struct parser *s)
+{
+	struct json *v;
+
+	skip_space(s);
+	if (s->p == s->end) {
+		fail(s, s->p, "the text ends where a value should be");
+		return NULL;
+	}
+	v = calloc(1, sizeof *v);
+	if (!v) {
+		fail_memory(s);
+		return NULL;
+	}
+	mark(s, s->p);
+	v->line = s->line;
+	v->column = s->column;
+	if (!parse_into(s, v)) {
+		json_free(v);
+		return NULL;
+	}
+	return v;
+}
+
+struct json *
+json_parse(const char *text, size_t len, struct json_error *error)
+{
+	struct parser s = { .line = 1, .column = 1, .error = error };
+	struct json *v = NULL;
+
+	if (!text)
+		text = "";  /* an empty struct buf has no bytes at all */
+	s.p = s.mark = text;
+	s.end = text + len;
+	skip_space(&s);
+	if (s.p == s.end)
+		fail(&s, text, len ? "nothing but white space" :
+		    "nothing at all");
+	else if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		fail(&s, text, "a byte order mark before the JSON value");
+	else
+		v = parse_value(&s);
+	if (v) {
+		skip_space(&s);
+		if (s.p < s.end) {
+			fail(&s, s.p, "text after the JSON value");
+			json_free(v);
+			v = NULL;
+		}
+	}
+	buf_free(&s.scratch);
+	return v;
+}
+
+/* Recurses into children only: at most JSON_DEPTH deep, however many
+ * siblings there are. */
+void
+json_free(struct json *v)
+{
+	struct json *next;
+
+	for (; v; v = next) {
+		next = v->next;
+		json_free(v->child);
+		free(v->key);
+		free(v->text);
+		free(v);
+	}
+}
+
+const char *
+json_type_name(enum json_type type)
+{
+	static const char *const names[] = {
+		[JSON_NULL] = "null", [JSON_FALSE] = "false",
+		[JSON_TRUE] = "true", [JSON_NUMBER] = "a number",
+		[JSON_STRING] = "a string", [JSON_ARRAY] = "an array",
+		[JSON_OBJECT] = "an object",
+	};
+
+	return names[type];
+}
+
+/* Escapes more than JSON asks for, DEL and the C1 controls: what is quoted
+ * may end up on a terminal. */
+void
+json_quote(struct buf *b, const char *s)
+{
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	const char *end = s + strlen(s), *found;
+	unsigned char c;
+	size_t n;
+
+	buf_putc(b, '"');
+	for (; s < end; s += n) {
+		c = (unsigned char)*s;
+		n = utf8_length(s, end);
+		found = strchr(from, c);
+		if (n == 0) {
+			buf_puts(b, "\xef\xbf\xbd");
+			n = 1;
+		} else if (found) {
+			buf_putc(b, '\\');
+			buf_putc(b, to[found - from]);
+		} else if (c < 0x20 || c == 0x7f) {
+			buf_printf(b, "\\u%04x", c);
+		} else if (c == 0xc2 && (unsigned char)s[1] < 0xa0) {
+			buf_printf(b, "\\u%04x", (unsigned char)s[1]);
+		} else {
+			buf_add(b, s, n);
+		}
+	}
+	buf_putc(b, '"');
+}
