@@ -9,8 +9,8 @@ BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 
 VERSION = 0.1.0
-SRC = json.c job.c
-HDR = buf.h job.h json.h
+SRC = field.c json.c job.c config.c spool.c
+HDR = buf.h config.h field.h job.h json.h spool.h
 OBJ = $(SRC:.c=.o)
 UNIT = tests/check_json tests/check_job tests/check_spool
 

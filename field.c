@@ -1,0 +1,676 @@
+/*
+ * field.c: a job as JSON.  The table of fields is what is accepted; the names
+ * that are only ever printed are in it too, so that what is printed can be
+ * read again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "field.h"
+
+struct reader {
+	struct job *job;
+	int64_t now;
+	struct buf *why;
+	const struct json *at;
+	bool delayed, at_time;     /* which of delay and run_at was there */
+};
+
+typedef bool setter(struct reader *, const struct json *);
+
+static setter set_id, set_command, set_argv, set_max_retries,
+    set_backoff_base, set_backoff_max, set_priority, set_delay, set_run_at,
+    set_timeout, set_cwd, set_env, set_stdin;
+
+static const struct field {
+	const char *name;
+	setter *set;               /* NULL: printed only, ignored here */
+} fields[] = {
+	{ "id", set_id },
+	{ "command", set_command },
+	{ "argv", set_argv },
+	{ "max_retries", set_max_retries },
+	{ "backoff_base", set_backoff_base },
+	{ "backoff_max", set_backoff_max },
+	{ "priority", set_priority },
+	{ "delay", set_delay },
+	{ "run_at", set_run_at },
+	{ "timeout", set_timeout },
+	{ "cwd", set_cwd },
+	{ "env", set_env },
+	{ "stdin", set_stdin },
+	{ "state", NULL },
+	{ "attempts", NULL },
+	{ "created_at", NULL },
+	{ "updated_at", NULL },
+	{ "next_retry_at", NULL },
+	{ "exit_code", NULL },
+	{ "signal", NULL },
+	{ "error", NULL },
+	{ "worker_pid", NULL },
+	{ "history", NULL },
+};
+
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+/* --- slips -------------------------------------------------------------- */
+
+/* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
+ * words beyond 31 bytes are far from everything. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[32], n = strlen(b), i, j;
+
+	if (n > 31 || strlen(a) > 31)
+		return 99;
+	for (j = 0; j <= n; j++)
+		row[j] = j;
+	for (i = 0; a[i]; i++) {
+		size_t corner = row[0];
+
+		row[0] = i + 1;
+		for (j = 0; j < n; j++) {
+			size_t best = corner + (a[i] != b[j]);
+
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j + 1] + 1 < best)
+				best = row[j + 1] + 1;
+			corner = row[j + 1];
+			row[j + 1] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *
+field_nearest(const char *word, const char *const *words, size_t n)
+{
+	const char *nearest = NULL;
+	size_t best = strlen(word) / 3 + 2, i;
+
+	for (i = 0; i < n; i++) {
+		size_t d = distance(word, words[i]);
+
+		if (d < best) {
+			best = d;
+			nearest = words[i];
+		}
+	}
+	return nearest;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+static bool
+wrong(struct reader *r, const struct json *at, const char *what)
+{
+	r->at = at;
+	buf_puts(r->why, what);
+	return false;
+}
+
+static bool
+wrong_type(struct reader *r, const struct json *v, const char *want)
+{
+	r->at = v;
+	buf_printf(r->why, "\"%s\" must be %s, not %s", v->key, want,
+	    json_type_name(v->type));
+	return false;
+}
+
+/* As it was written, unless it is long. */
+static bool
+wrong_value(struct reader *r, const struct json *v, const char *want)
+{
+	r->at = v;
+	buf_printf(r->why, "\"%s\" must be %s, not ", v->key, want);
+	if (v->type == JSON_STRING)
+		buf_putc(r->why, '"');
+	job_escape(r->why, v->text, 60);
+	if (v->type == JSON_STRING)
+		buf_putc(r->why, '"');
+	return false;
+}
+
+static bool
+set_number(struct reader *r, const struct json *v, int max, const char *want,
+    int *field)
+{
+	int64_t n;
+
+	if (v->type != JSON_NUMBER)
+		return wrong_type(r, v, want);
+	if (!job_number_parse(v->text, 0, max, &n))
+		return wrong_value(r, v, want);
+	*field = (int)n;
+	return true;
+}
+
+static const char whole[] = "a whole number from 0 to 2147483647";
+
+static bool
+set_max_retries(struct reader *r, const struct json *v)
+{
+	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->max_retries);
+}
+
+static bool
+set_backoff_base(struct reader *r, const struct json *v)
+{
+	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->backoff_base);
+}
+
+static bool
+set_backoff_max(struct reader *r, const struct json *v)
+{
+	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->backoff_max);
+}
+
+static bool
+set_priority(struct reader *r, const struct json *v)
+{
+	return set_number(r, v, JOB_PRIORITY_MAX,
+	    "a whole number from 0 (first) to 9", &r->job->priority);
+}
+
+static bool
+set_seconds(struct reader *r, const struct json *v, int64_t *field)
+{
+	static const char want[] = "a number of seconds from 0 to 2147483647";
+
+	if (v->type != JSON_NUMBER)
+		return wrong_type(r, v, want);
+	if (!job_seconds_parse(v->text, field))
+		return wrong_value(r, v, want);
+	return true;
+}
+
+static bool
+set_timeout(struct reader *r, const struct json *v)
+{
+	return set_seconds(r, v, &r->job->timeout);
+}
+
+static bool
+set_delay(struct reader *r, const struct json *v)
+{
+	int64_t delay = 0;
+
+	if (!set_seconds(r, v, &delay))
+		return false;
+	r->delayed = true;
+	if (delay)
+		r->job->run_at = r->now + delay;
+	return true;
+}
+
+static bool
+set_run_at(struct reader *r, const struct json *v)
+{
+	static const char want[] =
+	    "an RFC 3339 time such as 2026-11-24T05:30:00Z";
+
+	if (v->type != JSON_STRING)
+		return wrong_type(r, v, want);
+	if (!job_time_parse(v->text, &r->job->run_at))
+		return wrong_value(r, v, want);
+	r->at_time = true;
+	return true;
+}
+
+static bool
+set_id(struct reader *r, const struct json *v)
+{
+	if (v->type != JSON_STRING)
+		return wrong_type(r, v, "a string");
+	if (!job_id_valid(v->text))
+		return wrong_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
+		    "begin with a letter, a digit or _");
+	strcpy(r->job->id, v->text);
+	return true;
+}
+
+static bool
+set_command(struct reader *r, const struct json *v)
+{
+	if (v->type != JSON_STRING)
+		return wrong_type(r, v, "a string");
+	if (v->text[strspn(v->text, " \t\r\n")] == '\0')
+		return wrong(r, v, "\"command\" is empty");
+	if (strlen(v->text) > JOB_ARG_MAX)
+		return wrong(r, v, "\"command\" is longer than 131071 bytes, "
+		    "the longest argument that a program can be given");
+	r->job->command = v->text;
+	return true;
+}
+
+static bool
+set_argv(struct reader *r, const struct json *v)
+{
+	static const char want[] = "an array of strings, the program first";
+	const struct json *e;
+	size_t n = 0;
+
+	if (v->type != JSON_ARRAY)
+		return wrong_type(r, v, want);
+	for (e = v->child; e; e = e->next, n++) {
+		r->at = e;
+		if (e->type != JSON_STRING) {
+			buf_printf(r->why, "\"argv\" must be %s, and one is "
+			    "%s", want, json_type_name(e->type));
+			return false;
+		}
+		if (strlen(e->text) > JOB_ARG_MAX)
+			return wrong(r, e, "one of \"argv\" is longer than "
+			    "131071 bytes, the longest argument that a "
+			    "program can be given");
+	}
+	if (!v->child || !v->child->text[0])
+		return wrong(r, v, "\"argv\" names no program");
+	r->job->argv = malloc((n + 1) * sizeof *r->job->argv);
+	if (!r->job->argv)
+		return wrong(r, v, "out of memory");
+	for (e = v->child; e; e = e->next)
+		r->job->argv[r->job->argc++] = e->text;
+	r->job->argv[r->job->argc] = NULL;
+	return true;
+}
+
+static bool
+set_cwd(struct reader *r, const struct json *v)
+{
+	if (v->type != JSON_STRING)
+		return wrong_type(r, v, "a string");
+	if (!v->text[0])
+		return wrong(r, v, "\"cwd\" is empty");
+	r->job->cwd = v->text;
+	return true;
+}
+
+static bool
+set_stdin(struct reader *r, const struct json *v)
+{
+	if (v->type != JSON_STRING)
+		return wrong_type(r, v, "a string");
+	r->job->input = v->text;
+	return true;
+}
+
+static bool
+env_name(const char *s)
+{
+	size_t i;
+
+	for (i = 0; s[i]; i++)
+		if (!(s[i] == '_' || (s[i] >= 'a' && s[i] <= 'z') ||
+		    (s[i] >= 'A' && s[i] <= 'Z') ||
+		    (i && s[i] >= '0' && s[i] <= '9')))
+			return false;
+	return i > 0;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const struct json *const *)a)->key,
+	    (*(const struct json *const *)b)->key);
+}
+
+/* Whether a key of the object comes twice; *twice is the second.  false: out
+ * of memory. */
+static bool
+find_twice(const struct json *v, size_t n, const struct json **twice)
+{
+	const struct json **all = malloc((n + 1) * sizeof *all), *e;
+	size_t i = 0;
+
+	*twice = NULL;
+	if (!all)
+		return false;
+	for (e = v->child; e; e = e->next)
+		all[i++] = e;
+	qsort(all, n, sizeof *all, compare_names);
+	for (i = 1; i < n; i++)
+		if (!strcmp(all[i - 1]->key, all[i]->key))
+			*twice = all[i];
+	free(all);
+	return true;
+}
+
+static bool
+set_env(struct reader *r, const struct json *v)
+{
+	struct job *job = r->job;
+	const struct json *e;
+	size_t n = 0, bytes = 1;
+	char *p;
+
+	if (v->type != JSON_OBJECT)
+		return wrong_type(r, v, "an object of strings");
+	for (e = v->child; e; e = e->next, n++) {
+		r->at = e;
+		if (e->type != JSON_STRING) {
+			buf_puts(r->why, "\"env\" must be an object of "
+			    "strings, and \"");
+			job_escape(r->why, e->key, 60);
+			buf_printf(r->why, "\" is %s",
+			    json_type_name(e->type));
+			return false;
+		}
+		if (!env_name(e->key)) {
+			buf_puts(r->why, "\"env\" has a name that is none "
+			    "(letters, digits and _, no digit first): \"");
+			job_escape(r->why, e->key, 60);
+			buf_putc(r->why, '"');
+			return false;
+		}
+		bytes += strlen(e->key) + strlen(e->text) + 2;
+	}
+	if (!find_twice(v, n, &e))
+		return wrong(r, v, "out of memory");
+	if (e) {
+		r->at = e;
+		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
+		return false;
+	}
+	job->env = malloc((n + 1) * sizeof *job->env);
+	p = realloc(job->text, bytes);
+	if (p)
+		job->text = p;
+	if (!job->env || !p)
+		return wrong(r, v, "out of memory");
+	for (e = v->child; e; e = e->next) {
+		size_t key = strlen(e->key), value = strlen(e->text);
+
+		job->env[job->nenv++] = p;
+		memcpy(p, e->key, key);
+		p[key] = '=';
+		memcpy(p + key + 1, e->text, value + 1);
+		p += key + value + 2;
+	}
+	return true;
+}
+
+static bool
+unknown(struct reader *r, const struct json *v)
+{
+	const char *names[FIELDS], *nearest;
+	size_t i;
+
+	for (i = 0; i < FIELDS; i++)
+		names[i] = fields[i].name;
+	nearest = field_nearest(v->key, names, FIELDS);
+	r->at = v;
+	buf_puts(r->why, "unknown field \"");
+	job_escape(r->why, v->key, 60);
+	if (nearest)
+		buf_printf(r->why, "\"; did you mean \"%s\"?", nearest);
+	else
+		buf_puts(r->why, "\"; see queuectl help enqueue");
+	return false;
+}
+
+static bool
+read_fields(struct reader *r, const struct json *object)
+{
+	bool seen[FIELDS] = { false };
+	const struct json *v;
+	size_t i;
+
+	for (v = object->child; v; v = v->next) {
+		for (i = 0; i < FIELDS; i++)
+			if (!strcmp(v->key, fields[i].name))
+				break;
+		if (i == FIELDS)
+			return unknown(r, v);
+		if (seen[i]) {
+			r->at = v;
+			buf_printf(r->why, "\"%s\" is there twice", v->key);
+			return false;
+		}
+		seen[i] = true;
+		if (fields[i].set && !fields[i].set(r, v))
+			return false;
+	}
+	return true;
+}
+
+bool
+field_read(struct job *job, const struct json *object, int64_t now,
+    struct buf *why, const struct json **at)
+{
+	struct reader r = { .job = job, .now = now, .why = why };
+	bool good;
+
+	job_init(job);
+	job->text = malloc(1); /* what job_free() goes by */
+	if (!job->text)
+		good = wrong(&r, object, "out of memory");
+	else if (object->type != JSON_OBJECT)
+		good = wrong(&r, object, "a job must be an object");
+	else
+		good = read_fields(&r, object);
+	if (good && !job->command && !job->argv)
+		good = wrong(&r, object, "neither \"command\" nor \"argv\" "
+		    "is there");
+	if (good && job->command && job->argv)
+		good = wrong(&r, object, "\"command\" and \"argv\" are both "
+		    "there; one of them must go");
+	if (good && r.delayed && r.at_time)
+		good = wrong(&r, object, "\"delay\" and \"run_at\" are both "
+		    "there; one of them must go");
+	*at = r.at;
+	return good;
+}
+
+/* --- writing ------------------------------------------------------------ */
+
+static void
+put_key(struct buf *b, const char *key)
+{
+	buf_printf(b, "%s\"%s\":", b->n && b->p[b->n - 1] != '{' ? "," : "",
+	    key);
+}
+
+static void
+put_string(struct buf *b, const char *key, const char *s)
+{
+	put_key(b, key);
+	json_quote(b, s);
+}
+
+static void
+put_number(struct buf *b, const char *key, int64_t n)
+{
+	put_key(b, key);
+	buf_printf(b, "%lld", (long long)n);
+}
+
+static void
+put_time(struct buf *b, const char *key, int64_t time)
+{
+	char s[JOB_TIME_LEN + 1];
+
+	job_time_format(s, time);
+	put_string(b, key, s);
+}
+
+static void
+put_argv(struct buf *b, const struct job *job)
+{
+	size_t i;
+
+	put_key(b, "argv");
+	for (i = 0; i < job->argc; i++) {
+		buf_putc(b, i ? ',' : '[');
+		json_quote(b, job->argv[i]);
+	}
+	buf_putc(b, ']');
+}
+
+static void
+put_env(struct buf *b, const struct job *job)
+{
+	struct buf name = { 0 };
+	size_t i;
+
+	put_key(b, "env");
+	buf_putc(b, '{');
+	for (i = 0; i < job->nenv; i++) {
+		size_t n = strcspn(job->env[i], "=");
+
+		buf_clear(&name);
+		buf_add(&name, job->env[i], n);
+		if (i)
+			buf_putc(b, ',');
+		json_quote(b, name.p ? name.p : "");
+		buf_putc(b, ':');
+		json_quote(b, job->env[i] + n + (job->env[i][n] == '='));
+	}
+	buf_putc(b, '}');
+	b->failed |= name.failed;
+	buf_free(&name);
+}
+
+static void
+put_outcome(struct buf *b, const struct job_attempt *a)
+{
+	struct buf words = { 0 };
+
+	if (a->outcome == JOB_EXIT) {
+		put_number(b, "exit_code", a->value);
+	} else if (a->outcome == JOB_SIGNAL) {
+		put_number(b, "signal", a->value);
+	} else {
+		job_outcome_words(&words, a);
+		put_string(b, "error", words.p ? words.p : "");
+		b->failed |= words.failed;
+		buf_free(&words);
+	}
+}
+
+static const char *
+outcome_word(enum job_outcome o)
+{
+	static const char *const words[] = { "exit", "signal", "timeout",
+		"lost", "requeued", "error", "cancelled" };
+
+	return words[o];
+}
+
+static void
+put_history(struct buf *b, const struct job *job)
+{
+	size_t i;
+
+	put_key(b, "history");
+	buf_putc(b, '[');
+	for (i = 0; i < job->nattempt; i++) {
+		const struct job_attempt *a = &job->attempt[i];
+
+		if (i)
+			buf_putc(b, ',');
+		buf_putc(b, '{');
+		put_number(b, "attempt", a->number);
+		put_time(b, "started_at", a->start);
+		put_time(b, "ended_at", a->end);
+		put_string(b, "outcome", outcome_word(a->outcome));
+		put_outcome(b, a);
+		put_number(b, "log_offset", a->log);
+		if (a->worker)
+			put_number(b, "worker_pid", a->worker);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
+/* What was said at enqueue, so that it can be enqueued again. */
+static void
+put_given(struct buf *b, const struct job *job)
+{
+	if (job->backoff_base >= 0)
+		put_number(b, "backoff_base", job->backoff_base);
+	if (job->backoff_max >= 0)
+		put_number(b, "backoff_max", job->backoff_max);
+	if (job->run_at >= 0)
+		put_time(b, "run_at", job->run_at);
+	if (job->timeout >= 0) {
+		put_key(b, "timeout");
+		job_seconds_format(b, job->timeout);
+	}
+	if (job->cwd)
+		put_string(b, "cwd", job->cwd);
+	if (job->nenv)
+		put_env(b, job);
+	if (job->input)
+		put_string(b, "stdin", job->input);
+}
+
+int64_t
+field_updated(const struct field_view *v)
+{
+	const struct job *job = v->job;
+	int64_t t = job->created;
+
+	if (job->retried > t)
+		t = job->retried;
+	if (job->nattempt && job->attempt[job->nattempt - 1].end > t)
+		t = job->attempt[job->nattempt - 1].end;
+	if (v->state == JOB_PROCESSING || v->bad)
+		t = v->name->stamp;
+	return t;
+}
+
+static void
+put_bad(struct buf *b, const struct field_view *v)
+{
+	struct buf words = { 0 };
+
+	if (v->line)
+		buf_printf(&words, "line %zu: ", v->line);
+	buf_puts(&words, v->bad);
+	put_string(b, "error", words.p ? words.p : v->bad);
+	b->failed |= words.failed;
+	buf_free(&words);
+}
+
+void
+field_write(struct buf *b, const struct field_view *v)
+{
+	const struct job *job = v->job;
+	const struct job_attempt *last = job->nattempt ?
+	    &job->attempt[job->nattempt - 1] : NULL;
+
+	buf_putc(b, '{');
+	put_string(b, "id", v->name->id);
+	if (job->command)
+		put_string(b, "command", job->command);
+	else if (job->argc)
+		put_argv(b, job);
+	put_string(b, "state", job_state_word(v->state));
+	put_number(b, "attempts", v->name->attempt);
+	put_number(b, "max_retries", job->max_retries >= 0 ?
+	    job->max_retries : v->policy->max_retries);
+	put_number(b, "priority", v->name->priority);
+	put_given(b, job);
+	if (job->created >= 0)
+		put_time(b, "created_at", job->created);
+	put_time(b, "updated_at", field_updated(v));
+	if (v->state == JOB_FAILED)
+		put_time(b, "next_retry_at", v->name->stamp);
+	if (v->bad)
+		put_bad(b, v);
+	else if (last && v->state != JOB_PROCESSING)
+		put_outcome(b, last);
+	if (v->worker)
+		put_number(b, "worker_pid", v->worker);
+	else if (last && last->worker && v->state != JOB_PROCESSING)
+		put_number(b, "worker_pid", last->worker);
+	if (v->history)
+		put_history(b, job);
+	buf_putc(b, '}');
+}

@@ -1,0 +1,49 @@
+/*
+ * field.h: a job as JSON, both ways.  Pure: memory in, memory out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef FIELD_H
+#define FIELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "job.h"
+#include "json.h"
+
+/*
+ * Makes a job of a JSON object.  Only what the object says is filled in; a
+ * delay becomes a run_at, counted from `now`.  job_free() is due in either
+ * case, and before the tree is freed, which the job borrows from.
+ *
+ * false: it is no job; *why says so for people and *at is the place (NULL:
+ * the whole).
+ */
+bool field_read(struct job *, const struct json *object, int64_t now,
+    struct buf *why, const struct json **at);
+
+/* A job as it is shown. */
+struct field_view {
+	enum job_state state;
+	const struct job_name *name;
+	const struct job *job;
+	const struct job_policy *policy;
+	const char *bad;         /* its text is no job, and why; else NULL */
+	size_t line;             /* the line of that */
+	long worker;             /* pid of who runs it, 0: unknown */
+	bool history;            /* show the attempts, too */
+};
+
+/* Adds it as one JSON object, without a newline. */
+void field_write(struct buf *, const struct field_view *);
+
+/* When the job last changed. */
+int64_t field_updated(const struct field_view *);
+
+/* The one of `n` words that `word` is most likely a slip of, or NULL. */
+const char *field_nearest(const char *word, const char *const *words,
+    size_t n);
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * spool.h: the queue on disk, and the interface between the rooms.
+ *
+ * A spool is a directory; DESIGN of its layout, the table of legal states and
+ * the instant of commit of each transition are at the head of spool.c.
+ *
+ * Functions that return int return SPOOL_OK or one of the results below.
+ * SPOOL_ERROR means errno is set and spool->at names what it happened to, as
+ * a path below the spool ("" is the spool itself).  A lost race is a normal
+ * answer and has a result of its own.  Nothing here prints, and nothing here
+ * looks at the clock but where it waits: times are parameters, microseconds
+ * since 1970 (see job.h).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef SPOOL_H
+#define SPOOL_H
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "job.h"
+
+enum spool_result {
+	SPOOL_OK,
+	SPOOL_ERROR,      /* errno, spool->at */
+	SPOOL_GONE,       /* not there (any more): no such job, or a lost race */
+	SPOOL_BUSY,       /* locked by someone */
+	SPOOL_EXISTS,     /* the id is another job's */
+	SPOOL_LEFTOVER,   /* an ids/ entry without a job is in the way */
+	SPOOL_BAD,        /* the text is no job: spool->why, spool->line */
+	SPOOL_ALIEN,      /* not ours to run: spool->why */
+	SPOOL_AMBIGUOUS,  /* more than one id begins so */
+	SPOOL_STATE       /* the job is in another state than asked for */
+};
+
+/* The directories: the states, and these. */
+enum spool_dir {
+	SPOOL_IDS = JOB_STATES, SPOOL_LOG, SPOOL_WORKERS, SPOOL_DIRS
+};
+
+enum { SPOOL_AT_MAX = 320 };  /* "processing/" and a NAME_MAX name */
+
+struct spool {
+	int fd;                  /* the directory; everything is opened by it */
+	int ids;                 /* ids/, once it was needed, else -1 */
+	uid_t owner;
+	char path[PATH_MAX];     /* absolute */
+	char at[SPOOL_AT_MAX];   /* what the last SPOOL_ERROR happened to */
+	const char *why;         /* SPOOL_BAD, SPOOL_ALIEN; constant text */
+	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
+	struct config config;
+	size_t config_bad;       /* first line of config not understood, or 0 */
+	struct { ino_t ino; off_t size; time_t sec; long nsec; } config_id;
+};
+
+/*
+ * Opens the spool at `path`, which must be absolute, and reads its config.
+ * With `create`, makes what is missing (parents too) and tries that hard
+ * links and flock work there.  SPOOL_GONE: there is none.  SPOOL_ALIEN: there
+ * is something else, or it is not safe to use; spool->why says what.
+ */
+int spool_open(struct spool *, const char *path, bool create);
+void spool_close(struct spool *);
+
+/* --- config ------------------------------------------------------------- */
+
+/* Writes a value, or with NULL goes back to the default.  SPOOL_BAD: the
+ * value is out of range.  Durable when it returns. */
+int spool_config_set(struct spool *, const struct config_key *,
+    const char *value);
+/* Reads config again if the file is another one than last time; true then. */
+bool spool_config_refresh(struct spool *);
+
+/* --- enqueue ------------------------------------------------------------ */
+
+/* A batch: jobs that are written first and published together. */
+struct spool_batch {
+	struct spool *spool;
+	struct job_name *name;   /* the n staged; name[i].id is its id */
+	size_t n, cap;
+	size_t linked;           /* name[0…linked-1] are in pending/ */
+	bool bulk;               /* one sync for all instead of one each */
+	bool locked;             /* ids/, shared */
+	struct buf text;
+};
+
+/*
+ * Writes one job to ids/.  An empty job->id gets a generated one; job->created
+ * may be raised by some microseconds for it.  SPOOL_EXISTS: another job (or
+ * one of this batch) has the id.  SPOOL_LEFTOVER: publish or take back the
+ * batch, call spool_reclaim() and stage again.  After any failure this job
+ * has left nothing behind and the batch is as before.
+ */
+int spool_stage(struct spool_batch *, struct job *);
+/*
+ * Makes the batch durable as config.sync says and links it into pending/: the
+ * instant of commit of each job.  On SPOOL_ERROR the batch was taken back,
+ * except for jobs that a worker had claimed already.  The batch is kept, for
+ * its ids, until spool_batch_clear().
+ */
+int spool_publish(struct spool_batch *);
+/* Removes what was staged and, unless claimed already, what was published. */
+void spool_take_back(struct spool_batch *);
+void spool_batch_clear(struct spool_batch *);
+void spool_batch_free(struct spool_batch *);
+/*
+ * Waits up to a second until no enqueuer lives and removes the entry `id` if
+ * it belongs to no job.  SPOOL_BUSY: they live on; SPOOL_EXISTS: it does.
+ */
+int spool_reclaim(struct spool *, const char *id);
+
+/* --- looking ------------------------------------------------------------ */
+
+/* The names in a state directory, in no order.  What is no name of a job, or
+ * no regular file where readdir tells, is counted and passed over. */
+struct spool_iter {
+	struct spool *spool;
+	DIR *dir;
+	enum job_state state;
+	const char *file;        /* the name as it is, until the next call */
+	size_t strange;          /* files that are no jobs */
+	char example[256];       /* the first of them */
+};
+
+int spool_iter_open(struct spool *, struct spool_iter *, enum job_state);
+/* 1: a name; 0: no more; -1: errno. */
+int spool_iter_next(struct spool_iter *, struct job_name *);
+void spool_iter_close(struct spool_iter *);
+
+/* An id or an unambiguous prefix of one to the id. */
+int spool_resolve(struct spool *, const char *word, char id[JOB_ID_MAX + 1]);
+/* Where the job is now. */
+int spool_find(struct spool *, const char *id, enum job_state *,
+    struct job_name *);
+/*
+ * Reads and parses the job of that name, wherever it has gone meanwhile.
+ * SPOOL_BAD: `job` is valid and empty.  job_free() is due on these two.
+ */
+int spool_load(struct spool *, enum job_state, const struct job_name *,
+    struct job *);
+/* Whether the job is still under that name. */
+bool spool_there(struct spool *, enum job_state, const struct job_name *);
+/* Whether someone holds the job's lock. */
+bool spool_locked(struct spool *, enum job_state, const struct job_name *);
+/* A number that changes when one of the state directories does. */
+uint64_t spool_version(struct spool *);
+/* Opens log/ID.log for reading: SPOOL_GONE: the job wrote nothing yet. */
+int spool_log_read(struct spool *, const char *id, int *fd);
+
+/* --- a job's life ------------------------------------------------------- */
+
+/* A job that this process holds the lock of. */
+struct spool_claim {
+	int fd;                  /* read-only; the lock is on it */
+	enum job_state from;     /* where it was claimed */
+	struct job_name name;    /* in processing/ */
+	struct job job;
+	bool recorded;           /* its Attempt: line is written */
+	bool moved;              /* it has left processing/ */
+};
+
+/*
+ * Takes the job for a run: on SPOOL_OK it is in processing/, locked, with
+ * attempt+1.  SPOOL_GONE, SPOOL_BUSY: another worker.  SPOOL_BAD: moved to
+ * dead/.  SPOOL_ALIEN: left where it is.
+ */
+int spool_claim(struct spool *, enum job_state, const struct job_name *,
+    int64_t now, struct spool_claim *);
+/* Opens log/ID.log for the run; *offset is where its output will begin. */
+int spool_log_write(struct spool *, const struct spool_claim *, int *fd,
+    int64_t *offset);
+/*
+ * Appends the Attempt: line and moves the job on; *to and *next tell where.
+ * On SPOOL_OK and SPOOL_GONE (taken away by hand while it ran) the claim is
+ * over; on SPOOL_ERROR it is kept and the call may be repeated: no line is
+ * appended twice.
+ */
+int spool_finish(struct spool *, struct spool_claim *,
+    const struct job_attempt *, enum job_state *to, struct job_name *next);
+/* Lets go of the claim, the job stays where it is. */
+void spool_release(struct spool_claim *);
+
+/*
+ * Brings home what dead workers left in processing/.  Calls `each` for every
+ * job that it moved.  *held: the jobs that are locked but run by no worker
+ * that is known to live.
+ */
+typedef void spool_recovered(void *arg, const struct job_attempt *,
+    enum job_state to, const struct job_name *next);
+int spool_recover(struct spool *, int64_t now, spool_recovered *each,
+    void *arg, size_t *held);
+
+/* dead/ → pending/, counting from 0 again.  SPOOL_STATE: not in dead/. */
+int spool_retry(struct spool *, const char *id, int64_t now);
+/* Removes the job, its log and its id, if it is in that state. */
+int spool_purge(struct spool *, enum job_state, const char *id);
+
+/*
+ * Whether nothing is left to do: 1, no job is pending, processing or failed;
+ * 0, there is, or all is in motion; -1, errno.  Files that are no jobs do not
+ * count.  Takes some milliseconds when the answer is 1.
+ */
+int spool_drained(struct spool *);
+
+/* --- pools -------------------------------------------------------------- */
+
+/* A pool's file in workers/: locked as long as a process of it lives. */
+struct spool_pool {
+	int fd;
+	int count;
+	char name[JOB_ID_MAX + 24];
+};
+
+/* What a worker says of itself in it. */
+struct spool_slot {
+	int number;              /* from 1 */
+	long pid;                /* 0: not running */
+	int64_t since;
+	char job[JOB_ID_MAX + 1];/* "": idle */
+	int64_t start;           /* the stamp of its name in processing/ */
+	int64_t log;             /* offset */
+};
+
+int spool_pool_join(struct spool *, struct spool_pool *, int count,
+    int64_t now);
+void spool_pool_leave(struct spool *, struct spool_pool *);
+void spool_pool_note(struct spool_pool *, const struct spool_slot *);
+/* What was asked of the pool: 0 nothing, 1 stop, 2 stop now. */
+int spool_pool_asked(struct spool *, const struct spool_pool *);
+/* Removes files of pools that are no more. */
+void spool_pool_sweep(struct spool *);
+
+/* Calls `each` for every slot with a pid of every living pool (and, with
+ * `stale`, of dead ones). */
+typedef void spool_slot_seen(void *arg, const char *pool, long pid,
+    const struct spool_slot *);
+int spool_slots(struct spool *, bool stale, spool_slot_seen *each, void *arg);
+/* Asks all living pools to stop, and returns when they have ended.  *pools
+ * is their number. */
+int spool_pools_stop(struct spool *, bool now, size_t *pools);
+
+/* --- news --------------------------------------------------------------- */
+
+/*
+ * What changes in directories, by inotify.  fd is -1 where there is none:
+ * then the caller looks for itself, now and then.
+ */
+struct spool_watch {
+	int fd;                  /* poll it for reading */
+	int wd[SPOOL_DIRS];
+	size_t at, n;
+	union {
+		char bytes[4096];
+		uint32_t aligned;
+	} buf;
+};
+
+/* Begins to watch nothing; then directories are added. */
+void spool_watch_open(struct spool_watch *);
+/* Adds a directory, or changes what is asked of it: files that come, and
+ * with `departures` those that go.  false: it cannot be watched. */
+bool spool_watch_add(struct spool *, struct spool_watch *, int dir,
+    bool departures);
+/* 1: *dir got or lost `file` (valid until the next call); 0: no more news;
+ * -1: news were lost. */
+int spool_watch_next(struct spool_watch *, int *dir, const char **file);
+void spool_watch_close(struct spool_watch *);
+/* Whether the file system is known for changes that inotify is not told of. */
+bool spool_watch_silent(const struct spool *);
+
+#endif
