@@ -9,12 +9,12 @@ BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 
 VERSION = 0.1.0
-SRC = field.c json.c job.c config.c spool.c
-HDR = buf.h config.h field.h job.h json.h spool.h
+SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
+HDR = buf.h config.h field.h job.h json.h spool.h worker.h
 OBJ = $(SRC:.c=.o)
 UNIT = tests/check_json tests/check_job tests/check_spool
 
-all: $(OBJ)
+all: queuectl
 
 queuectl: $(OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)

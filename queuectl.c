@@ -1,0 +1,2297 @@
+/*
+ * queuectl.c: options, the command table, printing, exit codes.
+ *
+ * The map of the source:
+ *
+ *     queuectl.c   words in, words out; every message and every exit status
+ *     field.c      a job as JSON, both ways
+ *     json.c       strict JSON, both ways
+ *     job.c        a job as text and as file name, both ways; what an outcome
+ *                  makes of it
+ *     config.c     the settings and their text
+ *     spool.c      the queue on disk: names, locks, rename, fsync, recovery
+ *     worker.c     the pool: order of claiming, running, timeouts, signals
+ *     buf.h        a growing string
+ *
+ * Words → queuectl.c → struct job → spool.c → a file; a file → spool.c →
+ * worker.c → a process → an outcome → spool.c.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* wcwidth */
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "field.h"
+#include "job.h"
+#include "json.h"
+#include "spool.h"
+#include "worker.h"
+
+#define VERSION "0.1.0"
+#define SECOND INT64_C(1000000)
+
+/* queuectl(1), EXIT STATUS */
+enum { DONE, FAILED, USAGE };
+
+enum {
+	OPTIONS_MAX = 10,       /* of one command */
+	BATCH_JOBS = 1000,      /* of enqueue -, between two syncs */
+	LINE_LEN_MAX = 2 * JOB_TEXT_MAX,
+	FOLLOW_MS = 100         /* between looks of logs -f */
+};
+
+struct option_def {
+	const char *name;
+	char letter;            /* 0: none */
+	const char *arg;        /* NULL: it takes none */
+	const char *help;
+};
+
+struct call;
+
+struct command {
+	const char *words;      /* "worker start" */
+	const char *args;       /* for the usage line */
+	const char *line;       /* what it does, in one */
+	const char *text;       /* what else there is to say, or NULL */
+	const struct option_def *options; /* ends with a NULL name; or NULL */
+	int least, most;        /* operands; most -1: any number */
+	int (*run)(struct call *);
+};
+
+/* A command as it was given. */
+struct call {
+	const struct command *command;
+	const char *value[OPTIONS_MAX]; /* as options[]; "": a flag is set */
+	struct given {
+		int option;
+		char *value;
+	} *given;               /* the ngiven options, as they came */
+	size_t ngiven;
+	char **operand;
+	int n;
+	bool dashes;            /* "--" was there */
+	const char *spool_path; /* of --spool, or NULL */
+	struct spool spool;     /* fd -1: not open */
+	mode_t umask;
+};
+
+/* --- messages ----------------------------------------------------------- */
+
+#ifdef __GNUC__
+__attribute__((format(printf, 1, 2)))
+#endif
+static void
+complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("queuectl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	putc('\n', stderr);
+}
+
+static int
+no_memory(void)
+{
+	complain("out of memory");
+	return FAILED;
+}
+
+/* Says what spool.c could not do. */
+static int
+complain_spool(const struct spool *sp)
+{
+	complain("%s%s%s: %s", sp->path, *sp->at ? "/" : "", sp->at,
+	    strerror(errno));
+	return FAILED;
+}
+
+/* The same for what happened to one job. */
+static int
+complain_job(const struct spool *sp, int result, const char *id)
+{
+	switch (result) {
+	case SPOOL_GONE:
+		complain("%s: no such job", id);
+		break;
+	case SPOOL_AMBIGUOUS:
+		complain("%s: more than one job's id begins so", id);
+		break;
+	case SPOOL_BUSY:
+		complain("%s: the job is in use: a process of it still runs",
+		    id);
+		break;
+	case SPOOL_BAD:
+		if (sp->line)
+			complain("%s: its text is damaged: line %zu: %s", id,
+			    sp->line, sp->why);
+		else
+			complain("%s: its text is damaged: %s", id, sp->why);
+		break;
+	case SPOOL_ALIEN:
+		complain("%s: left alone: %s", id, sp->why);
+		break;
+	default:
+		return complain_spool(sp);
+	}
+	return FAILED;
+}
+
+/* --- the spool ---------------------------------------------------------- */
+
+/* Adds the path of the spool that is meant. */
+static int
+spool_path(const struct call *c, struct buf *b)
+{
+	const char *path = c->spool_path, *state, *home;
+	char cwd[PATH_MAX];
+
+	if (!path || !*path)
+		path = getenv("QUEUECTL_SPOOL");
+	if (path && *path) {
+		if (*path != '/') {
+			if (!getcwd(cwd, sizeof cwd)) {
+				complain("the current directory: %s",
+				    strerror(errno));
+				return FAILED;
+			}
+			buf_printf(b, "%s/", cwd);
+		}
+		buf_puts(b, path);
+		return DONE;
+	}
+	if (geteuid() == 0) {
+		buf_puts(b, "/var/spool/queuectl");
+		return DONE;
+	}
+	state = getenv("XDG_STATE_HOME");
+	home = getenv("HOME");
+	if (state && *state == '/') {
+		buf_printf(b, "%s/queuectl", state);
+	} else if (home && *home == '/') {
+		buf_printf(b, "%s/.local/state/queuectl", home);
+	} else {
+		complain("no spool: HOME is not set; use --spool DIR or set "
+		    "QUEUECTL_SPOOL");
+		return FAILED;
+	}
+	return DONE;
+}
+
+/* Opens the call's spool, once. */
+static int
+open_spool(struct call *c, bool create)
+{
+	struct buf path = { 0 };
+	int r = DONE;
+
+	if (c->spool.fd >= 0)
+		return DONE;
+	if (spool_path(c, &path) != DONE) {
+		buf_free(&path);
+		return FAILED;
+	}
+	if (path.failed) {
+		buf_free(&path);
+		return no_memory();
+	}
+	switch (spool_open(&c->spool, path.p, create)) {
+	case SPOOL_OK:
+		break;
+	case SPOOL_GONE:
+		complain("%s: there is no spool; queuectl enqueue makes one",
+		    path.p);
+		r = FAILED;
+		break;
+	case SPOOL_ALIEN:
+		complain("%s: not used as a spool: %s", path.p, c->spool.why);
+		r = FAILED;
+		break;
+	default:
+		r = complain_spool(&c->spool);
+	}
+	if (r == DONE && c->spool.config_bad)
+		complain("%s/config: line %zu is not understood and passed "
+		    "over", path.p, c->spool.config_bad);
+	buf_free(&path);
+	return r;
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+/* --- enqueue ------------------------------------------------------------ */
+
+static const struct option_def enqueue_options[] = {
+	{ "id", 0, "ID", "name it, instead of getting a generated id" },
+	{ "priority", 0, "N", "0 first … 9 last; default 5" },
+	{ "max-retries", 0, "N", "attempts in all; default: config" },
+	{ "backoff-base", 0, "N", "seconds, to the power of the attempt" },
+	{ "delay", 0, "S", "not before S seconds from now" },
+	{ "run-at", 0, "TIME", "not before TIME (2026-11-24T05:30:00Z)" },
+	{ "timeout", 0, "S", "end an attempt after S seconds" },
+	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
+	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* What all ways to enqueue share. */
+struct enqueue {
+	struct call *call;
+	struct spool_batch batch;
+	int64_t last;           /* the last stamp given to a job */
+	char cwd[PATH_MAX];     /* "": not asked for yet */
+	struct buf paths;       /* one absolute cwd */
+};
+
+/* Strictly increasing, so that a batch keeps its order. */
+static int64_t
+next_stamp(struct enqueue *q)
+{
+	int64_t now = now_us();
+
+	q->last = now > q->last ? now : q->last + 1;
+	return q->last;
+}
+
+/* Fills in what the job does not say.  The spool is open from then on. */
+static int
+complete(struct enqueue *q, struct job *job)
+{
+	if (open_spool(q->call, true) != DONE)
+		return FAILED;
+	q->batch.spool = &q->call->spool;
+	if (job->priority < 0)
+		job->priority = JOB_PRIORITY;
+	if (job->max_retries < 0)
+		job->max_retries = q->call->spool.config.policy.max_retries;
+	if (job->backoff_base < 0)
+		job->backoff_base =
+		    q->call->spool.config.policy.backoff_base;
+	if (job->created < 0)
+		job->created = next_stamp(q);
+	if (job->cwd && *job->cwd == '/')
+		return DONE;
+	if (!*q->cwd && !getcwd(q->cwd, sizeof q->cwd)) {
+		complain("the current directory: %s; name one with cwd",
+		    strerror(errno));
+		*q->cwd = '\0';
+		return FAILED;
+	}
+	if (!json_utf8(q->cwd, strlen(q->cwd))) {
+		complain("the current directory's name is not UTF-8; name "
+		    "another with cwd");
+		return FAILED;
+	}
+	if (!job->cwd) {
+		job->cwd = q->cwd;
+		return DONE;
+	}
+	buf_clear(&q->paths);
+	buf_printf(&q->paths, "%s/%s", q->cwd, job->cwd);
+	if (q->paths.failed)
+		return no_memory();
+	job->cwd = q->paths.p;
+	return DONE;
+}
+
+/* Writes the ids of the batch that is safe. */
+static int
+print_ids(struct enqueue *q)
+{
+	size_t i;
+
+	for (i = 0; i < q->batch.n; i++)
+		puts(q->batch.name[i].id);
+	spool_batch_clear(&q->batch);
+	return fflush(stdout) || ferror(stdout) ? FAILED : DONE;
+}
+
+static int
+complain_stage(const struct spool *sp, int result, const char *id,
+    const char *where)
+{
+	if (result == SPOOL_EXISTS)
+		complain("%sid \"%s\" exists already", where, id);
+	else if (result == SPOOL_BUSY)
+		complain("%sid \"%s\" is being enqueued by someone else",
+		    where, id);
+	else if (errno == EFBIG)
+		complain("%sthe job is larger than 16 MiB", where);
+	else
+		return complain_spool(sp);
+	return FAILED;
+}
+
+/*
+ * All jobs or none: writes them whole, then publishes them.  The entry that
+ * someone's crash left in the way is removed and everything done again.
+ */
+static int
+enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
+{
+	struct spool *sp = &q->call->spool;
+	size_t i;
+	int r;
+
+	q->batch.bulk = n > 1;
+	for (i = 0; i < n;) {
+		r = spool_stage(&q->batch, &jobs[i]);
+		if (r == SPOOL_OK) {
+			i++;
+			continue;
+		}
+		spool_take_back(&q->batch);
+		if (r == SPOOL_LEFTOVER)
+			r = spool_reclaim(sp, jobs[i].id);
+		if (r != SPOOL_OK)
+			return complain_stage(sp, r, jobs[i].id, "");
+		i = 0;
+	}
+	if (spool_publish(&q->batch) != SPOOL_OK)
+		return complain_spool(sp);
+	return print_ids(q);
+}
+
+/* "line 3, column 14: …", for a text of several lines or one. */
+static int
+complain_json(const char *text, const struct json_error *e)
+{
+	if (!e->line)
+		return no_memory();
+	complain("not JSON: line %zu, column %zu: %s", e->line, e->column,
+	    e->what);
+	if (text[strspn(text, " \t\r\n")] != '{' &&
+	    text[strspn(text, " \t\r\n")] != '[')
+		complain("to enqueue a command with its arguments: queuectl "
+		    "enqueue -- CMD [ARG...]");
+	return USAGE;
+}
+
+static int
+read_jobs(struct enqueue *q, const struct json *tree, struct job *jobs,
+    size_t n)
+{
+	const struct json *e = tree->type == JSON_ARRAY ? tree->child : tree;
+	const struct json *at;
+	struct buf why = { 0 };
+	size_t i;
+	bool good = true;
+
+	for (i = 0; i < n && good; i++, e = e->next) {
+		int64_t now = next_stamp(q);
+
+		good = field_read(&jobs[i], e, now, &why, &at);
+		jobs[i].created = now;
+	}
+	if (!good && tree->type == JSON_ARRAY)
+		complain("job %zu of the array (line %zu, column %zu): %s", i,
+		    at->line, at->column, why.p ? why.p : "out of memory");
+	else if (!good)
+		complain("line %zu, column %zu: %s", at->line, at->column,
+		    why.p ? why.p : "out of memory");
+	buf_free(&why);
+	return good ? DONE : USAGE;
+}
+
+static int
+enqueue_tree(struct enqueue *q, const struct json *tree)
+{
+	const struct json *e;
+	struct job *jobs;
+	struct buf *cwds;
+	size_t n = 1, i;
+	int r;
+
+	if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY) {
+		complain("a job must be an object or an array of objects, "
+		    "not %s", json_type_name(tree->type));
+		return USAGE;
+	}
+	if (tree->type == JSON_ARRAY)
+		for (n = 0, e = tree->child; e; e = e->next)
+			n++;
+	jobs = calloc(n + 1, sizeof *jobs);
+	cwds = calloc(n + 1, sizeof *cwds);
+	r = jobs && cwds ? read_jobs(q, tree, jobs, n) : no_memory();
+	for (i = 0; i < n && r == DONE; i++) {
+		r = complete(q, &jobs[i]);
+		/* each keeps its own absolute path, if it needed one */
+		if (r == DONE && jobs[i].cwd == q->paths.p) {
+			cwds[i] = q->paths;
+			q->paths = (struct buf){ 0 };
+		}
+	}
+	if (r == DONE && n)
+		r = enqueue_all(q, jobs, n);
+	for (i = 0; i < n; i++) {
+		if (jobs)
+			job_free(&jobs[i]);
+		if (cwds)
+			buf_free(&cwds[i]);
+	}
+	free(jobs);
+	free(cwds);
+	return r;
+}
+
+static int
+enqueue_json(struct enqueue *q, const char *text)
+{
+	struct json_error error;
+	struct json *tree = json_parse(text, strlen(text), &error);
+	int r;
+
+	if (!tree)
+		return complain_json(text, &error);
+	r = enqueue_tree(q, tree);
+	json_free(tree);
+	return r;
+}
+
+/* --- enqueue - ---------------------------------------------------------- */
+
+static int
+publish_lines(struct enqueue *q, size_t line)
+{
+	if (!q->batch.n)
+		return DONE;
+	if (spool_publish(&q->batch) != SPOOL_OK) {
+		complain_spool(&q->call->spool);
+		complain("stopped before line %zu; the jobs whose ids were "
+		    "printed are enqueued, others are not", line);
+		return FAILED;
+	}
+	return print_ids(q);
+}
+
+/* Stages one job; *stop is set when there is no point in going on. */
+static int
+enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
+{
+	struct spool *sp = &q->call->spool;
+	char where[40];
+	int r = spool_stage(&q->batch, job);
+
+	if (r == SPOOL_LEFTOVER) {
+		/* needs ids/ for itself: those before it first */
+		if (publish_lines(q, line) != DONE) {
+			*stop = true;
+			return FAILED;
+		}
+		r = spool_reclaim(sp, job->id);
+		if (r == SPOOL_OK)
+			r = spool_stage(&q->batch, job);
+	}
+	if (r == SPOOL_OK)
+		return DONE;
+	snprintf(where, sizeof where, "line %zu: ", line);
+	complain_stage(sp, r, job->id, where);
+	*stop = r == SPOOL_ERROR && errno != EFBIG;
+	return FAILED;
+}
+
+static int
+enqueue_line(struct enqueue *q, const char *text, size_t len, size_t line,
+    bool *stop)
+{
+	struct json_error error;
+	const struct json *at;
+	struct json *tree;
+	struct buf why = { 0 };
+	struct job job;
+	int64_t now;
+	int r = FAILED;
+
+	if (strspn(text, " \t\r") == len)
+		return DONE;
+	tree = json_parse(text, len, &error);
+	if (!tree) {
+		complain("line %zu, column %zu: %s", line, error.column,
+		    error.line ? error.what : "out of memory");
+		return FAILED;
+	}
+	now = next_stamp(q);
+	if (!field_read(&job, tree, now, &why, &at)) {
+		complain("line %zu, column %zu: %s", line, at->column,
+		    why.p ? why.p : "out of memory");
+	} else {
+		job.created = now;
+		r = complete(q, &job);
+		if (r == DONE)
+			r = enqueue_staged(q, &job, line, stop);
+		else
+			*stop = true;
+	}
+	job_free(&job);
+	json_free(tree);
+	buf_free(&why);
+	return r;
+}
+
+/* Whether more can be read without waiting. */
+static bool
+more_waits(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Enqueues the whole lines of `in` and leaves the rest there. */
+static int
+enqueue_lines(struct enqueue *q, struct buf *in, size_t *line, bool *stop)
+{
+	size_t at = 0;
+	int r = DONE;
+	char *end;
+
+	while (!*stop && (end = memchr(in->p + at, '\n', in->n - at))) {
+		size_t n = (size_t)(end - in->p) - at;
+
+		*end = '\0';
+		++*line;
+		if (memchr(in->p + at, '\0', n)) {
+			complain("line %zu: a NUL byte", *line);
+			r = FAILED;
+		} else if (enqueue_line(q, in->p + at, n, *line, stop)) {
+			r = FAILED;
+		}
+		at += n + 1;
+		if (q->batch.n >= BATCH_JOBS &&
+		    publish_lines(q, *line + 1) != DONE) {
+			*stop = true;
+			r = FAILED;
+		}
+	}
+	in->n -= at;
+	memmove(in->p, in->p + at, in->n + 1);
+	return r;
+}
+
+/* One JSON object per line, published in batches; a batch ends when no more
+ * input waits, so that a slow producer's jobs do not wait either. */
+static int
+enqueue_stdin(struct enqueue *q)
+{
+	struct buf in = { 0 };
+	bool stop = false, skip = false, end = false;
+	size_t line = 0;
+	int r = DONE;
+
+	q->batch.bulk = true;
+	while (!stop && !end) {
+		ssize_t n;
+
+		if (!buf_room(&in, 65536)) {
+			r = no_memory();
+			break;
+		}
+		n = read(STDIN_FILENO, in.p + in.n, 65536);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			complain("standard input: %s", strerror(errno));
+			r = FAILED;
+			break;
+		}
+		end = n == 0;
+		in.n += (size_t)n;
+		if (end && in.n)
+			in.p[in.n++] = '\n';
+		in.p[in.n] = '\0';
+		if (skip) {
+			/* the rest of a line that was too long */
+			char *nl = memchr(in.p, '\n', in.n);
+			size_t gone = nl ? (size_t)(nl - in.p) + 1 : in.n;
+
+			in.n -= gone;
+			memmove(in.p, in.p + gone, in.n + 1);
+			skip = !nl;
+		}
+		if (enqueue_lines(q, &in, &line, &stop) != DONE)
+			r = FAILED;
+		if (!stop && in.n > LINE_LEN_MAX) {
+			complain("line %zu: longer than 32 MiB", ++line);
+			r = FAILED;
+			skip = true;
+			in.n = 0;
+		}
+		if (!stop && (end || !more_waits()) &&
+		    publish_lines(q, line + 1) != DONE) {
+			stop = true;
+			r = FAILED;
+		}
+	}
+	/* what a failure left staged; publish has taken back its own */
+	if (q->batch.n && publish_lines(q, line + 1) != DONE)
+		r = FAILED;
+	buf_free(&in);
+	return r;
+}
+
+/* --- enqueue -- --------------------------------------------------------- */
+
+/* The options are fields of a job under other names: they take the same way
+ * as a JSON object, and the same checks. */
+static const struct {
+	char key[16];
+	enum json_type type;
+} option_fields[] = {
+	{ "id", JSON_STRING }, { "priority", JSON_NUMBER },
+	{ "max_retries", JSON_NUMBER }, { "backoff_base", JSON_NUMBER },
+	{ "delay", JSON_NUMBER }, { "run_at", JSON_STRING },
+	{ "timeout", JSON_NUMBER }, { "cwd", JSON_STRING },
+	{ "env", JSON_OBJECT }
+};
+
+enum { ENV_OPTION = 8 };
+
+/* The object that the command line stands for, of nodes that the caller
+ * frees. */
+struct words_tree {
+	struct json object, argv, env;
+	struct json *node;
+	size_t n;
+};
+
+static struct json *
+add_node(struct words_tree *t, struct json **tail, enum json_type type,
+    const char *key, char *text)
+{
+	struct json *v = &t->node[t->n++];
+
+	*v = (struct json){ .type = type, .text = text, .line = 1,
+		.key = (char *)(uintptr_t)key };
+	*tail = v;
+	return v;
+}
+
+/* Cuts NAME=VALUE in two; a name that is none, field_read() will refuse. */
+static bool
+add_env(struct words_tree *t, struct json ***tail, char *entry)
+{
+	char *eq = strchr(entry, '=');
+
+	if (!eq) {
+		complain("--env must be NAME=VALUE, not %s", entry);
+		return false;
+	}
+	*eq = '\0';
+	*tail = &add_node(t, *tail, JSON_STRING, entry, eq + 1)->next;
+	return true;
+}
+
+static bool
+words_to_tree(const struct call *c, struct words_tree *t)
+{
+	struct json **tail = &t->object.child, **env = &t->env.child;
+	struct json **args = &t->argv.child;
+	size_t i;
+	int k;
+
+	for (i = 0; i < c->ngiven; i++) {
+		int o = c->given[i].option;
+		char *v = c->given[i].value;
+
+		if (!json_utf8(v, strlen(v))) {
+			complain("--%s is not UTF-8", option_fields[o].key);
+			return false;
+		}
+		if (o != ENV_OPTION)
+			tail = &add_node(t, tail, option_fields[o].type,
+			    option_fields[o].key, v)->next;
+		else if (!add_env(t, &env, v))
+			return false;
+	}
+	for (k = 0; k < c->n; k++) {
+		if (!json_utf8(c->operand[k], strlen(c->operand[k]))) {
+			complain("argument %d of the command is not UTF-8; "
+			    "sh -c 'printf ...' can make such bytes", k);
+			return false;
+		}
+		args = &add_node(t, args, JSON_STRING, NULL,
+		    c->operand[k])->next;
+	}
+	t->argv = (struct json){ .type = JSON_ARRAY, .child = t->argv.child,
+		.key = (char *)(uintptr_t)"argv" };
+	*tail = &t->argv;
+	if (t->env.child) {
+		t->env = (struct json){ .type = JSON_OBJECT,
+			.child = t->env.child,
+			.key = (char *)(uintptr_t)"env" };
+		t->argv.next = &t->env;
+	}
+	return true;
+}
+
+static int
+enqueue_words(struct enqueue *q)
+{
+	struct call *c = q->call;
+	struct words_tree t = { .object = { .type = JSON_OBJECT } };
+	const struct json *at;
+	struct buf why = { 0 };
+	struct job job;
+	int64_t now = next_stamp(q);
+	int r = USAGE;
+
+	t.node = calloc(c->ngiven + (size_t)c->n + 1, sizeof *t.node);
+	if (!t.node)
+		return no_memory();
+	job_init(&job);
+	if (words_to_tree(c, &t)) {
+		if (field_read(&job, &t.object, now, &why, &at)) {
+			job.created = now;
+			r = complete(q, &job);
+			if (r == DONE)
+				r = enqueue_all(q, &job, 1);
+		} else {
+			complain("%s", why.p ? why.p : "out of memory");
+		}
+	}
+	job_free(&job);
+	free(t.node);
+	buf_free(&why);
+	return r;
+}
+
+static int
+enqueue(struct call *c)
+{
+	struct enqueue q = { .call = c };
+	int r;
+
+	if (!c->dashes && c->ngiven) {
+		complain("the options of enqueue go with -- CMD [ARG...]; a "
+		    "JSON job has fields for them");
+		r = USAGE;
+	} else if (c->dashes) {
+		r = enqueue_words(&q);
+	} else if (c->n != 1) {
+		complain("one JSON argument, please (quote it); or queuectl "
+		    "enqueue -- CMD [ARG...]");
+		r = USAGE;
+	} else if (!strcmp(c->operand[0], "-")) {
+		r = enqueue_stdin(&q);
+	} else {
+		r = enqueue_json(&q, c->operand[0]);
+	}
+	spool_batch_free(&q.batch);
+	buf_free(&q.paths);
+	return r;
+}
+
+/* --- tables ------------------------------------------------------------- */
+
+/* Columns of the terminal on stdout, or 0: it is none, and nothing is cut. */
+static size_t
+terminal_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize ws;
+	int64_t n;
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	setlocale(LC_CTYPE, ""); /* for wcwidth */
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
+		return ws.ws_col;
+	if (columns && job_number_parse(columns, 1, 10000, &n))
+		return (size_t)n;
+	return 80;
+}
+
+/* Bytes of `s` that fit into `width` columns, and how many columns they
+ * take. */
+static size_t
+fit(const char *s, size_t width, size_t *columns)
+{
+	size_t at = 0, used = 0, n;
+
+	for (; s[at]; at += n) {
+		wchar_t wc;
+		int w = 1;
+
+		n = mbtowc(&wc, s + at, MB_CUR_MAX) > 0 ?
+		    (size_t)mbtowc(&wc, s + at, MB_CUR_MAX) : 1;
+		if (n > 1 || (unsigned char)s[at] < 0x80)
+			w = wcwidth(wc);
+		if (w < 0)
+			w = 1;
+		if (used + (size_t)w > width)
+			break;
+		used += (size_t)w;
+	}
+	*columns = used;
+	return at;
+}
+
+/* Prints the last cell of a row, cut if the terminal (`width`, 0: none) has
+ * only what `used` leaves. */
+static void
+put_last(const char *s, size_t width, size_t used)
+{
+	size_t columns, n;
+
+	if (!width) {
+		puts(s);
+		return;
+	}
+	if (width <= used) {
+		putchar('\n');
+		return;
+	}
+	n = fit(s, width - used, &columns);
+	if (!s[n]) {
+		puts(s);
+		return;
+	}
+	n = fit(s, width - used - 1, &columns);
+	printf("%.*s…\n", (int)n, s);
+}
+
+/* A time to the second, for tables. */
+static void
+short_time(char out[JOB_TIME_LEN + 1], int64_t time)
+{
+	if (time < 0) {
+		strcpy(out, "-");
+		return;
+	}
+	job_time_format(out, time);
+	strcpy(out + 19, "Z");
+}
+
+/* "43 s", "2 min 5 s", "3 h 20 min", "5 d 2 h". */
+static void
+span_words(struct buf *b, int64_t us)
+{
+	int64_t s = us > 0 ? (us + SECOND - 1) / SECOND : 0;
+
+	if (s < 60)
+		buf_printf(b, "%lld s", (long long)s);
+	else if (s < 3600)
+		buf_printf(b, "%lld min %lld s", (long long)(s / 60),
+		    (long long)(s % 60));
+	else if (s < 86400)
+		buf_printf(b, "%lld h %lld min", (long long)(s / 3600),
+		    (long long)(s / 60 % 60));
+	else
+		buf_printf(b, "%lld d %lld h", (long long)(s / 86400),
+		    (long long)(s / 3600 % 24));
+}
+
+/* --- looking at jobs ---------------------------------------------------- */
+
+struct entry {
+	enum job_state state;
+	size_t seen;            /* when, to tell two sights of a job apart */
+	struct job_name name;
+};
+
+struct listing {
+	struct entry *v;
+	size_t n, cap;
+};
+
+static bool
+listing_add(struct listing *l, enum job_state state,
+    const struct job_name *name)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		struct entry *v = realloc(l->v, cap * sizeof *v);
+
+		if (!v)
+			return false;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n] = (struct entry){ state, l->n, *name };
+	l->n++;
+	return true;
+}
+
+/* In the order in which a person looks: what runs, what will, what failed. */
+static int
+compare_shown(const void *pa, const void *pb)
+{
+	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
+		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
+	const struct entry *a = pa, *b = pb;
+
+	if (a->state != b->state)
+		return rank[a->state] - rank[b->state];
+	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
+		return a->name.stamp < b->name.stamp ? -1 : 1;
+	return job_name_compare(&a->name, &b->name);
+}
+
+static int
+compare_sights(const void *pa, const void *pb)
+{
+	const struct entry *a = pa, *b = pb;
+	int c = strcmp(a->name.id, b->name.id);
+
+	return c ? c : a->seen < b->seen ? -1 : 1;
+}
+
+static int
+collect_state(struct spool *sp, struct listing *l, enum job_state state)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int r;
+
+	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
+		return complain_spool(sp);
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (!listing_add(l, state, &name)) {
+			spool_iter_close(&it);
+			return no_memory();
+		}
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(sp) : DONE;
+}
+
+/*
+ * All jobs, or those of one state (JOB_STATES: all), each once, sorted.  A
+ * job that moves while we read can be seen twice or missed: then we read
+ * again, and what was seen last counts.
+ */
+static int
+collect(struct spool *sp, struct listing *l, enum job_state only)
+{
+	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
+		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
+	uint64_t before = spool_version(sp);
+	size_t i, n = 0, pass;
+	int r;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < JOB_STATES; i++)
+			if ((only == JOB_STATES || only == order[i]) &&
+			    (r = collect_state(sp, l, order[i])) != DONE)
+				return r;
+		if (spool_version(sp) == before)
+			break;
+	}
+	if (l->n && pass) {
+		qsort(l->v, l->n, sizeof *l->v, compare_sights);
+		for (i = 1; i < l->n; i++)
+			if (strcmp(l->v[n].name.id, l->v[i].name.id))
+				l->v[++n] = l->v[i];
+			else
+				l->v[n] = l->v[i];
+		l->n = n + 1;
+	}
+	if (l->n)
+		qsort(l->v, l->n, sizeof *l->v, compare_shown);
+	return DONE;
+}
+
+static int
+parse_state(const char *word, enum job_state *state)
+{
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		*state = (enum job_state)i;
+		if (!strcasecmp(word, job_state_dir(*state)) ||
+		    !strcasecmp(word, job_state_word(*state)))
+			return DONE;
+	}
+	complain("no such state: %s; the states are pending, processing, "
+	    "completed, failed, dead", word);
+	return USAGE;
+}
+
+/* What runs a job, from the pools' files. */
+struct runner {
+	const struct job_name *name;
+	struct spool_slot slot; /* pid 0: not found */
+};
+
+static void
+find_runner(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct runner *r = arg;
+
+	(void)pool;
+	(void)pid;
+	if (s->start == r->name->stamp && !strcmp(s->job, r->name->id))
+		r->slot = *s;
+}
+
+/* The job as it is shown.  false: it is gone, or none of ours. */
+static bool
+view_job(struct spool *sp, enum job_state state, const struct job_name *name,
+    struct job *job, struct field_view *v)
+{
+	struct runner runner = { .name = name };
+	int r = spool_load(sp, state, name, job);
+
+	if (r == SPOOL_ERROR)
+		complain_spool(sp);
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return false;
+	*v = (struct field_view){ .state = state, .name = name, .job = job,
+		.policy = &sp->config.policy };
+	if (r == SPOOL_BAD) {
+		v->bad = sp->why;
+		v->line = sp->line;
+	}
+	if (state == JOB_PROCESSING) {
+		spool_slots(sp, false, find_runner, &runner);
+		v->worker = runner.slot.pid;
+	}
+	return true;
+}
+
+/* The command for a table; of a text that is no job, what is wrong. */
+static void
+title_words(struct buf *b, const struct field_view *v)
+{
+	if (!v->bad)
+		job_title(b, v->job, 0);
+	else if (v->line)
+		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
+	else
+		buf_printf(b, "(damaged: %s)", v->bad);
+}
+
+static int
+print_json(const struct field_view *v)
+{
+	struct buf b = { 0 };
+	int r = DONE;
+
+	field_write(&b, v);
+	if (b.failed)
+		r = no_memory();
+	else
+		puts(b.p);
+	buf_free(&b);
+	return r;
+}
+
+static size_t
+id_width(const struct listing *l, size_t n)
+{
+	size_t i, width = 2;
+
+	for (i = 0; i < n; i++)
+		if (strlen(l->v[i].name.id) > width)
+			width = strlen(l->v[i].name.id);
+	return width;
+}
+
+enum { L_STATE, L_LIMIT, L_JSON };
+
+static const struct option_def list_options[] = {
+	{ "state", 's', "STATE", "only pending, processing, completed, "
+	    "failed or dead jobs" },
+	{ "limit", 'n', "N", "the first N jobs only" },
+	{ "json", 0, NULL, "one JSON object per line" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static void
+print_row(const struct field_view *v, size_t ids, size_t width)
+{
+	struct buf title = { 0 };
+	char created[JOB_TIME_LEN + 1];
+	int used;
+
+	title_words(&title, v);
+	short_time(created, v->job->created);
+	used = printf("%-*s  %-10s  %8u  %8d  %-20s  ", (int)ids, v->name->id,
+	    job_state_word(v->state), v->name->attempt, v->name->priority,
+	    created);
+	put_last(title.p ? title.p : "", width, (size_t)used);
+	buf_free(&title);
+}
+
+static int
+list(struct call *c)
+{
+	enum job_state only = JOB_STATES;
+	struct listing l = { 0 };
+	size_t ids, width, i, n;
+	int64_t limit = JOB_NUMBER_MAX;
+	int r;
+
+	if (c->value[L_STATE] &&
+	    parse_state(c->value[L_STATE], &only) != DONE)
+		return USAGE;
+	if (c->value[L_LIMIT] && !job_number_parse(c->value[L_LIMIT], 0,
+	    JOB_NUMBER_MAX, &limit)) {
+		complain("--limit must be a whole number, not %s",
+		    c->value[L_LIMIT]);
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	r = collect(&c->spool, &l, only);
+	n = l.n < (size_t)limit ? l.n : (size_t)limit;
+	ids = id_width(&l, n);
+	width = terminal_width();
+	if (r == DONE && !c->value[L_JSON])
+		printf("%-*s  %-10s  %8s  %8s  %-20s  %s\n", (int)ids, "ID",
+		    "STATE", "ATTEMPTS", "PRIORITY", "CREATED", "COMMAND");
+	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
+		struct field_view v;
+		struct job job;
+
+		if (!view_job(&c->spool, l.v[i].state, &l.v[i].name, &job, &v))
+			continue;
+		if (c->value[L_JSON])
+			r = print_json(&v);
+		else
+			print_row(&v, ids, width);
+		job_free(&job);
+	}
+	free(l.v);
+	return r;
+}
+
+/* From a word of the command line to a job that is there. */
+static int
+look_up(struct call *c, const char *word, enum job_state *state,
+    struct job_name *name)
+{
+	char id[JOB_ID_MAX + 1];
+	int r = spool_resolve(&c->spool, word, id);
+
+	if (r == SPOOL_OK)
+		r = spool_find(&c->spool, id, state, name);
+	return r == SPOOL_OK ? DONE : complain_job(&c->spool, r, word);
+}
+
+static void
+show_state(const struct field_view *v, const struct spool *sp)
+{
+	const struct job_attempt *last = v->job->nattempt ?
+	    &v->job->attempt[v->job->nattempt - 1] : NULL;
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
+
+	job_time_format(time, v->name->stamp);
+	if (v->state == JOB_PROCESSING && v->worker)
+		buf_printf(&b, ", by worker process %ld since %s", v->worker,
+		    time);
+	else if (v->state == JOB_PROCESSING)
+		buf_printf(&b, ", by no worker that lives, since %s", time);
+	else if (v->name->timed) {
+		buf_printf(&b, ", not before %s (in ", time);
+		span_words(&b, v->name->stamp - now_us());
+		buf_putc(&b, ')');
+	} else if (last && v->state != JOB_PENDING) {
+		buf_puts(&b, ": ");
+		job_outcome_words(&b, last);
+	}
+	printf("State:      %s%s\n", job_state_word(v->state),
+	    b.p ? b.p : "");
+	printf("Attempts:   %u of %u\n", v->name->attempt,
+	    job_allowed(v->job, &sp->config.policy));
+	buf_free(&b);
+}
+
+static void
+show_given(const struct job *job)
+{
+	struct buf b = { 0 };
+	size_t i;
+
+	if (job->timeout >= 0) {
+		job_seconds_format(&b, job->timeout);
+		printf("Timeout:    %s s\n", b.p ? b.p : "");
+		buf_clear(&b);
+	}
+	if (job->cwd) {
+		job_escape(&b, job->cwd, 0);
+		printf("Directory:  %s\n", b.p ? b.p : "");
+	}
+	for (i = 0; i < job->nenv; i++) {
+		buf_clear(&b);
+		job_escape(&b, job->env[i], 0);
+		printf("Env:        %s\n", b.p ? b.p : "");
+	}
+	if (job->input)
+		printf("Stdin:      %zu bytes\n", strlen(job->input));
+	buf_free(&b);
+}
+
+static void
+show_history(const struct job *job)
+{
+	size_t i;
+
+	if (!job->nattempt)
+		return;
+	printf("\n%-7s  %-20s  %10s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
+	    "WORKER", "OUTCOME");
+	for (i = 0; i < job->nattempt; i++) {
+		const struct job_attempt *a = &job->attempt[i];
+		char start[JOB_TIME_LEN + 1];
+		struct buf b = { 0 };
+
+		short_time(start, a->start);
+		job_outcome_words(&b, a);
+		printf("%-7u  %-20s  %7.3f s  %7ld  %s\n", a->number, start,
+		    (double)(a->end - a->start) / 1e6, a->worker,
+		    b.p ? b.p : "");
+		buf_free(&b);
+	}
+}
+
+static const struct option_def show_options[] = {
+	{ "json", 0, NULL, "one JSON object, with the attempts as history" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static int
+show(struct call *c)
+{
+	struct field_view v;
+	struct job_name name;
+	enum job_state state;
+	struct job job;
+	struct buf title = { 0 };
+	char time[JOB_TIME_LEN + 1];
+	int r = DONE;
+
+	if (open_spool(c, false) != DONE ||
+	    look_up(c, c->operand[0], &state, &name) != DONE)
+		return FAILED;
+	if (!view_job(&c->spool, state, &name, &job, &v))
+		return complain_job(&c->spool, SPOOL_GONE, name.id);
+	v.history = true;
+	if (c->value[0]) {
+		r = print_json(&v);
+		job_free(&job);
+		return r;
+	}
+	title_words(&title, &v);
+	printf("Id:         %s\n", name.id);
+	printf("Command:    %s\n", title.p ? title.p : "");
+	show_state(&v, &c->spool);
+	printf("Priority:   %d\n", name.priority);
+	if (job.created >= 0) {
+		job_time_format(time, job.created);
+		printf("Created:    %s\n", time);
+	}
+	job_time_format(time, field_updated(&v));
+	printf("Updated:    %s\n", time);
+	show_given(&job);
+	show_history(&job);
+	buf_free(&title);
+	job_free(&job);
+	return r;
+}
+
+/* --- logs --------------------------------------------------------------- */
+
+enum { LOGS_FOLLOW, LOGS_ATTEMPT };
+
+static const struct option_def logs_options[] = {
+	{ "follow", 'f', NULL, "go on until the job has ended for good" },
+	{ "attempt", 'a', "N", "only what attempt N wrote (the latest N)" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* Copies from *at up to `end` (-1: as far as it goes) to stdout. */
+static int
+copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
+{
+	char bytes[65536];
+
+	while (end < 0 || *at < end) {
+		size_t want = end >= 0 && end - *at < (int64_t)sizeof bytes ?
+		    (size_t)(end - *at) : sizeof bytes;
+		ssize_t n = pread(fd, bytes, want, (off_t)*at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			complain("%s/log/%s.log: %s", c->spool.path, id,
+			    strerror(errno));
+			return FAILED;
+		}
+		if (n == 0)
+			break;
+		if (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n)
+			return FAILED;
+		*at += n;
+	}
+	return fflush(stdout) ? FAILED : DONE;
+}
+
+/* Where the latest attempt of that number begins and ends in the log. */
+static int
+find_attempt(struct call *c, const char *word, enum job_state state,
+    const struct job_name *name, int64_t *begin, int64_t *end)
+{
+	struct runner runner = { .name = name };
+	struct job job;
+	int64_t n;
+	size_t i;
+	bool found = false;
+
+	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n)) {
+		complain("--attempt must be a whole number from 1, not %s",
+		    word);
+		return USAGE;
+	}
+	*end = -1;
+	spool_load(&c->spool, state, name, &job);
+	for (i = 0; i < job.nattempt; i++) {
+		if (found && *end < 0)
+			*end = job.attempt[i].log;
+		if (job.attempt[i].number == n) {
+			*begin = job.attempt[i].log;
+			*end = -1;
+			found = true;
+		}
+	}
+	if (state == JOB_PROCESSING)
+		spool_slots(&c->spool, false, find_runner, &runner);
+	if (runner.slot.pid && name->attempt == n) {
+		*begin = runner.slot.log;
+		*end = -1;
+		found = true;
+	} else if (runner.slot.pid && found && *end < 0) {
+		*end = runner.slot.log;
+	}
+	job_free(&job);
+	if (found)
+		return DONE;
+	complain("%s: there was no attempt %lld", name->id, (long long)n);
+	return FAILED;
+}
+
+/* Copies as the log grows, until the job is completed, dead or gone. */
+static int
+follow_log(struct call *c, enum job_state state, struct job_name *name)
+{
+	char id[JOB_ID_MAX + 1];
+	int64_t at = 0;
+	int fd = -1, r = DONE;
+	bool ended = false;
+
+	strcpy(id, name->id);
+	while (r == DONE) {
+		/* Whether it has ended is asked first, so that the last copy
+		 * comes after the last byte. */
+		if (!spool_there(&c->spool, state, name) &&
+		    spool_find(&c->spool, id, &state, name) != SPOOL_OK)
+			ended = true;
+		ended |= state == JOB_DONE || state == JOB_DEAD;
+		if (fd < 0 && spool_log_read(&c->spool, id, &fd) ==
+		    SPOOL_ERROR)
+			r = complain_spool(&c->spool);
+		if (fd >= 0 && r == DONE)
+			r = copy_log(c, id, fd, &at, -1);
+		if (ended)
+			break;
+		poll(NULL, 0, FOLLOW_MS);
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int
+logs(struct call *c)
+{
+	struct job_name name;
+	enum job_state state;
+	int64_t begin = 0, end = -1;
+	int fd, r;
+
+	if (c->value[LOGS_FOLLOW] && c->value[LOGS_ATTEMPT]) {
+		complain("--follow and --attempt do not go together");
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE ||
+	    look_up(c, c->operand[0], &state, &name) != DONE)
+		return FAILED;
+	if (c->value[LOGS_FOLLOW])
+		return follow_log(c, state, &name);
+	if (c->value[LOGS_ATTEMPT] && (r = find_attempt(c,
+	    c->value[LOGS_ATTEMPT], state, &name, &begin, &end)) != DONE)
+		return r;
+	r = spool_log_read(&c->spool, name.id, &fd);
+	if (r == SPOOL_GONE)
+		return DONE; /* it wrote nothing yet */
+	if (r != SPOOL_OK)
+		return complain_spool(&c->spool);
+	r = copy_log(c, name.id, fd, &begin, end);
+	close(fd);
+	return r;
+}
+
+/* --- status ------------------------------------------------------------- */
+
+struct overview {
+	size_t count[JOB_STATES];
+	size_t strange[JOB_STATES];
+	char example[JOB_STATES][256];
+	size_t workers;
+	struct job_name next;   /* the earliest that is due later */
+	bool any_next;
+	struct listing running;
+};
+
+static int
+overlook_state(struct spool *sp, struct overview *o, enum job_state state)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int r;
+
+	o->count[state] = 0;
+	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
+		return complain_spool(sp);
+	while ((r = spool_iter_next(&it, &name)) > 0) {
+		o->count[state]++;
+		if ((state == JOB_PENDING || state == JOB_FAILED) &&
+		    name.timed &&
+		    (!o->any_next || name.stamp < o->next.stamp)) {
+			o->next = name;
+			o->any_next = true;
+		}
+		if (state == JOB_PROCESSING &&
+		    !listing_add(&o->running, state, &name)) {
+			spool_iter_close(&it);
+			return no_memory();
+		}
+	}
+	o->strange[state] = it.strange;
+	strcpy(o->example[state], it.example);
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(sp) : DONE;
+}
+
+static void
+count_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct overview *o = arg;
+
+	(void)pool;
+	(void)pid;
+	(void)s;
+	o->workers++;
+}
+
+/* Counts.  A job that moves in between can be counted twice or not at all, so
+ * it is done again, a few times, as long as it takes next to nothing. */
+static int
+overlook(struct spool *sp, struct overview *o)
+{
+	int64_t began = now_us();
+	uint64_t before;
+	int i, r, pass;
+
+	for (pass = 0; pass < 5; pass++) {
+		before = spool_version(sp);
+		o->running.n = 0;
+		o->any_next = false;
+		for (i = 0; i < JOB_STATES; i++)
+			if ((r = overlook_state(sp, o,
+			    (enum job_state)i)) != DONE)
+				return r;
+		if (spool_version(sp) == before ||
+		    now_us() - began > SECOND / 10)
+			break;
+	}
+	o->workers = 0;
+	return spool_slots(sp, false, count_worker, o) == SPOOL_OK ? DONE :
+	    complain_spool(sp);
+}
+
+/* The jobs in processing/ that no living worker runs. */
+static void
+print_held(struct spool *sp, const struct overview *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->running.n; i++) {
+		const struct job_name *name = &o->running.v[i].name;
+		struct runner runner = { .name = name };
+
+		spool_slots(sp, false, find_runner, &runner);
+		if (runner.slot.pid)
+			continue;
+		if (spool_locked(sp, JOB_PROCESSING, name))
+			printf("note        %s: its worker died, and a "
+			    "process of it still runs\n", name->id);
+		else if (spool_there(sp, JOB_PROCESSING, name))
+			printf("note        %s: its worker died; the next "
+			    "worker recovers it\n", name->id);
+	}
+}
+
+static void
+print_status(struct spool *sp, const struct overview *o)
+{
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
+	int i;
+
+	printf("spool       %s\n", sp->path);
+	for (i = 0; i < JOB_STATES; i++)
+		printf("%-10s  %zu\n", job_state_word((enum job_state)i),
+		    o->count[i]);
+	printf("workers     %zu\n", o->workers);
+	if (o->any_next) {
+		short_time(time, o->next.stamp);
+		span_words(&b, o->next.stamp - now_us());
+		printf("next due    %s in %s (%s)\n", o->next.id,
+		    b.p ? b.p : "", time);
+		buf_free(&b);
+	}
+	print_held(sp, o);
+	for (i = 0; i < JOB_STATES; i++) {
+		if (!o->strange[i])
+			continue;
+		buf_clear(&b);
+		job_escape(&b, o->example[i], 80);
+		printf("note        %s/ holds %zu file%s that %s no job%s: "
+		    "%s%s\n", job_state_dir((enum job_state)i), o->strange[i],
+		    o->strange[i] == 1 ? "" : "s",
+		    o->strange[i] == 1 ? "is" : "are",
+		    o->strange[i] == 1 ? "" : "s", b.p ? b.p : "",
+		    o->strange[i] == 1 ? "" : ", …");
+	}
+	buf_free(&b);
+}
+
+static int
+print_status_json(struct spool *sp, const struct overview *o)
+{
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
+	size_t strange = 0;
+	int i, r = DONE;
+
+	buf_puts(&b, "{\"spool\":");
+	json_quote(&b, sp->path);
+	for (i = 0; i < JOB_STATES; i++) {
+		buf_printf(&b, ",\"%s\":%zu",
+		    job_state_word((enum job_state)i), o->count[i]);
+		strange += o->strange[i];
+	}
+	buf_printf(&b, ",\"workers\":%zu", o->workers);
+	if (o->any_next) {
+		job_time_format(time, o->next.stamp);
+		buf_printf(&b, ",\"next_due_at\":\"%s\"", time);
+	}
+	if (strange)
+		buf_printf(&b, ",\"not_jobs\":%zu", strange);
+	buf_putc(&b, '}');
+	if (b.failed)
+		r = no_memory();
+	else
+		puts(b.p);
+	buf_free(&b);
+	return r;
+}
+
+static const struct option_def json_options[] = {
+	{ "json", 0, NULL, "as JSON" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static int
+status(struct call *c)
+{
+	struct overview o = { 0 };
+	int r;
+
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	r = overlook(&c->spool, &o);
+	if (r == DONE && c->value[0])
+		r = print_status_json(&c->spool, &o);
+	else if (r == DONE)
+		print_status(&c->spool, &o);
+	free(o.running.v);
+	return r;
+}
+
+/* --- worker ------------------------------------------------------------- */
+
+enum { W_COUNT, W_DAEMON, W_DRAIN };
+
+static const struct option_def start_options[] = {
+	{ "count", 'c', "N", "that many workers; default 1" },
+	{ "daemon", 'd', NULL, "detach and write to worker.log" },
+	{ "drain", 0, NULL, "end when no job is pending, processing or "
+	    "failed" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static int
+worker_start(struct call *c)
+{
+	struct worker_options o = {
+		.count = 1, .daemon = c->value[W_DAEMON],
+		.drain = c->value[W_DRAIN], .umask = c->umask
+	};
+	int64_t n = 1;
+
+	if (c->value[W_COUNT] && !job_number_parse(c->value[W_COUNT], 1,
+	    WORKER_COUNT_MAX, &n)) {
+		complain("--count must be a whole number from 1 to %d, not %s",
+		    WORKER_COUNT_MAX, c->value[W_COUNT]);
+		return USAGE;
+	}
+	o.count = (int)n;
+	if (open_spool(c, true) != DONE)
+		return FAILED;
+	return worker_pool(&c->spool, &o) < 0 ? FAILED : DONE;
+}
+
+static const struct option_def stop_options[] = {
+	{ "now", 0, NULL, "end the current jobs and requeue them" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static int
+worker_stop(struct call *c)
+{
+	size_t pools;
+
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	if (spool_pools_stop(&c->spool, c->value[0], &pools) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	if (pools)
+		complain("stopped %zu pool%s", pools, pools == 1 ? "" : "s");
+	else
+		complain("no worker is running");
+	return DONE;
+}
+
+static void
+print_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	char since[JOB_TIME_LEN + 1], start[JOB_TIME_LEN + 1];
+
+	(void)arg;
+	(void)pid;
+	short_time(since, s->since);
+	if (s->job[0]) {
+		short_time(start, s->start);
+		printf("%-20s  %6d  %8ld  %-20s  %s since %s\n", pool,
+		    s->number, s->pid, since, s->job, start);
+	} else {
+		printf("%-20s  %6d  %8ld  %-20s  -\n", pool, s->number,
+		    s->pid, since);
+	}
+}
+
+static int
+worker_list(struct call *c)
+{
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	printf("%-20s  %6s  %8s  %-20s  %s\n", "POOL", "WORKER", "PID",
+	    "SINCE", "JOB");
+	if (spool_slots(&c->spool, false, print_worker, NULL) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	return DONE;
+}
+
+/* --- dlq ---------------------------------------------------------------- */
+
+static int
+dlq_list(struct call *c)
+{
+	struct listing l = { 0 };
+	size_t ids, width, i;
+	int r;
+
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	r = collect(&c->spool, &l, JOB_DEAD);
+	ids = id_width(&l, l.n);
+	width = terminal_width();
+	if (r == DONE && !c->value[0])
+		printf("%-*s  %8s  %-20s  %-24s  %s\n", (int)ids, "ID",
+		    "ATTEMPTS", "DIED", "REASON", "COMMAND");
+	for (i = 0; i < l.n && r == DONE && !ferror(stdout); i++) {
+		struct buf title = { 0 }, reason = { 0 }, cut = { 0 };
+		char died[JOB_TIME_LEN + 1];
+		struct field_view v;
+		struct job job;
+
+		if (!view_job(&c->spool, JOB_DEAD, &l.v[i].name, &job, &v))
+			continue;
+		if (c->value[0]) {
+			r = print_json(&v);
+			job_free(&job);
+			continue;
+		}
+		title_words(&title, &v);
+		short_time(died, v.name->stamp);
+		if (v.bad)
+			buf_puts(&reason, "damaged");
+		else if (job.nattempt)
+			job_outcome_words(&reason,
+			    &job.attempt[job.nattempt - 1]);
+		else
+			buf_puts(&reason, "-");
+		job_escape(&cut, reason.p ? reason.p : "", width ? 24 : 0);
+		put_last(title.p ? title.p : "", width, (size_t)printf(
+		    "%-*s  %8u  %-20s  %-24s  ", (int)ids, v.name->id,
+		    v.name->attempt, died, cut.p ? cut.p : ""));
+		buf_free(&title);
+		buf_free(&reason);
+		buf_free(&cut);
+		job_free(&job);
+	}
+	free(l.v);
+	return r;
+}
+
+static const struct option_def all_options[] = {
+	{ "all", 0, NULL, "every job of the dead letter queue" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* One step of dlq retry or dlq purge. */
+static int
+retry_one(struct spool *sp, const char *id)
+{
+	return spool_retry(sp, id, now_us());
+}
+
+static int
+purge_one(struct spool *sp, const char *id)
+{
+	return spool_purge(sp, JOB_DEAD, id);
+}
+
+static int
+complain_not_dead(struct spool *sp, const char *id)
+{
+	enum job_state state;
+	struct job_name name;
+
+	if (spool_find(sp, id, &state, &name) == SPOOL_OK)
+		complain("%s: not in the dead letter queue: it is %s", id,
+		    job_state_word(state));
+	else
+		complain("%s: not in the dead letter queue", id);
+	return FAILED;
+}
+
+static int
+dlq_do(struct call *c, int (*step)(struct spool *, const char *))
+{
+	struct spool *sp = &c->spool;
+	struct listing l = { 0 };
+	char id[JOB_ID_MAX + 1];
+	size_t i;
+	int r, worst = DONE;
+
+	if ((c->value[0] != NULL) == (c->n == 1)) {
+		complain("name one job, or --all");
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	if (c->n == 1) {
+		r = spool_resolve(sp, c->operand[0], id);
+		if (r == SPOOL_OK)
+			r = step(sp, id);
+		if (r == SPOOL_STATE)
+			return complain_not_dead(sp, id);
+		if (r != SPOOL_OK)
+			return complain_job(sp, r, c->operand[0]);
+		puts(id);
+		return DONE;
+	}
+	r = collect(sp, &l, JOB_DEAD);
+	for (i = 0; i < l.n && r == DONE; i++) {
+		int s = step(sp, l.v[i].name.id);
+
+		if (s == SPOOL_OK)
+			puts(l.v[i].name.id);
+		else if (s != SPOOL_GONE && s != SPOOL_STATE)
+			worst = complain_job(sp, s, l.v[i].name.id);
+	}
+	free(l.v);
+	return r == DONE ? worst : r;
+}
+
+static int
+dlq_retry(struct call *c)
+{
+	return dlq_do(c, retry_one);
+}
+
+static int
+dlq_purge(struct call *c)
+{
+	return dlq_do(c, purge_one);
+}
+
+/* --- config ------------------------------------------------------------- */
+
+static const struct config_key *
+find_key(const char *word)
+{
+	const struct config_key *k = config_key(word);
+
+	if (k)
+		return k;
+	complain("no such key: %s; the keys are:", word);
+	for (k = config_keys; k->name; k++)
+		fprintf(stderr, "  %-14s %s\n", k->name, k->help);
+	return NULL;
+}
+
+static int
+config_write(struct call *c, const char *value)
+{
+	const struct config_key *k = find_key(c->operand[0]);
+	struct config scratch = { .timeout = 0 };
+
+	if (!k)
+		return USAGE;
+	if (value && !config_apply(&scratch, k, value)) {
+		complain("%s must be %s, not %s", k->name, k->range, value);
+		return USAGE;
+	}
+	if (open_spool(c, value != NULL) != DONE)
+		return FAILED;
+	if (spool_config_set(&c->spool, k, value) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	return DONE;
+}
+
+static int
+config_set(struct call *c)
+{
+	return config_write(c, c->operand[1]);
+}
+
+static int
+config_unset(struct call *c)
+{
+	return config_write(c, NULL);
+}
+
+static int
+config_get(struct call *c)
+{
+	const struct config_key *k, *one = NULL;
+	struct buf b = { 0 };
+	int r = DONE;
+
+	if (c->n && !(one = find_key(c->operand[0])))
+		return USAGE;
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	if (c->value[0])
+		buf_putc(&b, '{');
+	for (k = config_keys; k->name; k++) {
+		if (one && one != k)
+			continue;
+		if (c->value[0])
+			buf_printf(&b, "%s\"%s\":", b.n > 1 ? "," : "",
+			    k->name);
+		else if (!one)
+			buf_printf(&b, "%s = ", k->name);
+		if (c->value[0] && k->kind == CONFIG_SYNC)
+			buf_putc(&b, '"');
+		config_value(&c->spool.config, k, &b);
+		if (c->value[0] && k->kind == CONFIG_SYNC)
+			buf_putc(&b, '"');
+		if (!c->value[0])
+			buf_putc(&b, '\n');
+	}
+	if (c->value[0])
+		buf_puts(&b, "}\n");
+	if (b.failed)
+		r = no_memory();
+	else
+		fputs(b.p, stdout);
+	buf_free(&b);
+	return r;
+}
+
+/* --- the command table -------------------------------------------------- */
+
+static int help(struct call *);
+
+static const struct command commands[] = {
+	{ "enqueue", "JSON | [OPTION...] -- CMD [ARG...] | -",
+	  "add jobs; print their ids when they are safe",
+	  "JSON is an object or an array of objects with \"command\" (a line "
+	  "for\n/bin/sh) or \"argv\" (an array, run without a shell), and "
+	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
+	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - one object per "
+	  "line is read from\nstandard input; bad lines are named and "
+	  "skipped.  The options go\nwith -- CMD.\n",
+	  enqueue_options, 0, -1, enqueue },
+	{ "list", "[--state STATE] [--limit N] [--json]",
+	  "show the jobs", NULL, list_options, 0, 0, list },
+	{ "show", "ID [--json]", "show one job with its attempts",
+	  "ID is the id of a job, or the beginning of just one.\n",
+	  show_options, 1, 1, show },
+	{ "logs", "[-f | --attempt N] ID", "print what a job wrote",
+	  "stdout and stderr of all attempts, byte for byte.\n",
+	  logs_options, 1, 1, logs },
+	{ "status", "[--json]", "count jobs by state, and workers",
+	  NULL, json_options, 0, 0, status },
+	{ "worker start", "[--count N] [--daemon] [--drain]",
+	  "run jobs, in the foreground",
+	  "SIGTERM or SIGINT finishes the current jobs and ends; a second one "
+	  "ends\nthe jobs, too, and requeues them.\n",
+	  start_options, 0, 0, worker_start },
+	{ "worker stop", "[--now]", "end all workers, and wait until they have",
+	  "Their current jobs are finished first.\n",
+	  stop_options, 0, 0, worker_stop },
+	{ "worker list", "", "show the workers and what they run",
+	  NULL, NULL, 0, 0, worker_list },
+	{ "dlq list", "[--json]", "show the dead letter queue",
+	  NULL, json_options, 0, 0, dlq_list },
+	{ "dlq retry", "ID | --all", "give dead jobs another chance",
+	  "Attempts are counted from 0 again.  Prints the ids.\n",
+	  all_options, 0, 1, dlq_retry },
+	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
+	  "Prints the ids.\n", all_options, 0, 1, dlq_purge },
+	{ "config set", "KEY VALUE", "change a setting",
+	  "Running workers follow.  queuectl config get lists the keys.\n",
+	  NULL, 2, 2, config_set },
+	{ "config get", "[KEY] [--json]", "show the settings in force",
+	  NULL, json_options, 0, 1, config_get },
+	{ "config unset", "KEY", "go back to the default",
+	  NULL, NULL, 1, 1, config_unset },
+	{ "help", "[COMMAND]", "explain a command", NULL, NULL, 0, 2, help },
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void
+print_commands(FILE *f)
+{
+	int i;
+
+	fputs("usage: queuectl [--spool DIR] COMMAND ...\n\n", f);
+	for (i = 0; i < COMMANDS; i++)
+		fprintf(f, "  %-13s %s\n", commands[i].words,
+		    commands[i].line);
+	fputs("\nqueuectl help COMMAND explains one; queuectl --version "
+	    "names the version.\nThe spool is DIR, else $QUEUECTL_SPOOL, "
+	    "else /var/spool/queuectl for root and\n"
+	    "~/.local/state/queuectl for others.\n", f);
+}
+
+static void
+print_help(const struct command *c)
+{
+	const struct option_def *o;
+
+	printf("usage: queuectl [--spool DIR] %s%s%s\n\n%s\n", c->words,
+	    *c->args ? " " : "", c->args, c->line);
+	if (c->text)
+		printf("\n%s", c->text);
+	if (!strncmp(c->words, "config", 6)) {
+		const struct config_key *k;
+
+		puts("\nkeys:");
+		for (k = config_keys; k->name; k++)
+			printf("  %-14s %s\n  %-14s (%s; default %s)\n",
+			    k->name, k->help, "", k->range, k->value);
+	}
+	if (!c->options)
+		return;
+	puts("\noptions:");
+	for (o = c->options; o->name; o++) {
+		char words[64];
+
+		snprintf(words, sizeof words, "%s%c%s--%s%s%s",
+		    o->letter ? "-" : "", o->letter ? o->letter : ' ',
+		    o->letter ? ", " : "   ", o->name, o->arg ? " " : "",
+		    o->arg ? o->arg : "");
+		printf("  %-27s %s\n", words, o->help);
+	}
+}
+
+/*
+ * Finds the command that words[0…n-1] begin with; *used is how many of them it
+ * takes.  NULL: none, and it was said which there are.
+ */
+static const struct command *
+find_command(char *const *words, int n, int *used)
+{
+	const char *first = words[0];
+	const char *second = n > 1 && words[1][0] != '-' ? words[1] : "";
+	const char *names[COMMANDS], *nearest;
+	size_t len = strlen(first);
+	bool group = false;
+	int i;
+
+	for (i = 0; i < COMMANDS; i++) {
+		const char *w = commands[i].words;
+
+		names[i] = w;
+		if (strncmp(w, first, len) || (w[len] && w[len] != ' '))
+			continue;
+		group = true;
+		*used = w[len] ? 2 : 1;
+		if (!w[len] || !strcmp(w + len + 1, second))
+			return &commands[i];
+	}
+	if (group && *second)
+		complain("no such command: %s %s; there are:", first, second);
+	else if (group)
+		complain("%s what?  There are:", first);
+	else
+		complain("no such command: %s", first);
+	nearest = group ? NULL : field_nearest(first, names, COMMANDS);
+	if (nearest)
+		fprintf(stderr, "did you mean %s?  There are:\n", nearest);
+	for (i = 0; i < COMMANDS; i++)
+		if (!group || !strncmp(commands[i].words, first, len))
+			fprintf(stderr, "  %-13s %s\n", commands[i].words,
+			    commands[i].line);
+	return NULL;
+}
+
+static int
+help(struct call *c)
+{
+	const struct command *command;
+	int used;
+
+	if (!c->n) {
+		print_commands(stdout);
+		return DONE;
+	}
+	command = find_command(c->operand, c->n, &used);
+	if (!command)
+		return USAGE;
+	print_help(command);
+	return DONE;
+}
+
+/* --- options ------------------------------------------------------------ */
+
+/* Says what is wrong with an option, and which there are. */
+static int
+complain_option(const struct command *command, const char *word,
+    const char *what)
+{
+	const struct option_def *o = command->options;
+
+	complain("%s: %s", word, what);
+	fprintf(stderr, "usage: queuectl [--spool DIR] %s%s%s\n",
+	    command->words, *command->args ? " " : "", command->args);
+	for (; o && o->name; o++)
+		fprintf(stderr, "  %s%c%s--%s%s%s  %s\n",
+		    o->letter ? "-" : " ", o->letter ? o->letter : ' ',
+		    o->letter ? ", " : "  ", o->name, o->arg ? " " : "",
+		    o->arg ? o->arg : "", o->help);
+	return USAGE;
+}
+
+/* Whether `word` is the option, and where its value is ("": the next word). */
+static bool
+option_is(const struct option_def *o, char *word, char **value)
+{
+	size_t len = strlen(o->name);
+
+	*value = NULL;
+	if (word[1] == '-') {
+		if (strncmp(word + 2, o->name, len))
+			return false;
+		if (word[2 + len] == '=')
+			*value = word + 3 + len;
+		return word[2 + len] == '\0' || word[2 + len] == '=';
+	}
+	if (!o->letter || word[1] != o->letter)
+		return false;
+	if (word[2])
+		*value = word + 2;
+	return true;
+}
+
+static const struct option_def spool_option = { "spool", 0, "DIR", "" };
+
+/* Takes one option at words[*at], which begins with '-'. */
+static int
+take_option(struct call *c, char **words, int n, int *at)
+{
+	const struct option_def *o = c->command->options;
+	char *word = words[*at], *value;
+	bool is_spool = option_is(&spool_option, word, &value);
+	int i;
+
+	for (i = 0; !is_spool && o && o[i].name; i++)
+		if (option_is(&o[i], word, &value))
+			break;
+	if (!is_spool && (!o || !o[i].name))
+		return complain_option(c->command, word,
+		    "no such option; there are:");
+	if (!is_spool && !o[i].arg) {
+		if (value)
+			return complain_option(c->command, word,
+			    "the option takes no value");
+		value = word + strlen(word);
+	} else if (!value) {
+		if (*at + 1 >= n)
+			return complain_option(c->command, word,
+			    "the option needs a value");
+		value = words[++*at];
+	}
+	if (is_spool) {
+		c->spool_path = value;
+		return DONE;
+	}
+	c->value[i] = value;
+	c->given[c->ngiven++] = (struct given){ i, value };
+	return DONE;
+}
+
+/* Sorts the words behind the command into options and operands. */
+static int
+take_words(struct call *c, char **words, int n)
+{
+	int i, r;
+
+	for (i = 0; i < n; i++) {
+		if (!c->dashes && !strcmp(words[i], "--")) {
+			c->dashes = true;
+		} else if (c->dashes || words[i][0] != '-' || !words[i][1]) {
+			c->operand[c->n++] = words[i];
+		} else if (!strcmp(words[i], "--help") ||
+		    !strcmp(words[i], "-h")) {
+			print_help(c->command);
+			c->command = NULL;
+			return DONE;
+		} else if ((r = take_option(c, words, n, &i)) != DONE) {
+			return r;
+		}
+	}
+	if (c->n < c->command->least ||
+	    (c->command->most >= 0 && c->n > c->command->most)) {
+		complain("%s takes %s argument%s", c->command->words,
+		    c->n < c->command->least ? "one more" : "fewer",
+		    c->n < c->command->least ? "" : "s");
+		fprintf(stderr, "usage: queuectl [--spool DIR] %s %s\n",
+		    c->command->words, c->command->args);
+		return USAGE;
+	}
+	return DONE;
+}
+
+static int
+run(struct call *c, char **words, int n)
+{
+	int used, r;
+
+	c->command = find_command(words, n, &used);
+	if (!c->command)
+		return USAGE;
+	c->operand = calloc((size_t)n + 1, sizeof *c->operand);
+	c->given = calloc((size_t)n + 1, sizeof *c->given);
+	r = c->operand && c->given ? take_words(c, words + used, n - used) :
+	    no_memory();
+	if (r == DONE && c->command)
+		r = c->command->run(c);
+	free(c->operand);
+	free(c->given);
+	return r;
+}
+
+/* stdin, stdout and stderr are there, if only as something that cannot be
+ * written: no file of ours may get their numbers. */
+static void
+fill_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct call c = { .spool = { .fd = -1, .ids = -1 } };
+	int at = 1, r = USAGE;
+
+	fill_fds();
+	/* whatever the user's is, the spool is nobody else's business */
+	c.umask = umask(077);
+	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
+		char *value;
+
+		if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")) {
+			print_commands(stdout);
+			r = DONE;
+			goto out;
+		}
+		if (!strcmp(argv[at], "--version")) {
+			puts("queuectl " VERSION);
+			r = DONE;
+			goto out;
+		}
+		if (!option_is(&spool_option, argv[at], &value)) {
+			complain("no such option: %s; there are --spool DIR, "
+			    "--help, --version", argv[at]);
+			goto out;
+		}
+		if (!value && !(value = argv[++at])) {
+			complain("--spool needs a directory");
+			goto out;
+		}
+		c.spool_path = value;
+	}
+	if (at >= argc)
+		print_commands(stderr);
+	else
+		r = run(&c, argv + at, argc - at);
+out:
+	/* stdout is a file, and can fail like one */
+	if ((fflush(stdout) || ferror(stdout)) && r != USAGE) {
+		complain("standard output: %s", strerror(errno));
+		r = FAILED;
+	}
+	if (c.spool.fd >= 0)
+		spool_close(&c.spool);
+	return r;
+}

@@ -1,0 +1,1508 @@
+/*
+ * worker.c: the pool, the order of claiming and waking up, running a job,
+ * timeouts, signals.
+ *
+ * One supervisor, `count` workers, a process each.  The supervisor starts
+ * them again when they crash, passes on requests to stop, and reaps; it runs
+ * no job.  Each worker looks for jobs on its own:
+ *
+ *     candidates ── claim ── run ── finish ── candidates …
+ *
+ * The candidates are the best READY_MAX names by run order and the next
+ * TIMED_MAX deadlines, filled by one pass over pending/ and failed/ that needs
+ * no stat, and kept up by inotify events, which carry the names.  A candidate
+ * is only a hint: the claim decides.  What did not fit is found by the next
+ * pass, made when the candidates run dry, when news were lost, and on a slow
+ * tick.  Asleep, a worker wakes for news, the next deadline and the tick.
+ *
+ * Requests reach a worker as signals from its supervisor: SIGTERM, finish the
+ * job and end; SIGUSR1, end it now.  A worker whose supervisor died reads
+ * that off the lifeline, a pipe whose other end only the supervisor holds, and
+ * ends after its job.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* vfork */
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The seam: what only Linux has, and vfork.  -DQUEUECTL_PORTABLE builds
+ * without. */
+#if defined(__linux__) && !defined(QUEUECTL_PORTABLE)
+#define ON_LINUX 1
+#include <sys/prctl.h>
+#else
+#define ON_LINUX 0
+#define vfork fork
+#endif
+
+#include "spool.h"
+#include "worker.h"
+
+enum {
+	READY_MAX = 4096,       /* candidates; 96 bytes each */
+	TIMED_MAX = 1024,
+	TITLE_MAX = 200,        /* bytes of a command in a log line */
+	LINGER_MS = 20,         /* between looks whether a group has ended */
+	REFUSED_MAX = 64        /* names whose refusal was told already */
+};
+
+#define SECOND    INT64_C(1000000)
+#define TICK      (60 * SECOND)       /* where inotify works */
+#define POLL      (SECOND / 2)        /* where it does not */
+#define BUSY_MIN  (5 * SECOND / 1000) /* a locked candidate is tried again */
+#define BUSY_MAX  SECOND
+#define HELD_MIN  (SECOND / 20)       /* so is one left by a dead worker */
+#define HELD_MAX  (5 * SECOND)
+#define RETRY     SECOND              /* after EIO, ENOSPC… */
+
+/* --- signals ------------------------------------------------------------ */
+
+static int wake[2] = { -1, -1 };            /* the self-pipe */
+static volatile sig_atomic_t terminations;  /* SIGTERM, SIGINT, SIGHUP */
+static volatile sig_atomic_t stop_now;      /* SIGUSR1 */
+
+static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
+
+static void
+on_signal(int sig)
+{
+	int e = errno;
+	ssize_t n;
+
+	if (sig == SIGUSR1)
+		stop_now = 1;
+	else if (sig != SIGCHLD && terminations < 2)
+		terminations++;
+	n = write(wake[1], "", 1);
+	(void)n; /* a full pipe wakes as well */
+	errno = e;
+}
+
+static int
+make_pipe(int p[2], bool nonblocking)
+{
+	int i;
+
+	if (pipe(p) < 0)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		fcntl(p[i], F_SETFD, FD_CLOEXEC);
+		if (nonblocking)
+			fcntl(p[i], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+/* Makes the self-pipe of this process and catches the signals. */
+static int
+signals_open(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	size_t i;
+
+	if (make_pipe(wake, true) < 0)
+		return -1;
+	terminations = 0;
+	stop_now = 0;
+	sigfillset(&sa.sa_mask);
+	for (i = 0; i < sizeof caught / sizeof caught[0]; i++)
+		sigaction(caught[i], &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static void
+drain_pipe(int fd)
+{
+	char bytes[64];
+
+	while (read(fd, bytes, sizeof bytes) > 0)
+		;
+}
+
+/* --- time --------------------------------------------------------------- */
+
+static int64_t
+clock_us(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+static int64_t
+monotonic(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
+
+/* Milliseconds for poll from a span of microseconds, never too short. */
+static int
+poll_ms(int64_t us)
+{
+	if (us <= 0)
+		return 0;
+	return us > 3600 * SECOND ? 3600 * 1000 : (int)((us + 999) / 1000);
+}
+
+/* --- candidates --------------------------------------------------------- */
+
+struct candidate {
+	int64_t when;              /* ready: stamp; timed: when to look */
+	struct job_name name;
+	unsigned char rank;        /* ready: priority; timed: 0 */
+	unsigned char state;       /* JOB_PENDING or JOB_FAILED */
+	unsigned char tries;       /* times that it was busy */
+};
+
+/*
+ * The best `cap` candidates by (rank, when).  order[0…n-1] are the slots in
+ * use, the best last; order[n…cap-1] are the free ones.  What was turned away
+ * is not below `horizon`, so nothing from there on may be taken in until the
+ * directory has been read again: it would jump the queue.
+ */
+struct queue {
+	struct candidate *slot;
+	uint16_t *order;
+	size_t n, cap;
+	bool over;                 /* something was turned away: */
+	struct candidate horizon;  /* the best of it */
+};
+
+static int
+queue_init(struct queue *q, size_t cap)
+{
+	size_t i;
+
+	*q = (struct queue){ .cap = cap };
+	q->slot = malloc(cap * sizeof *q->slot);
+	q->order = malloc(cap * sizeof *q->order);
+	if (!q->slot || !q->order)
+		return -1;
+	for (i = 0; i < cap; i++)
+		q->order[i] = (uint16_t)i;
+	return 0;
+}
+
+static void
+queue_clear(struct queue *q)
+{
+	q->n = 0;
+	q->over = false;
+}
+
+static int
+candidate_compare(const struct candidate *a, const struct candidate *b)
+{
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	if (a->when != b->when)
+		return a->when < b->when ? -1 : 1;
+	return strcmp(a->name.id, b->name.id);
+}
+
+static const struct candidate *
+queue_best(const struct queue *q)
+{
+	return q->n ? &q->slot[q->order[q->n - 1]] : NULL;
+}
+
+static struct candidate
+queue_pop(struct queue *q)
+{
+	return q->slot[q->order[--q->n]];
+}
+
+static void
+queue_push(struct queue *q, const struct candidate *c)
+{
+	size_t low = 0, high = q->n;
+	uint16_t slot;
+
+	if (q->over && candidate_compare(c, &q->horizon) >= 0)
+		return;
+	if (q->n == q->cap) {
+		slot = q->order[0];
+		q->over = true;
+		if (candidate_compare(c, &q->slot[slot]) >= 0) {
+			q->horizon = *c;
+			return;
+		}
+		q->horizon = q->slot[slot];
+		memmove(q->order, q->order + 1, --q->n * sizeof *q->order);
+		q->order[q->n] = slot;
+		high = q->n;
+	}
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (candidate_compare(c, &q->slot[q->order[mid]]) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	slot = q->order[q->n];
+	memmove(q->order + low + 1, q->order + low,
+	    (q->n - low) * sizeof *q->order);
+	q->order[low] = slot;
+	q->slot[slot] = *c;
+	q->n++;
+}
+
+/* --- a worker ----------------------------------------------------------- */
+
+struct worker {
+	struct spool *spool;
+	struct spool_pool *pool;
+	const struct worker_options *options;
+	int number;                /* from 1 */
+	pid_t pid;
+	int64_t since;
+	int64_t last;              /* the last stamp given out */
+	int lifeline;              /* ends when the supervisor does; -1: ended */
+
+	struct queue ready, timed;
+	struct spool_watch watch;
+	bool news;                 /* inotify tells us; else we poll */
+	bool scan;                 /* the directories must be read */
+	bool ticked;               /* …for no news, while we were idle */
+	bool draining;             /* idle, and waiting for others */
+	bool after;                /* skip candidates up to `cursor` in a scan */
+	bool refusing;             /* some candidate was refused or busy */
+	struct candidate cursor;
+	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
+	int64_t held_wait;
+	bool noted;                /* our slot names a job */
+	uint32_t refused[REFUSED_MAX];
+	size_t nrefused;
+};
+
+/* One line on stderr, in one write, so that lines of workers do not mix. */
+#ifdef __GNUC__
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+say(int number, const char *fmt, ...)
+{
+	struct buf b = { 0 };
+	char line[1024];
+	va_list ap;
+	ssize_t n;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	if (number)
+		buf_printf(&b, "[Worker %d] %s\n", number, line);
+	else
+		buf_printf(&b, "[queuectl] %s\n", line);
+	n = b.failed ? 0 : write(STDERR_FILENO, b.p, b.n);
+	(void)n; /* nowhere left to complain */
+	buf_free(&b);
+}
+
+/* What spool.c says went wrong. */
+static void
+say_error(int number, const struct spool *sp, const char *what)
+{
+	say(number, "%s: %s%s%s: %s", what, sp->path, *sp->at ? "/" : "",
+	    sp->at, strerror(errno));
+}
+
+/* The time of day; strictly increasing within the process. */
+static int64_t
+stamp(struct worker *w)
+{
+	int64_t now = clock_us(CLOCK_REALTIME);
+
+	w->last = now > w->last ? now : w->last + 1;
+	return w->last;
+}
+
+static int
+stop_level(const struct worker *w)
+{
+	if (stop_now)
+		return 2;
+	return terminations || w->lifeline < 0;
+}
+
+/*
+ * Sleeps until a signal, the end of the supervisor, news (where `news`), `fd`
+ * can be written (unless -1), or `ms` have passed (-1: for ever).
+ */
+static void
+doze(struct worker *w, int ms, bool news, int fd)
+{
+	struct pollfd p[4] = {
+		{ .fd = wake[0], .events = POLLIN },
+		{ .fd = w->lifeline, .events = POLLIN },
+		{ .fd = news ? w->watch.fd : -1, .events = POLLIN },
+		{ .fd = fd, .events = POLLOUT },
+	};
+
+	/* An orphan is stopped by nobody: it looks itself. */
+	if (w->lifeline < 0 && (ms < 0 || ms > 1000))
+		ms = 1000;
+	if (poll(p, 4, ms) < 0)
+		return;
+	if (p[0].revents)
+		drain_pipe(wake[0]);
+	if (p[1].revents) {
+		close(w->lifeline);
+		w->lifeline = -1;
+	}
+	if (w->lifeline < 0 && spool_pool_asked(w->spool, w->pool) == 2)
+		stop_now = 1;
+}
+
+static void
+note(struct worker *w, const struct spool_claim *c, int64_t log)
+{
+	struct spool_slot slot = {
+		.number = w->number, .pid = (long)w->pid, .since = w->since
+	};
+
+	if (c) {
+		strcpy(slot.job, c->name.id);
+		slot.start = c->name.stamp;
+		slot.log = log;
+	}
+	spool_pool_note(w->pool, &slot);
+	w->noted = c != NULL;
+}
+
+/* --- finding jobs ------------------------------------------------------- */
+
+/* Puts a name that was seen where it belongs. */
+static void
+consider(struct worker *w, enum job_state state, const struct job_name *name,
+    int64_t now)
+{
+	struct candidate c = {
+		.when = name->stamp, .name = *name, .rank = name->priority,
+		.state = (unsigned char)state
+	};
+
+	if (name->timed && name->stamp > now) {
+		c.rank = 0;
+		queue_push(&w->timed, &c);
+	} else if (!w->after || candidate_compare(&c, &w->cursor) > 0) {
+		queue_push(&w->ready, &c);
+	}
+}
+
+static void
+scan_dir(struct worker *w, enum job_state state, int64_t now)
+{
+	struct spool_iter it;
+	struct job_name name;
+
+	if (spool_iter_open(w->spool, &it, state) != SPOOL_OK) {
+		say_error(w->number, w->spool, "cannot look for jobs");
+		return;
+	}
+	while (spool_iter_next(&it, &name) > 0)
+		consider(w, state, &name, now);
+	spool_iter_close(&it);
+}
+
+/*
+ * A deadline further ahead than a backoff can be was set before the clock was
+ * set back, and counts as due.  The job may say what its backoff can be, so
+ * its file is read, but only for those that are candidates.
+ */
+static void
+mend_deadlines(struct worker *w, int64_t now)
+{
+	size_t i, n = w->timed.n;
+
+	for (i = 0; i < n; i++) {
+		struct candidate c = w->timed.slot[w->timed.order[i]];
+		int64_t max = w->spool->config.policy.backoff_max;
+		struct job job;
+
+		if (c.state != JOB_FAILED)
+			continue;
+		if (spool_load(w->spool, JOB_FAILED, &c.name, &job) ==
+		    SPOOL_OK && job.backoff_max >= 0)
+			max = job.backoff_max;
+		job_free(&job);
+		if (c.when - now > max * SECOND) {
+			c.rank = c.name.priority;
+			queue_push(&w->ready, &c); /* a double does no harm */
+		}
+	}
+}
+
+static void
+scan(struct worker *w)
+{
+	int64_t now = clock_us(CLOCK_REALTIME);
+
+	w->scan = false;
+	queue_clear(&w->ready);
+	queue_clear(&w->timed);
+	scan_dir(w, JOB_PENDING, now);
+	scan_dir(w, JOB_FAILED, now);
+	mend_deadlines(w, now);
+	if (!w->ready.over)
+		w->after = false;
+}
+
+/* Takes in what inotify has to tell. */
+static void
+read_news(struct worker *w)
+{
+	int64_t now = clock_us(CLOCK_REALTIME);
+	struct job_name name;
+	const char *file;
+	int dir, r;
+
+	while ((r = spool_watch_next(&w->watch, &dir, &file)) > 0) {
+		w->ticked = false;
+		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
+		    job_name_parse(&name, file))
+			consider(w, (enum job_state)dir, &name, now);
+	}
+	if (r < 0)
+		w->scan = true;
+}
+
+/* The best candidate that may run now. */
+static bool
+next_candidate(struct worker *w, struct candidate *c)
+{
+	int64_t now = clock_us(CLOCK_REALTIME);
+	const struct candidate *due;
+
+	while ((due = queue_best(&w->timed)) && due->when <= now) {
+		*c = queue_pop(&w->timed);
+		c->rank = c->name.priority;
+		c->when = c->name.stamp;
+		queue_push(&w->ready, c);
+	}
+	if (w->timed.over && w->timed.horizon.when <= now)
+		w->scan = true;
+	if (!w->ready.n && w->ready.over) {
+		/* Where all the best are refused, go on behind them: they
+		 * must not hide the rest. */
+		w->after = w->refusing;
+		w->refusing = false;
+		w->scan = true;
+	}
+	if (w->scan)
+		scan(w);
+	if (!w->ready.n)
+		return false;
+	*c = queue_pop(&w->ready);
+	w->cursor = *c;
+	return true;
+}
+
+/* Has it tried again in a while. */
+static void
+postpone(struct worker *w, const struct candidate *c, int64_t us)
+{
+	struct candidate later = *c;
+
+	w->refusing = true;
+	later.rank = 0;
+	later.when = clock_us(CLOCK_REALTIME) + us;
+	if (later.tries < 30)
+		later.tries++;
+	queue_push(&w->timed, &later);
+}
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static uint32_t
+hash(const char *s)
+{
+	uint32_t h = 2166136261u;
+
+	while (*s)
+		h = (h ^ (unsigned char)*s++) * 16777619u;
+	return h;
+}
+
+/* Tells of a file that is left alone, once. */
+static void
+refuse_candidate(struct worker *w, const struct candidate *c)
+{
+	char file[JOB_NAME_MAX + 1];
+	uint32_t h;
+	size_t i;
+
+	w->refusing = true;
+	job_name_format(file, &c->name);
+	h = hash(file);
+	for (i = 0; i < REFUSED_MAX; i++)
+		if (w->refused[i] == h)
+			return;
+	w->refused[w->nrefused++ % REFUSED_MAX] = h;
+	say(w->number, "Left alone: %s/%s: %s",
+	    job_state_dir((enum job_state)c->state), file, w->spool->why);
+}
+
+/* --- running a job ------------------------------------------------------ */
+
+enum stage { STAGE_EXEC, STAGE_CHDIR, STAGE_FDS };
+
+struct failure {
+	enum stage stage;
+	int error;
+};
+
+/* All that the child needs; it allocates nothing. */
+struct launch {
+	const char *const *argv;
+	char **envp;
+	const char *path;          /* PATH, or NULL: argv[0] is a path */
+	const char *cwd;
+	int in, out, lock;
+	int report;                /* closed by exec, else gets a failure */
+	pid_t parent;
+	mode_t umask;
+	sigset_t mask;
+};
+
+/* exec along PATH as the job has it.  Returns what went wrong. */
+static int
+exec_path(const struct launch *l)
+{
+	char file[PATH_MAX];
+	const char *dir = l->path, *end;
+	int worst = ENOENT;
+
+	for (; dir; dir = *end ? end + 1 : NULL) {
+		int n;
+
+		end = dir + strcspn(dir, ":");
+		n = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - dir),
+		    dir, end > dir ? "/" : "", l->argv[0]);
+		if (n < 0 || (size_t)n >= sizeof file)
+			continue;
+		execve(file, (char **)(uintptr_t)l->argv, l->envp);
+		if (errno == EACCES)
+			worst = EACCES;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return errno;
+	}
+	return worst;
+}
+
+/* The child's way from vfork to exec.  It shares the worker's memory. */
+static _Noreturn void
+child(const struct launch *l)
+{
+	struct failure f = { STAGE_FDS, 0 };
+	struct sigaction sa = { .sa_handler = SIG_DFL };
+	size_t i;
+
+	setpgid(0, 0);
+#if ON_LINUX
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != l->parent)
+		_exit(127); /* it died before it could take us along */
+#endif
+	for (i = 0; i < sizeof caught / sizeof caught[0]; i++)
+		sigaction(caught[i], &sa, NULL);
+	sigaction(SIGPIPE, &sa, NULL);
+	umask(l->umask);
+	if (dup2(l->in, 0) < 0 || dup2(l->out, 1) < 0 || dup2(l->out, 2) < 0 ||
+	    fcntl(l->lock, F_SETFD, 0) < 0) {
+		f.error = errno;
+	} else if (chdir(l->cwd) < 0) {
+		f = (struct failure){ STAGE_CHDIR, errno };
+	} else {
+		sigprocmask(SIG_SETMASK, &l->mask, NULL);
+		f.stage = STAGE_EXEC;
+		if (l->path) {
+			f.error = exec_path(l);
+		} else {
+			execve(l->argv[0], (char **)(uintptr_t)l->argv,
+			    l->envp);
+			f.error = errno;
+		}
+	}
+	while (write(l->report, &f, sizeof f) < 0 && errno == EINTR)
+		;
+	_exit(127);
+}
+
+/* In a function of its own: what vfork shares must not be in registers. */
+static pid_t
+launch(struct launch *l)
+{
+	sigset_t all;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &l->mask);
+	pid = vfork();
+	if (pid == 0)
+		child(l);
+	sigprocmask(SIG_SETMASK, &l->mask, NULL);
+	return pid;
+}
+
+static bool
+has_name(char *const *env, size_t n, const char *entry)
+{
+	size_t len = strcspn(entry, "="), i;
+
+	for (i = 0; i < n; i++)
+		if (!strncmp(env[i], entry, len) && env[i][len] == '=')
+			return true;
+	return false;
+}
+
+/* Our variables, the job's, the worker's: the first of a name counts.  `own`
+ * takes our three strings. */
+static char **
+make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
+{
+	extern char **environ;
+	static const char *const names[] = { "QUEUECTL_ID=",
+		"QUEUECTL_ATTEMPT=", "QUEUECTL_SPOOL=" };
+	const struct job *job = &c->job;
+	size_t at[3], n = 0, i, have, own_n;
+	char **env;
+
+	for (i = 0; i < 3; i++) {
+		at[i] = own->n;
+		buf_puts(own, names[i]);
+		if (i == 0)
+			buf_puts(own, c->name.id);
+		else if (i == 1)
+			buf_printf(own, "%u", c->name.attempt);
+		else
+			buf_puts(own, w->spool->path);
+		buf_putc(own, '\0');
+	}
+	for (have = 0; environ && environ[have]; have++)
+		;
+	env = malloc((have + job->nenv + 4) * sizeof *env);
+	if (!env || own->failed) {
+		free(env);
+		return NULL;
+	}
+	for (i = 0; i < 3; i++)
+		env[n++] = own->p + at[i];
+	for (i = 0; i < job->nenv; i++)
+		if (!has_name(env, 3, job->env[i]))
+			env[n++] = (char *)(uintptr_t)job->env[i];
+	for (i = 0, own_n = n; i < have; i++)
+		if (!has_name(env, own_n, environ[i]))
+			env[n++] = environ[i];
+	env[n] = NULL;
+	return env;
+}
+
+static const char *
+env_path(char *const *env)
+{
+	for (; *env; env++)
+		if (!strncmp(*env, "PATH=", 5))
+			return *env + 5;
+	return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* Why the job could not be started, for people. */
+static void
+failure_words(struct buf *b, const struct job *job, const struct failure *f)
+{
+	const char *program = job->command ? "/bin/sh" : job->argv[0];
+
+	if (f->stage == STAGE_CHDIR)
+		buf_printf(b, "cannot enter its directory %s: %s",
+		    job->cwd ? job->cwd : "/", strerror(f->error));
+	else if (f->stage == STAGE_FDS)
+		buf_printf(b, "cannot set up its files: %s",
+		    strerror(f->error));
+	else if (f->error == ENOENT)
+		buf_printf(b, "no such program: %s", program);
+	else if (f->error == EACCES)
+		buf_printf(b, "not executable: %s: %s", program,
+		    strerror(f->error));
+	else
+		buf_printf(b, "cannot run %s: %s", program,
+		    strerror(f->error));
+}
+
+/* A job that runs. */
+struct run {
+	pid_t pid;                 /* and process group */
+	int feed;                  /* the pipe to its stdin, -1: none */
+	const char *input;         /* what is still to be written there */
+	int64_t began;             /* monotonic */
+	int64_t deadline;          /* monotonic, 0: none */
+	struct job_attempt end;
+	struct buf error;
+};
+
+/* Opens the job's stdin: /dev/null or a pipe, whose other end is run->feed. */
+static int
+open_input(const struct job *job, struct run *run)
+{
+	int p[2];
+
+	run->feed = -1;
+	if (!job->input)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (make_pipe(p, false) < 0)
+		return -1;
+	fcntl(p[1], F_SETFL, O_NONBLOCK);
+	run->feed = p[1];
+	run->input = job->input;
+	return p[0];
+}
+
+/*
+ * Starts the job.  1: it runs; 0: it never will, run->error says why; -1: the
+ * machine lacks something (errno), it may be tried again.
+ */
+static int
+start(struct worker *w, const struct spool_claim *c, int out, struct run *run)
+{
+	const struct job *job = &c->job;
+	const char *shell[] = { "/bin/sh", "-c", job->command, NULL };
+	struct launch l = {
+		.argv = job->command ? shell : job->argv,
+		.cwd = job->cwd ? job->cwd : "/",
+		.out = out, .lock = c->fd, .parent = w->pid,
+		.umask = w->options->umask
+	};
+	struct buf own = { 0 };
+	struct failure f;
+	int report[2] = { -1, -1 }, r = -1;
+
+	run->feed = -1;
+	l.in = -1;
+	errno = ENOMEM;
+	l.envp = make_env(w, c, &own);
+	if (l.envp && (l.in = open_input(job, run)) >= 0 &&
+	    make_pipe(report, false) == 0) {
+		if (!strchr(l.argv[0], '/'))
+			l.path = env_path(l.envp);
+		l.report = report[1];
+		run->pid = launch(&l);
+		close(report[1]);
+		if (run->pid > 0) {
+			ssize_t n;
+
+			setpgid(run->pid, run->pid);
+			do
+				n = read(report[0], &f, sizeof f);
+			while (n < 0 && errno == EINTR);
+			r = n != (ssize_t)sizeof f;
+		}
+		close(report[0]);
+	}
+	if (r == 0) {
+		while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		/* no fault of the job */
+		if (f.stage == STAGE_FDS || f.error == ENOMEM ||
+		    f.error == EAGAIN || f.error == ENFILE) {
+			errno = f.error;
+			r = -1;
+		} else {
+			failure_words(&run->error, job, &f);
+		}
+	}
+	if (r <= 0 && run->feed >= 0) {
+		int e = errno;
+
+		close(run->feed);
+		run->feed = -1;
+		errno = e;
+	}
+	if (l.in >= 0)
+		close(l.in);
+	free(l.envp);
+	buf_free(&own);
+	return r;
+}
+
+/* Writes what the pipe takes. */
+static void
+feed(struct run *run)
+{
+	ssize_t n;
+
+	while (*run->input) {
+		n = write(run->feed, run->input, strlen(run->input) > 65536 ?
+		    65536 : strlen(run->input));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			break; /* it reads no more */
+		run->input += n;
+	}
+	close(run->feed);
+	run->feed = -1;
+}
+
+/*
+ * Waits for the job, or ends it: at its deadline, or when we are told to stop
+ * now.  Then all of its group gets SIGTERM and, kill-grace later, SIGKILL.
+ */
+static void
+watch_over(struct worker *w, struct run *run)
+{
+	enum job_outcome why = JOB_EXIT;     /* TIMEOUT, REQUEUED: we end it */
+	int64_t kill_at = 0, give_up = 0;
+	bool gone = false, killed = false;
+	int status = 0;
+
+	for (;;) {
+		int64_t now = monotonic(), until = run->deadline;
+
+		if (!gone)
+			gone = waitpid(run->pid, &status, WNOHANG) ==
+			    run->pid;
+		/* Reaped, its number stays taken while its group has members;
+		 * looked at every LINGER_MS it cannot be another's by then. */
+		if (gone && (why == JOB_EXIT || kill(-run->pid, 0) < 0 ||
+		    (killed && now >= give_up)))
+			break;
+		if (why == JOB_EXIT && (stop_level(w) == 2 ||
+		    (run->deadline && now >= run->deadline))) {
+			why = stop_level(w) == 2 ? JOB_REQUEUED : JOB_TIMEOUT;
+			kill(-run->pid, SIGTERM);
+			kill_at = now + w->spool->config.kill_grace;
+		}
+		if (why != JOB_EXIT && !killed && now >= kill_at) {
+			kill(-run->pid, SIGKILL);
+			killed = true;
+			/* zombies that nobody reaps stay in the group */
+			give_up = now + SECOND;
+		}
+		if (why != JOB_EXIT)
+			until = killed ? 0 : kill_at;
+		if (gone && (!until || until > now + LINGER_MS * 1000))
+			until = now + LINGER_MS * 1000;
+		if (run->feed >= 0)
+			feed(run);
+		doze(w, until ? poll_ms(until - monotonic()) : -1, false,
+		    run->feed);
+	}
+	run->end.outcome = why;
+	if (why == JOB_EXIT && WIFSIGNALED(status)) {
+		run->end.outcome = JOB_SIGNAL;
+		run->end.value = WTERMSIG(status);
+	} else if (why == JOB_EXIT) {
+		run->end.value = WEXITSTATUS(status);
+	}
+	if (run->feed >= 0)
+		close(run->feed);
+}
+
+/* Tells what became of an attempt. */
+static void
+say_end(struct worker *w, const struct job *job, const struct job_attempt *end,
+    enum job_state to, const struct job_name *next, int64_t took)
+{
+	struct buf b = { 0 };
+	unsigned allowed = job_allowed(job, &w->spool->config.policy);
+	const char *words;
+
+	if (to == JOB_DONE) {
+		say(w->number, "Job completed successfully: %s (%lld ms)",
+		    next->id, (long long)(took / 1000));
+		return;
+	}
+	job_outcome_words(&b, end);
+	words = b.p ? b.p : "";
+	if (to == JOB_PENDING)
+		say(w->number, "Job requeued: %s: %s", next->id, words);
+	else if (to == JOB_FAILED)
+		say(w->number, "Job failed: %s: %s; attempt %u of %u, "
+		    "next in %lld s", next->id, words, end->number, allowed,
+		    (long long)((next->stamp - end->end) / SECOND));
+	else
+		say(w->number, "Job failed: %s: %s; attempt %u of %u, "
+		    "moved to the dead letter queue", next->id, words,
+		    end->number, allowed);
+	buf_free(&b);
+}
+
+/* Records the end, and if that cannot be done, holds on to the job. */
+static void
+finish(struct worker *w, struct spool_claim *c, struct run *run, int64_t took)
+{
+	const struct job copy = {
+		.max_retries = c->job.max_retries,
+		.backoff_base = c->job.backoff_base
+	};
+	struct job_name next = { 0 };
+	enum job_state to = JOB_DEAD;
+	bool told = false;
+	char id[JOB_ID_MAX + 1];
+	int r;
+
+	strcpy(id, c->name.id);
+	while ((r = spool_finish(w->spool, c, &run->end, &to, &next)) ==
+	    SPOOL_ERROR) {
+		if (!told)
+			say_error(w->number, w->spool, "cannot record the end "
+			    "of a job; trying again every second");
+		told = true;
+		doze(w, poll_ms(RETRY), false, -1);
+	}
+	if (r == SPOOL_OK)
+		say_end(w, &copy, &run->end, to, &next, took);
+	else
+		say(w->number, "Job was taken away by hand while it ran: %s",
+		    id);
+}
+
+/* Opens the log and starts the job, however long that takes; false: we were
+ * told to stop instead. */
+static bool
+begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
+{
+	bool told = false;
+
+	for (;;) {
+		int out, r;
+
+		errno = 0;
+		r = spool_log_write(w->spool, c, &out, &run->end.log);
+		if (r == SPOOL_OK) {
+			note(w, c, run->end.log);
+			run->began = monotonic();
+			*started = start(w, c, out, run);
+			close(out);
+			if (*started >= 0)
+				return true;
+			snprintf(w->spool->at, sizeof w->spool->at, "ids/%s",
+			    c->name.id);
+		}
+		if (!told)
+			say_error(w->number, w->spool, "cannot start a job; "
+			    "trying again every second");
+		told = true;
+		if (stop_level(w))
+			return false;
+		doze(w, poll_ms(RETRY), false, -1);
+	}
+}
+
+static void
+run_job(struct worker *w, struct spool_claim *c)
+{
+	struct run run = {
+		.feed = -1,
+		.end = {
+			.number = c->name.attempt, .start = c->name.stamp,
+			.worker = (long)w->pid, .outcome = JOB_REQUEUED
+		}
+	};
+	int64_t timeout = c->job.timeout >= 0 ? c->job.timeout :
+	    w->spool->config.timeout;
+	struct buf title = { 0 };
+	int64_t now;
+	int started = 0;
+
+	job_title(&title, &c->job, TITLE_MAX);
+	say(w->number, "Processing job %s: %s", c->name.id,
+	    title.p ? title.p : "");
+	buf_free(&title);
+	if (begin(w, c, &run, &started)) {
+		if (timeout)
+			run.deadline = run.began + timeout;
+		if (started) {
+			watch_over(w, &run);
+		} else {
+			run.end.outcome = JOB_ERROR;
+			run.end.error = run.error.p ? run.error.p :
+			    "out of memory";
+		}
+	}
+	/* A clock that was set back must not make it end before it began. */
+	now = stamp(w);
+	run.end.end = now > run.end.start ? now : run.end.start;
+	finish(w, c, &run, monotonic() - run.began);
+	buf_free(&run.error);
+}
+
+static void
+try_candidate(struct worker *w, const struct candidate *c)
+{
+	int64_t busy = BUSY_MIN << (c->tries < 8 ? c->tries : 8);
+	struct spool_claim claim;
+
+	switch (spool_claim(w->spool, (enum job_state)c->state, &c->name,
+	    stamp(w), &claim)) {
+	case SPOOL_OK:
+		/* A tick found it: if inotify still does not tell of it, it
+		 * is silent here. */
+		read_news(w);
+		if (w->ticked && !c->name.timed)
+			w->news = false;
+		w->ticked = false;
+		run_job(w, &claim);
+		break;
+	case SPOOL_BUSY:
+		postpone(w, c, busy < BUSY_MAX ? busy : BUSY_MAX);
+		break;
+	case SPOOL_BAD:
+		say(w->number, "Job moved to the dead letter queue: %s: "
+		    "line %zu: %s", c->name.id, w->spool->line,
+		    w->spool->why);
+		break;
+	case SPOOL_ALIEN:
+		refuse_candidate(w, c);
+		break;
+	case SPOOL_ERROR:
+		say_error(w->number, w->spool, "cannot claim a job; "
+		    "trying again in a second");
+		postpone(w, c, RETRY);
+		break;
+	default: /* GONE: another worker has it */
+		break;
+	}
+}
+
+/* --- the life of a worker ----------------------------------------------- */
+
+static void
+say_recovered(void *arg, const struct job_attempt *end, enum job_state to,
+    const struct job_name *next)
+{
+	struct worker *w = arg;
+	struct buf b = { 0 };
+
+	job_outcome_words(&b, end);
+	say(w->number, "Recovered job %s: %s; now %s", next->id,
+	    b.p ? b.p : "", job_state_word(to));
+	buf_free(&b);
+}
+
+static void
+recover(struct worker *w)
+{
+	size_t held;
+
+	if (spool_recover(w->spool, stamp(w), say_recovered, w, &held) ==
+	    SPOOL_ERROR)
+		say_error(w->number, w->spool, "cannot recover jobs");
+	w->recover = 0;
+	if (held) {
+		/* Its worker died and a process of it lives on, or another
+		 * worker has just claimed it and not said so yet. */
+		w->held_wait = !w->held_wait ? HELD_MIN :
+		    2 * w->held_wait < HELD_MAX ? 2 * w->held_wait : HELD_MAX;
+		w->recover = monotonic() + w->held_wait;
+	} else {
+		w->held_wait = 0;
+	}
+}
+
+/* How often to look without being told. */
+static int64_t
+interval(const struct worker *w)
+{
+	if (w->news)
+		return TICK;
+	return w->options->drain ? POLL / 4 : POLL;
+}
+
+static void
+tick(struct worker *w)
+{
+	int64_t now = monotonic();
+
+	if (now >= w->tick) {
+		recover(w);
+		read_news(w);
+		w->ticked = w->news && !w->scan && !w->ready.n &&
+		    !w->ready.over;
+		w->scan = true;
+		w->tick = monotonic() + interval(w);
+	} else if (w->recover && now >= w->recover) {
+		recover(w);
+	}
+}
+
+/* From now on it is news when others' jobs end or go away. */
+static void
+watch_departures(struct worker *w)
+{
+	w->draining = true;
+	spool_watch_add(w->spool, &w->watch, JOB_PENDING, true);
+	spool_watch_add(w->spool, &w->watch, JOB_FAILED, true);
+	spool_watch_add(w->spool, &w->watch, JOB_PROCESSING, true);
+}
+
+/* Nothing to do.  Sleeps until there may be; true: there never will be. */
+static bool
+idle(struct worker *w)
+{
+	const struct candidate *due;
+	int64_t now, until;
+	int ms;
+
+	w->ticked = false;
+	if (w->noted)
+		note(w, NULL, 0);
+	if (w->options->drain) {
+		if (!w->draining)
+			watch_departures(w);
+		if (spool_drained(w->spool) == 1)
+			return true;
+	}
+	now = monotonic();
+	until = w->tick;
+	if (w->recover && w->recover < until)
+		until = w->recover;
+	ms = poll_ms(until - now);
+	due = queue_best(&w->timed);
+	if (due) {
+		int wait = poll_ms(due->when - clock_us(CLOCK_REALTIME));
+
+		ms = wait < ms ? wait : ms;
+	}
+	doze(w, ms, true, -1);
+	return false;
+}
+
+static void
+work(struct worker *w)
+{
+	struct candidate c;
+
+	while (!stop_level(w)) {
+		tick(w);
+		read_news(w);
+		if (spool_config_refresh(w->spool) && w->spool->config_bad)
+			say(w->number, "config: line %zu is not understood "
+			    "and passed over", w->spool->config_bad);
+		if (next_candidate(w, &c))
+			try_candidate(w, &c);
+		else if (idle(w))
+			break;
+	}
+}
+
+static _Noreturn void
+worker_main(struct spool *sp, struct spool_pool *pool,
+    const struct worker_options *options, int number, int lifeline)
+{
+	struct worker w = {
+		.spool = sp, .pool = pool, .options = options,
+		.number = number, .pid = getpid(), .lifeline = lifeline,
+		.since = clock_us(CLOCK_REALTIME)
+	};
+
+	if (queue_init(&w.ready, READY_MAX) < 0 ||
+	    queue_init(&w.timed, TIMED_MAX) < 0) {
+		say(number, "out of memory");
+		_exit(1);
+	}
+	/* What the worker before us in this slot left behind, while the slot
+	 * still tells of it. */
+	recover(&w);
+	note(&w, NULL, 0);
+	if (number == 1)
+		spool_pool_sweep(sp);
+	spool_watch_open(&w.watch);
+	w.news = spool_watch_add(sp, &w.watch, JOB_PENDING, false) &&
+	    spool_watch_add(sp, &w.watch, JOB_FAILED, false) &&
+	    !spool_watch_silent(sp);
+	w.scan = true;
+	w.tick = monotonic() + interval(&w);
+	work(&w);
+	_exit(0);
+}
+
+/* --- the supervisor ----------------------------------------------------- */
+
+struct member {
+	pid_t pid;                 /* 0: not running */
+	int64_t started;           /* monotonic */
+	int64_t again;             /* monotonic: start it then; 0: never */
+};
+
+struct pool {
+	struct spool *spool;
+	struct spool_pool file;
+	const struct worker_options *options;
+	struct spool_watch watch;
+	struct member *member;
+	int lifeline[2];
+	int level;                 /* 1: stopping, 2: now */
+};
+
+static void
+start_member(struct pool *p, int k)
+{
+	struct member *m = &p->member[k];
+	sigset_t all, old;
+	pid_t pid;
+
+	/* No signal may reach the child's copy of our self-pipe. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0) {
+		close(wake[0]);
+		close(wake[1]);
+		close(p->lifeline[1]);
+		spool_watch_close(&p->watch);
+		if (signals_open() < 0)
+			_exit(1);
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		worker_main(p->spool, &p->file, p->options, k + 1,
+		    p->lifeline[0]);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	m->started = monotonic();
+	m->again = 0;
+	m->pid = pid;
+	if (pid < 0) {
+		say(0, "cannot start worker %d: %s; trying again", k + 1,
+		    strerror(errno));
+		m->pid = 0;
+		m->again = m->started + RETRY;
+	}
+}
+
+static void
+signal_members(const struct pool *p, int sig)
+{
+	int k;
+
+	for (k = 0; k < p->options->count; k++)
+		if (p->member[k].pid)
+			kill(p->member[k].pid, sig);
+}
+
+/* Notices who has ended.  As PID 1 we get everybody's orphans, too. */
+static void
+reap(struct pool *p)
+{
+	int status, k;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (k = 0; k < p->options->count; k++)
+			if (p->member[k].pid == pid)
+				break;
+		if (k == p->options->count)
+			continue;
+		p->member[k].pid = 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			continue;
+		if (WIFSIGNALED(status))
+			say(0, "worker %d (%ld) was killed by signal %d",
+			    k + 1, (long)pid, WTERMSIG(status));
+		else
+			say(0, "worker %d (%ld) ended with status %d", k + 1,
+			    (long)pid, WEXITSTATUS(status));
+		/* At once, but not in a tight loop. */
+		p->member[k].again = monotonic();
+		if (p->member[k].again - p->member[k].started < SECOND)
+			p->member[k].again += SECOND;
+	}
+}
+
+static void
+heed(struct pool *p)
+{
+	int asked = spool_pool_asked(p->spool, &p->file);
+	int level = terminations > asked ? terminations : asked;
+
+	if (level <= p->level)
+		return;
+	if (level == 1)
+		say(0, "stopping when the current jobs have ended");
+	else
+		say(0, "stopping now, ending the current jobs");
+	p->level = level;
+	signal_members(p, level == 1 ? SIGTERM : SIGUSR1);
+}
+
+/* Starts who is to be started.  Returns how long that can wait, in ms (-1:
+ * for ever), or -2 when nobody is left. */
+static int
+tend(struct pool *p)
+{
+	int64_t now = monotonic(), next = 0;
+	bool any = false;
+	int k;
+
+	for (k = 0; k < p->options->count; k++) {
+		struct member *m = &p->member[k];
+
+		if (p->level)
+			m->again = 0;
+		if (m->again && m->again <= now)
+			start_member(p, k);
+		if (m->again && (!next || m->again < next))
+			next = m->again;
+		any |= m->pid || m->again;
+	}
+	if (!any)
+		return -2;
+	return next ? poll_ms(next - now) : -1;
+}
+
+static void
+supervise(struct pool *p)
+{
+	struct pollfd fds[2] = { { .fd = wake[0], .events = POLLIN } };
+	bool told = spool_watch_add(p->spool, &p->watch, SPOOL_WORKERS,
+	    false) &&
+	    !spool_watch_silent(p->spool);
+	const char *file;
+	int dir, ms;
+
+	fds[1] = (struct pollfd){ .fd = p->watch.fd, .events = POLLIN };
+	while ((ms = tend(p)) != -2) {
+		if (!told && (ms < 0 || ms > (int)(POLL / 1000)))
+			ms = (int)(POLL / 1000);
+		if (poll(fds, 2, ms) > 0 && fds[0].revents)
+			drain_pipe(wake[0]);
+		while (spool_watch_next(&p->watch, &dir, &file))
+			;
+		reap(p);
+		heed(p);
+	}
+}
+
+/* Whatever was open when we were started, jobs do not get it. */
+static void
+close_on_exec(void)
+{
+	DIR *dir = opendir("/dev/fd");
+	struct dirent *e;
+	struct rlimit limit;
+	int fd, max = 65536;
+
+	if (dir) {
+		while ((e = readdir(dir)))
+			if ((fd = atoi(e->d_name)) > 2)
+				fcntl(fd, F_SETFD, FD_CLOEXEC);
+		closedir(dir);
+		return;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < (rlim_t)max)
+		max = (int)limit.rlim_cur;
+	for (fd = 3; fd < max; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* The pool in this process.  `ready` (-1: none) is told when it stands. */
+static int
+run_pool(struct spool *sp, const struct worker_options *options, int ready)
+{
+	struct pool p = { .spool = sp, .options = options };
+	int k, r = -1;
+
+	p.member = calloc((size_t)options->count, sizeof *p.member);
+	if (!p.member || signals_open() < 0 || make_pipe(p.lifeline,
+	    false) < 0) {
+		say(0, "cannot start a pool: %s", strerror(errno));
+	} else if (spool_pool_join(sp, &p.file, options->count,
+	    clock_us(CLOCK_REALTIME)) != SPOOL_OK) {
+		say_error(0, sp, "cannot start a pool");
+	} else {
+		spool_watch_open(&p.watch);
+		say(0, "%d worker%s on %s", options->count,
+		    options->count == 1 ? "" : "s", sp->path);
+		if (ready >= 0) {
+			if (write(ready, "", 1) < 0)
+				say(0, "nobody waits for us to start");
+			close(ready);
+		}
+		for (k = 0; k < options->count; k++)
+			p.member[k].again = 1;
+		supervise(&p);
+		spool_watch_close(&p.watch);
+		spool_pool_leave(sp, &p.file);
+		say(0, "stopped");
+		r = 0;
+	}
+	free(p.member);
+	return r;
+}
+
+/* In the daemon: away from the terminal, into worker.log. */
+static bool
+detach(struct spool *sp)
+{
+	int null = open("/dev/null", O_RDONLY);
+	int log = openat(sp->fd, "worker.log", O_WRONLY | O_APPEND | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	if (null < 0 || log < 0) {
+		say(0, "cannot write %s/worker.log: %s", sp->path,
+		    strerror(errno));
+		return false;
+	}
+	fcntl(log, F_SETFL, O_APPEND);
+	setsid();
+	if (chdir("/") < 0)
+		say(0, "cannot leave the directory: %s", strerror(errno));
+	dup2(null, 0);
+	dup2(log, 1);
+	dup2(log, 2);
+	if (null > 2)
+		close(null);
+	if (log > 2)
+		close(log);
+	return true;
+}
+
+int
+worker_pool(struct spool *sp, const struct worker_options *options)
+{
+	int ready[2];
+	char byte;
+	ssize_t n;
+	pid_t pid;
+
+	close_on_exec();
+	if (!options->daemon)
+		return run_pool(sp, options, -1);
+	if (make_pipe(ready, false) < 0 || (pid = fork()) < 0) {
+		say(0, "cannot start a daemon: %s", strerror(errno));
+		return -1;
+	}
+	if (pid == 0) {
+		close(ready[0]);
+		if (!detach(sp))
+			_exit(1);
+		_exit(run_pool(sp, options, ready[1]) < 0);
+	}
+	close(ready[1]);
+	do
+		n = read(ready[0], &byte, 1);
+	while (n < 0 && errno == EINTR);
+	close(ready[0]);
+	if (n == 1)
+		return 0;
+	say(0, "the daemon did not start; see %s/worker.log", sp->path);
+	return -1;
+}

@@ -1,0 +1,33 @@
+/*
+ * worker.h: a pool of worker processes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "spool.h"
+
+enum { WORKER_COUNT_MAX = 1000 };
+
+struct worker_options {
+	int count;      /* workers, from 1 */
+	bool daemon;    /* detach, write to worker.log in the spool */
+	bool drain;     /* end when nothing is pending, processing or failed */
+	mode_t umask;   /* the jobs' */
+};
+
+/*
+ * Runs a pool until it is told to stop or, with `drain`, has nothing left to
+ * do.  With `daemon` it returns when the pool has started, in the process
+ * that called; the pool's own process never returns.
+ *
+ * What happens to jobs is told on stderr as it happens; only set-up can fail:
+ * -1, and it was said why.
+ */
+int worker_pool(struct spool *, const struct worker_options *);
+
+#endif
