@@ -1,9 +1,20 @@
-# queuectl: build, test, install.  `make`, `make demo`, `make check`.
+# queuectl: build, test, install.
+#
+#	make            ./queuectl
+#	make demo       builds it and shows what it does
+#	make check      all tests (needs libcheck, and gets it where it can)
+#	make check-asan the same under AddressSanitizer and UBSan
+#	make lint       static analysis, with the tools that are there
+#	make static     ./queuectl-static, stripped; musl where there is one
+#	make install    PREFIX, DESTDIR; make uninstall
+#	make dist       queuectl-VERSION.tar.gz
 .POSIX:
 
 CC = cc
 CFLAGS = -O2
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wconversion
+SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
 PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
@@ -12,7 +23,11 @@ VERSION = 0.1.0
 SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
 HDR = buf.h config.h field.h job.h json.h spool.h worker.h
 OBJ = $(SRC:.c=.o)
-UNIT = tests/check_json tests/check_job tests/check_spool
+# what the unit tests are linked with: all but main()
+ROOMS = field.c json.c job.c config.c spool.c worker.c
+UNIT = check_json check_job check_spool
+DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
+	.gitignore .ci man tests contrib
 
 all: queuectl
 
@@ -25,5 +40,74 @@ $(OBJ): $(HDR)
 .c.o:
 	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# Without inotify, renameat2, syncfs, PR_SET_PDEATHSIG and vfork, as it is
+# built where there is no Linux; for the tests of the fallbacks.
+queuectl-portable: $(SRC) $(HDR)
+	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) -DQUEUECTL_PORTABLE $(CFLAGS) \
+		$(LDFLAGS) -o $@ $(SRC)
+
+queuectl-asan: $(SRC) $(HDR)
+	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ \
+		$(SRC)
+
+static:
+	@if command -v musl-gcc >/dev/null; then cc=musl-gcc; \
+	else cc='$(CC)'; fi; set -x; \
+	$$cc -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static \
+		-s -o queuectl-static $(SRC)
+
+demo: queuectl
+	@sh tests/demo
+
+# The unit tests print libcheck's closing lines, tests/run its own.
+check: queuectl queuectl-portable
+	@sh tests/libcheck
+	@set -e; for t in $(UNIT); do \
+		$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -I. \
+			`sh tests/libcheck --cflags` $(LDFLAGS) -o tests/$$t \
+			tests/$$t.c $(ROOMS) `sh tests/libcheck --libs`; \
+		tests/$$t; \
+	done
+	@sh tests/run
+	@echo "and with the fallbacks of the portable build:"
+	@QUEUECTL=./queuectl-portable sh tests/run $(PORTABLE)
+
+PORTABLE = original worker order retry recovery hands
+
+check-asan: queuectl-asan
+	@sh tests/libcheck
+	@set -e; for t in $(UNIT); do \
+		$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(SANITIZE) -I. \
+			`sh tests/libcheck --cflags` $(LDFLAGS) -o tests/$$t \
+			tests/$$t.c $(ROOMS) `sh tests/libcheck --libs`; \
+		tests/$$t; \
+	done
+	@QUEUECTL=./queuectl-asan sh tests/run
+
+lint:
+	@sh tests/lint $(SRC)
+
+install: queuectl
+	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
+		$(DESTDIR)$(MANDIR)/man5
+	cp queuectl $(DESTDIR)$(BINDIR)/queuectl
+	chmod 755 $(DESTDIR)$(BINDIR)/queuectl
+	cp man/queuectl.1 $(DESTDIR)$(MANDIR)/man1/queuectl.1
+	cp man/queuectl.5 $(DESTDIR)$(MANDIR)/man5/queuectl.5
+	chmod 644 $(DESTDIR)$(MANDIR)/man1/queuectl.1 \
+		$(DESTDIR)$(MANDIR)/man5/queuectl.5
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/queuectl \
+		$(DESTDIR)$(MANDIR)/man1/queuectl.1 \
+		$(DESTDIR)$(MANDIR)/man5/queuectl.5
+
+dist: clean
+	mkdir queuectl-$(VERSION)
+	cp -R $(DIST) queuectl-$(VERSION)
+	tar -cf - queuectl-$(VERSION) | gzip >queuectl-$(VERSION).tar.gz
+	rm -rf queuectl-$(VERSION)
+
 clean:
-	rm -f queuectl queuectl-* $(OBJ) $(UNIT)
+	rm -rf queuectl queuectl-* $(OBJ)
+	cd tests && rm -f $(UNIT)

@@ -339,6 +339,8 @@ complain_stage(const struct spool *sp, int result, const char *id,
 	else if (result == SPOOL_BUSY)
 		complain("%sid \"%s\" is being enqueued by someone else",
 		    where, id);
+	else if (result == SPOOL_ALIEN)
+		complain("%sid \"%s\" cannot be used: %s", where, id, sp->why);
 	else if (errno == EFBIG)
 		complain("%sthe job is larger than 16 MiB", where);
 	else
@@ -1400,7 +1402,7 @@ follow_log(struct call *c, enum job_state state, struct job_name *name)
 {
 	char id[JOB_ID_MAX + 1];
 	int64_t at = 0;
-	int fd = -1, r = DONE;
+	int fd = -1, r = DONE, s;
 	bool ended = false;
 
 	strcpy(id, name->id);
@@ -1411,9 +1413,9 @@ follow_log(struct call *c, enum job_state state, struct job_name *name)
 		    spool_find(&c->spool, id, &state, name) != SPOOL_OK)
 			ended = true;
 		ended |= state == JOB_DONE || state == JOB_DEAD;
-		if (fd < 0 && spool_log_read(&c->spool, id, &fd) ==
-		    SPOOL_ERROR)
-			r = complain_spool(&c->spool);
+		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
+		if (s != SPOOL_OK && s != SPOOL_GONE)
+			r = complain_job(&c->spool, s, id);
 		if (fd >= 0 && r == DONE)
 			r = copy_log(c, id, fd, &at, -1);
 		if (ended)
@@ -1449,7 +1451,7 @@ logs(struct call *c)
 	if (r == SPOOL_GONE)
 		return DONE; /* it wrote nothing yet */
 	if (r != SPOOL_OK)
-		return complain_spool(&c->spool);
+		return complain_job(&c->spool, r, name.id);
 	r = copy_log(c, name.id, fd, &begin, end);
 	close(fd);
 	return r;

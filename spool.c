@@ -954,22 +954,28 @@ spool_log_write(struct spool *sp, const struct spool_claim *c, int *fd,
 {
 	struct path p = path_log(c->name.id);
 	struct stat st;
+	int r = SPOOL_OK;
 
 	/* A job that never ran has no output: what lies there is of a job
 	 * that had the id before. */
 	*fd = openat(sp->fd, p.s, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
 	    O_NONBLOCK | O_CLOEXEC | (c->job.nattempt ? 0 : O_TRUNC), 0600);
+	if (*fd < 0 && (errno == ELOOP || errno == ENXIO || errno == EISDIR ||
+	    errno == EACCES))
+		return refuse(sp, "its log is no file that can be written");
 	if (*fd < 0)
 		return fail(sp, p.s);
-	if (fstat(*fd, &st) < 0 || (!S_ISREG(st.st_mode) &&
-	    (errno = EINVAL)) || fcntl(*fd, F_SETFL, O_APPEND) < 0) {
-		fail(sp, p.s);
+	if (fstat(*fd, &st) < 0 || fcntl(*fd, F_SETFL, O_APPEND) < 0)
+		r = fail(sp, p.s);
+	else if (!S_ISREG(st.st_mode))
+		r = refuse(sp, "its log is no regular file");
+	else
+		*offset = st.st_size;
+	if (r != SPOOL_OK) {
 		close_quietly(*fd);
 		*fd = -1;
-		return SPOOL_ERROR;
 	}
-	*offset = st.st_size;
-	return SPOOL_OK;
+	return r;
 }
 
 int
@@ -978,18 +984,23 @@ spool_log_read(struct spool *sp, const char *id, int *fd)
 	struct path p = path_log(id);
 	struct stat st;
 
+	int r = SPOOL_OK;
+
 	*fd = openat(sp->fd, p.s,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0 && errno == ELOOP)
+		return refuse(sp, "its log is a symbolic link");
 	if (*fd < 0)
 		return errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
-	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
-		return SPOOL_OK;
-	if (!S_ISREG(st.st_mode))
-		errno = EINVAL;
-	fail(sp, p.s);
-	close_quietly(*fd);
-	*fd = -1;
-	return SPOOL_ERROR;
+	if (fstat(*fd, &st) < 0)
+		r = fail(sp, p.s);
+	else if (!S_ISREG(st.st_mode))
+		r = refuse(sp, "its log is no regular file");
+	if (r != SPOOL_OK) {
+		close_quietly(*fd);
+		*fd = -1;
+	}
+	return r;
 }
 
 /* --- looking ------------------------------------------------------------ */
@@ -1528,6 +1539,7 @@ spool_reclaim(struct spool *sp, const char *id)
 	struct path p = path_in(SPOOL_IDS, id);
 	enum job_state state;
 	struct job_name name;
+	struct stat st;
 	int r;
 
 	while ((r = lock_ids(sp, LOCK_EX | LOCK_NB)) == SPOOL_BUSY) {
@@ -1540,6 +1552,9 @@ spool_reclaim(struct spool *sp, const char *id)
 	r = spool_find(sp, id, &state, &name);
 	if (r == SPOOL_OK)
 		r = SPOOL_EXISTS;
+	else if (r == SPOOL_GONE && fstatat(sp->fd, p.s, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+		r = refuse(sp, "its entry in ids/ is no regular file");
 	else if (r == SPOOL_GONE)
 		r = unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT ?
 		    fail(sp, p.s) : SPOOL_OK;
@@ -1981,9 +1996,9 @@ spool_pool_asked(struct spool *sp, const struct spool_pool *pool)
 
 /* Opens a pool's file and says whether the pool lives; -1: no such file. */
 static int
-pool_open(struct spool *sp, const char *name, bool *live)
+pool_open(struct spool *sp, const char *name, const char *suffix, bool *live)
 {
-	int fd = openat(sp->fd, path_pool(name, "").s,
+	int fd = openat(sp->fd, path_pool(name, suffix).s,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
@@ -1999,16 +2014,42 @@ pool_open(struct spool *sp, const char *name, bool *live)
 	return fd;
 }
 
-/*
- * Goes through workers/.  `each` is called for every name; it may not add
- * files.  Returns SPOOL_OK or SPOOL_ERROR.
- */
+/* A file of workers/ by its name: POOL and what follows its first dot. */
+struct pool_file {
+	char pool[POOL_NAME];
+	char suffix[8];            /* "", ".new", ".stop", ".now" */
+	int64_t pid;               /* of the supervisor */
+};
+
+/* false: no file of ours, so it is left alone. */
+static bool
+pool_parse(const char *file, struct pool_file *f)
+{
+	static const char *const suffixes[] = { "", ".new", ".stop", ".now" };
+	size_t len = strcspn(file, "."), id = strcspn(file, "-"), i;
+
+	for (i = 0; i < 4; i++)
+		if (!strcmp(file + len, suffixes[i]))
+			break;
+	/* the id that spool_pool_join() makes is of 10 digits, base 36 */
+	if (i == 4 || len >= sizeof f->pool || id < 10 || id > 12 ||
+	    strspn(file, "0123456789abcdefghijklmnopqrstuvwxyz") != id)
+		return false;
+	strcpy(f->suffix, suffixes[i]);
+	memcpy(f->pool, file, len);
+	f->pool[len] = '\0';
+	return id < len &&
+	    job_number_parse(f->pool + id + 1, 1, JOB_NUMBER_MAX, &f->pid);
+}
+
+typedef void pool_seen(struct spool *, const struct pool_file *, void *arg);
+
 static int
-each_pool_file(struct spool *sp, void (*each)(struct spool *, const char *,
-    void *), void *arg)
+each_pool_file(struct spool *sp, pool_seen *each, void *arg)
 {
 	int fd = open_dir(sp, SPOOL_WORKERS);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct pool_file f;
 	struct dirent *e;
 	int r = SPOOL_OK;
 
@@ -2018,8 +2059,8 @@ each_pool_file(struct spool *sp, void (*each)(struct spool *, const char *,
 		return SPOOL_ERROR;
 	}
 	while (errno = 0, (e = readdir(dir)))
-		if (e->d_name[0] != '.' && strlen(e->d_name) < POOL_NAME)
-			each(sp, e->d_name, arg);
+		if (pool_parse(e->d_name, &f))
+			each(sp, &f, arg);
 	if (errno)
 		r = fail(sp, dir_names[SPOOL_WORKERS]);
 	closedir(dir);
@@ -2033,26 +2074,22 @@ struct slot_walk {
 };
 
 static void
-walk_slots(struct spool *sp, const char *name, void *arg)
+walk_slots(struct spool *sp, const struct pool_file *f, void *arg)
 {
 	struct slot_walk *w = arg;
 	struct spool_slot slot;
-	char line[SLOT_LEN + 1], *dash;
-	int64_t pid = 0;
-	bool live, look;
+	char line[SLOT_LEN + 1];
+	bool live;
 	off_t at;
 	int fd;
 
-	if (strchr(name, '.') || (fd = pool_open(sp, name, &live)) < 0)
+	if (*f->suffix || (fd = pool_open(sp, f->pool, "", &live)) < 0)
 		return;
-	dash = strrchr(name, '-');
-	look = (live || w->stale) && dash &&
-	    job_number_parse(dash + 1, 1, JOB_NUMBER_MAX, &pid);
-	for (at = 0; look &&
+	for (at = 0; (live || w->stale) &&
 	    pread(fd, line, SLOT_LEN, at) == SLOT_LEN; at += SLOT_LEN) {
 		line[SLOT_LEN] = '\0';
 		if (slot_parse(line, &slot) && slot.pid)
-			w->each(w->arg, name, (long)pid, &slot);
+			w->each(w->arg, f->pool, (long)f->pid, &slot);
 	}
 	close(fd);
 }
@@ -2066,20 +2103,20 @@ spool_slots(struct spool *sp, bool stale, spool_slot_seen *each, void *arg)
 }
 
 static void
-sweep_one(struct spool *sp, const char *name, void *arg)
+sweep_one(struct spool *sp, const struct pool_file *f, void *arg)
 {
-	char pool[POOL_NAME];
-	bool live;
+	bool born = !strcmp(f->suffix, ".new"), live = false;
+	struct path p = path_pool(f->pool, f->suffix);
+	struct stat st;
 	int fd;
 
 	(void)arg;
-	snprintf(pool, sizeof pool, "%.*s", (int)strcspn(name, "."), name);
-	/* POOL.new is a pool being born: it is locked under that name */
-	fd = pool_open(sp, strstr(name, ".new") ? name : pool, &live);
-	if (fd < 0 || !live)
-		if (fd >= 0 || name[strlen(pool)] == '.')
-			unlinkat(sp->fd, path_in(SPOOL_WORKERS, name).s, 0);
+	/* a pool that is being born is locked under its first name */
+	fd = pool_open(sp, f->pool, born ? f->suffix : "", &live);
 	close_quietly(fd);
+	if (!live && fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode))
+		unlinkat(sp->fd, p.s, 0);
 }
 
 void
@@ -2096,13 +2133,13 @@ struct stopping {
 };
 
 static void
-ask_one(struct spool *sp, const char *name, void *arg)
+ask_one(struct spool *sp, const struct pool_file *f, void *arg)
 {
 	struct stopping *s = arg;
 	bool live;
 	int fd;
 
-	if (strchr(name, '.') || (fd = pool_open(sp, name, &live)) < 0)
+	if (*f->suffix || (fd = pool_open(sp, f->pool, "", &live)) < 0)
 		return;
 	close(fd);
 	if (!live)
@@ -2118,7 +2155,7 @@ ask_one(struct spool *sp, const char *name, void *arg)
 		s->name = v;
 		s->cap = cap;
 	}
-	snprintf(s->name[s->n++], POOL_NAME, "%s", name);
+	strcpy(s->name[s->n++], f->pool);
 }
 
 int

@@ -110,7 +110,8 @@ void spool_batch_clear(struct spool_batch *);
 void spool_batch_free(struct spool_batch *);
 /*
  * Waits up to a second until no enqueuer lives and removes the entry `id` if
- * it belongs to no job.  SPOOL_BUSY: they live on; SPOOL_EXISTS: it does.
+ * it belongs to no job.  SPOOL_BUSY: they live on; SPOOL_EXISTS: it does;
+ * SPOOL_ALIEN: it is none of ours.
  */
 int spool_reclaim(struct spool *, const char *id);
 
@@ -149,7 +150,8 @@ bool spool_there(struct spool *, enum job_state, const struct job_name *);
 bool spool_locked(struct spool *, enum job_state, const struct job_name *);
 /* A number that changes when one of the state directories does. */
 uint64_t spool_version(struct spool *);
-/* Opens log/ID.log for reading: SPOOL_GONE: the job wrote nothing yet. */
+/* Opens log/ID.log for reading.  SPOOL_GONE: the job wrote nothing yet;
+ * SPOOL_ALIEN: it is no file of ours. */
 int spool_log_read(struct spool *, const char *id, int *fd);
 
 /* --- a job's life ------------------------------------------------------- */
@@ -171,7 +173,8 @@ struct spool_claim {
  */
 int spool_claim(struct spool *, enum job_state, const struct job_name *,
     int64_t now, struct spool_claim *);
-/* Opens log/ID.log for the run; *offset is where its output will begin. */
+/* Opens log/ID.log for the run; *offset is where its output will begin.
+ * SPOOL_ALIEN: what has that name is no file of ours. */
 int spool_log_write(struct spool *, const struct spool_claim *, int *fd,
     int64_t *offset);
 /*

@@ -806,7 +806,6 @@ start(struct worker *w, const struct spool_claim *c, int out, struct run *run)
 		if (run->pid > 0) {
 			ssize_t n;
 
-			setpgid(run->pid, run->pid);
 			do
 				n = read(report[0], &f, sizeof f);
 			while (n < 0 && errno == EINTR);
@@ -996,6 +995,11 @@ begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
 				return true;
 			snprintf(w->spool->at, sizeof w->spool->at, "ids/%s",
 			    c->name.id);
+		} else if (r == SPOOL_ALIEN) {
+			buf_puts(&run->error, w->spool->why);
+			*started = 0;
+			run->began = monotonic();
+			return true;
 		}
 		if (!told)
 			say_error(w->number, w->spool, "cannot start a job; "
@@ -1223,6 +1227,9 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	 * still tells of it. */
 	recover(&w);
 	note(&w, NULL, 0);
+	/* And again soon: while the slot told of it, a job that is still
+	 * locked passed for one that is run. */
+	w.recover = monotonic() + HELD_MIN;
 	if (number == 1)
 		spool_pool_sweep(sp);
 	spool_watch_open(&w.watch);

@@ -1,0 +1,812 @@
+/*
+ * check_spool.c: the spool by its interface: what is on disk after each step,
+ * what lost races and hands in between make of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* flock */
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spool.h"
+
+static char dir[64], path[80];
+static struct spool sp;
+static int64_t now = INT64_C(1764000000000000);
+
+static void
+setup(void)
+{
+	strcpy(dir, "/tmp/check_spool.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/spool", dir);
+	ck_assert_int_eq(spool_open(&sp, path, true), SPOOL_OK);
+}
+
+static void
+teardown(void)
+{
+	char command[100];
+
+	spool_close(&sp);
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* --- helpers ------------------------------------------------------------ */
+
+static void
+fill(struct job *job, const char *id, const char *command)
+{
+	job_init(job);
+	strcpy(job->id, id);
+	job->command = command;
+	job->priority = JOB_PRIORITY;
+	job->max_retries = 3;
+	job->backoff_base = 2;
+	job->cwd = "/";
+	job->created = now++;
+}
+
+static int
+enqueue(const char *id)
+{
+	struct spool_batch b = { .spool = &sp };
+	struct job job;
+	int r;
+
+	fill(&job, id, "true");
+	r = spool_stage(&b, &job);
+	if (r == SPOOL_OK)
+		r = spool_publish(&b);
+	spool_batch_free(&b);
+	return r;
+}
+
+static size_t
+count(const char *sub)
+{
+	char p[200];
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(p, sizeof p, "%s/%s", path, sub);
+	d = opendir(p);
+	ck_assert_ptr_nonnull(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static nlink_t
+links(const char *id)
+{
+	char p[200];
+	struct stat st;
+
+	snprintf(p, sizeof p, "%s/ids/%s", path, id);
+	return stat(p, &st) == 0 ? st.st_nlink : 0;
+}
+
+static void
+where(const char *id, enum job_state *state, struct job_name *name)
+{
+	ck_assert_int_eq(spool_find(&sp, id, state, name), SPOOL_OK);
+}
+
+static enum job_state
+state_of(const char *id)
+{
+	struct job_name name;
+	enum job_state state;
+
+	where(id, &state, &name);
+	return state;
+}
+
+static int
+claim(const char *id, struct spool_claim *c)
+{
+	struct job_name name;
+	enum job_state state;
+
+	where(id, &state, &name);
+	return spool_claim(&sp, state, &name, now++, c);
+}
+
+static struct job_attempt
+attempt(const struct spool_claim *c, enum job_outcome outcome, int value)
+{
+	return (struct job_attempt){ .number = c->name.attempt,
+		.outcome = outcome, .value = value, .start = c->name.stamp,
+		.end = c->name.stamp + 1000, .worker = 42 };
+}
+
+static enum job_state
+run(const char *id, enum job_outcome outcome, int value)
+{
+	struct job_attempt end;
+	struct spool_claim c;
+	struct job_name next;
+	enum job_state to;
+
+	ck_assert_int_eq(claim(id, &c), SPOOL_OK);
+	end = attempt(&c, outcome, value);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
+	return to;
+}
+
+static void
+shell(const char *fmt, const char *arg)
+{
+	char command[400], all[500];
+
+	snprintf(command, sizeof command, fmt, arg);
+	snprintf(all, sizeof all, "cd %s && %s", path, command);
+	ck_assert_int_eq(system(all), 0);
+}
+
+struct recovered {
+	size_t n;
+	enum job_state to;
+	struct job_attempt end;
+};
+
+static void
+note_recovered(void *arg, const struct job_attempt *end, enum job_state to,
+    const struct job_name *next)
+{
+	struct recovered *r = arg;
+
+	(void)next;
+	r->n++;
+	r->to = to;
+	r->end = *end;
+}
+
+/* What a worker that is killed does: claims in another process, dies. */
+static void
+claim_and_die(const char *id, const char *append)
+{
+	struct spool_claim c;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int r = claim(id, &c);
+
+		if (r == SPOOL_OK && append) {
+			char file[JOB_NAME_MAX + 1], p[300];
+			int fd;
+
+			job_name_format(file, &c.name);
+			snprintf(p, sizeof p, "%s/processing/%s", path, file);
+			fd = open(p, O_WRONLY | O_APPEND);
+			if (write(fd, append, strlen(append)) < 0)
+				r = SPOOL_ERROR;
+		}
+		_exit(r);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/* --- opening ------------------------------------------------------------ */
+
+START_TEST(makes_a_private_spool)
+{
+	static const char *const dirs[] = { "", "/pending", "/processing",
+		"/done", "/failed", "/dead", "/ids", "/log", "/workers" };
+	struct stat st;
+	char p[120];
+	size_t i;
+
+	for (i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
+		snprintf(p, sizeof p, "%s%s", path, dirs[i]);
+		ck_assert_int_eq(stat(p, &st), 0);
+		ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	}
+	ck_assert_uint_eq(count("ids"), 0);
+	ck_assert_uint_eq(count("workers"), 0);
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_spool)
+{
+	struct spool other;
+	char p[120];
+
+	snprintf(p, sizeof p, "%s/nothing", dir);
+	ck_assert_int_eq(spool_open(&other, p, false), SPOOL_GONE);
+	shell("mkdir -m 700 ../mine && touch ../mine/%s", "letter");
+	snprintf(p, sizeof p, "%s/mine", dir);
+	ck_assert_int_eq(spool_open(&other, p, false), SPOOL_ALIEN);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ALIEN);
+	shell("test ! -e ../mine/%s", "pending");
+	snprintf(p, sizeof p, "%s/mine/letter", dir);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ALIEN);
+	shell("mkdir ../open && chmod %s ../open", "770");
+	snprintf(p, sizeof p, "%s/open", dir);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ALIEN);
+}
+END_TEST
+
+START_TEST(takes_an_empty_directory)
+{
+	struct spool other;
+	char p[120];
+
+	shell("mkdir -m 700 -p ../fs/%s", "lost+found");
+	snprintf(p, sizeof p, "%s/fs", dir);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_OK);
+	spool_close(&other);
+}
+END_TEST
+
+/* --- enqueue ------------------------------------------------------------ */
+
+START_TEST(enqueues_with_two_links)
+{
+	struct job_name name;
+	enum job_state state;
+	struct job job;
+
+	ck_assert_int_eq(enqueue("a"), SPOOL_OK);
+	ck_assert_uint_eq(links("a"), 2);
+	where("a", &state, &name);
+	ck_assert_int_eq(state, JOB_PENDING);
+	ck_assert_uint_eq(name.attempt, 0);
+	ck_assert(!name.timed);
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
+	ck_assert_str_eq(job.command, "true");
+	ck_assert_int_eq(job.created, name.stamp);
+	job_free(&job);
+	ck_assert_int_eq(enqueue("a"), SPOOL_EXISTS);
+	ck_assert_uint_eq(count("pending"), 1);
+}
+END_TEST
+
+START_TEST(makes_ids_that_are_new_and_in_order)
+{
+	struct spool_batch b = { .spool = &sp, .bulk = true };
+	char last[JOB_ID_MAX + 1] = "";
+	struct job job;
+	size_t i;
+
+	for (i = 0; i < 100; i++) {
+		fill(&job, "", "true");
+		job.created = now; /* the same for all: they must be bumped */
+		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+		ck_assert_int_gt(strcmp(job.id, last), 0);
+		ck_assert_uint_le(strlen(job.id), 12);
+		strcpy(last, job.id);
+	}
+	ck_assert_uint_eq(count("pending"), 0);
+	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+	ck_assert_uint_eq(count("pending"), 100);
+	spool_batch_free(&b);
+}
+END_TEST
+
+START_TEST(takes_a_batch_back_whole)
+{
+	struct spool_batch b = { .spool = &sp, .bulk = true };
+	struct spool_claim c;
+	struct job job;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		fill(&job, i == 0 ? "x" : i == 1 ? "y" : "z", "true");
+		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+	}
+	fill(&job, "y", "true");
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_EXISTS);
+	spool_take_back(&b);
+	ck_assert_uint_eq(count("ids"), 0);
+
+	/* published, and one claimed in between: that one stays */
+	for (i = 0; i < 3; i++) {
+		fill(&job, i == 0 ? "x" : i == 1 ? "y" : "z", "true");
+		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+	}
+	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+	ck_assert_int_eq(claim("y", &c), SPOOL_OK);
+	spool_take_back(&b);
+	ck_assert_uint_eq(count("ids"), 1);
+	ck_assert_uint_eq(count("pending"), 0);
+	ck_assert_int_eq(state_of("y"), JOB_PROCESSING);
+	spool_release(&c);
+	spool_batch_free(&b);
+}
+END_TEST
+
+START_TEST(reuses_an_entry_that_was_left_behind)
+{
+	struct spool_batch b = { .spool = &sp };
+	struct job job;
+
+	shell("echo torn >ids/%s", "a");
+	fill(&job, "a", "true");
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_LEFTOVER);
+	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_OK);
+	ck_assert_uint_eq(count("ids"), 0);
+	ck_assert_int_eq(enqueue("a"), SPOOL_OK);
+	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_EXISTS);
+	spool_batch_free(&b);
+}
+END_TEST
+
+START_TEST(leaves_an_entry_that_is_being_written)
+{
+	char p[120];
+	int fd;
+
+	snprintf(p, sizeof p, "%s/ids", path);
+	fd = open(p, O_RDONLY);
+	ck_assert_int_eq(flock(fd, LOCK_SH), 0); /* an enqueuer */
+	shell("echo torn >ids/%s", "a");
+	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_BUSY);
+	ck_assert_uint_eq(links("a"), 1);
+	close(fd);
+	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_OK);
+}
+END_TEST
+
+/* --- claim and finish --------------------------------------------------- */
+
+START_TEST(claims_once)
+{
+	struct spool_claim c, d;
+	struct job_name name;
+	enum job_state state;
+
+	enqueue("a");
+	where("a", &state, &name);
+	ck_assert_int_eq(spool_claim(&sp, state, &name, now++, &c), SPOOL_OK);
+	ck_assert_uint_eq(c.name.attempt, 1);
+	ck_assert_int_eq(spool_claim(&sp, state, &name, now++, &d),
+	    SPOOL_GONE);
+	ck_assert_int_eq(spool_claim(&sp, JOB_PROCESSING, &c.name, now++, &d),
+	    SPOOL_BUSY);
+	ck_assert(spool_locked(&sp, JOB_PROCESSING, &c.name));
+	spool_release(&c);
+}
+END_TEST
+
+START_TEST(goes_where_the_outcome_says)
+{
+	struct job_name name;
+	enum job_state state;
+
+	enqueue("a");
+	ck_assert_int_eq(run("a", JOB_EXIT, 1), JOB_FAILED);
+	where("a", &state, &name);
+	ck_assert_int_eq(state, JOB_FAILED);
+	ck_assert(name.timed);
+	ck_assert_uint_eq(name.attempt, 1);
+	ck_assert_int_eq(run("a", JOB_REQUEUED, 0), JOB_PENDING);
+	where("a", &state, &name);
+	ck_assert_uint_eq(name.attempt, 1);
+	ck_assert_int_eq(run("a", JOB_TIMEOUT, 0), JOB_FAILED);
+	ck_assert_int_eq(run("a", JOB_SIGNAL, 9), JOB_DEAD);
+	ck_assert_int_eq(spool_retry(&sp, "a", now++), SPOOL_OK);
+	where("a", &state, &name);
+	ck_assert_int_eq(state, JOB_PENDING);
+	ck_assert_uint_eq(name.attempt, 0);
+	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
+	ck_assert_uint_eq(links("a"), 2);
+	ck_assert_int_eq(spool_retry(&sp, "a", now++), SPOOL_STATE);
+	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_STATE);
+	ck_assert_int_eq(spool_purge(&sp, JOB_DONE, "a"), SPOOL_OK);
+	ck_assert_uint_eq(count("ids") + count("done") + count("log"), 0);
+}
+END_TEST
+
+START_TEST(replaces_no_file)
+{
+	struct job_attempt end;
+	struct spool_claim c;
+	struct job_name name, next;
+	enum job_state state, to;
+	char file[JOB_NAME_MAX + 1], command[200];
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	end = attempt(&c, JOB_EXIT, 0);
+	name = c.name;
+	name.stamp = end.end;
+	job_name_format(file, &name);
+	snprintf(command, sizeof command, "echo mine >done/%s", file);
+	shell("%s", command);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
+	ck_assert_int_eq(next.stamp, end.end + 1);
+	ck_assert_uint_eq(count("done"), 2);
+	snprintf(command, sizeof command, "grep -q mine done/%s", file);
+	shell("%s", command);
+	(void)state;
+}
+END_TEST
+
+START_TEST(finishes_what_was_taken_away)
+{
+	struct job_attempt end;
+	struct spool_claim c;
+	struct job_name next;
+	enum job_state to;
+
+	/* moved to pending/ by hand while it ran: it runs again, with the
+	 * attempt on record */
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	shell("mv processing/*-%s pending/", "a");
+	end = attempt(&c, JOB_EXIT, 0);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_GONE);
+	shell("grep -q 'exit=0' ids/%s", "a");
+	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
+
+	/* removed with its id: nothing comes back */
+	enqueue("b");
+	ck_assert_int_eq(claim("b", &c), SPOOL_OK);
+	shell("rm processing/*-%s ids/b", "b");
+	end = attempt(&c, JOB_EXIT, 0);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_GONE);
+	ck_assert_uint_eq(count("processing"), 0);
+	ck_assert_uint_eq(count("ids"), 1);
+}
+END_TEST
+
+/* --- hands -------------------------------------------------------------- */
+
+static const char text[] =
+    "Queuectl: 1\\nCommand: true\\nCreated: 2026-01-01T00:00:00Z\\n";
+
+START_TEST(adopts_what_a_hand_put_there)
+{
+	char command[300];
+
+	snprintf(command, sizeof command, "printf '%s' >../f && mv ../f "
+	    "pending/5-20260101T000000.000000Z-0-hand", text);
+	shell("%s", command);
+	ck_assert_uint_eq(links("hand"), 0);
+	ck_assert_int_eq(run("hand", JOB_EXIT, 0), JOB_DONE);
+	ck_assert_uint_eq(links("hand"), 2);
+}
+END_TEST
+
+START_TEST(leaves_an_id_that_is_another_jobs)
+{
+	struct job_name name;
+	struct spool_claim c;
+	char command[300];
+
+	enqueue("a");
+	snprintf(command, sizeof command, "printf '%s' >../f && mv ../f "
+	    "pending/5-20260101T000000.000000Z-0-a", text);
+	shell("%s", command);
+	ck_assert(job_name_parse(&name, "5-20260101T000000.000000Z-0-a"));
+	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, now, &c),
+	    SPOOL_ALIEN);
+	ck_assert_uint_eq(count("pending"), 2);
+}
+END_TEST
+
+START_TEST(relinks_what_a_copy_broke)
+{
+	enqueue("a");
+	shell("for f in pending/*; do cp $f ../f && mv ../f $f; done; true%s",
+	    "");
+	ck_assert_uint_eq(links("a"), 1);
+	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
+	ck_assert_uint_eq(links("a"), 2);
+}
+END_TEST
+
+START_TEST(leaves_what_is_no_job)
+{
+	static const char *const plants[] = {
+		"ln -s /etc/passwd", "mkdir", "mkfifo",
+		"printf 'Queuectl: 1\\nId: other\\nCommand: true\\n"
+		"Created: 2026-01-01T00:00:00Z\\n' >"
+	};
+	struct job_name name;
+	struct spool_claim c;
+	char command[300];
+	size_t i;
+
+	for (i = 0; i < sizeof plants / sizeof plants[0]; i++) {
+		snprintf(command, sizeof command,
+		    "%s pending/5-20260101T000000.000000Z-0-p", plants[i]);
+		shell("%s", command);
+		ck_assert(job_name_parse(&name,
+		    "5-20260101T000000.000000Z-0-p"));
+		ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, now,
+		    &c), SPOOL_ALIEN);
+		ck_assert_int_eq(spool_drained(&sp), 1);
+		shell("test -e pending/*-p && rm -r pending/*-%s", "p");
+	}
+}
+END_TEST
+
+START_TEST(buries_a_bad_text_unchanged)
+{
+	struct job_name name;
+	struct spool_claim c;
+	struct job job;
+	enum job_state state;
+
+	shell("echo garbage >pending/5-20260101T000000.000000Z-0-%s", "bad");
+	ck_assert(job_name_parse(&name, "5-20260101T000000.000000Z-0-bad"));
+	/* it may still be growing: its time stamp is of now */
+	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name,
+	    (int64_t)time(NULL) * 1000000, &c), SPOOL_BUSY);
+	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name,
+	    ((int64_t)time(NULL) + 60) * 1000000, &c), SPOOL_BAD);
+	ck_assert_ptr_nonnull(sp.why);
+	where("bad", &state, &name);
+	ck_assert_int_eq(state, JOB_DEAD);
+	shell("test \"$(cat dead/*-%s)\" = garbage", "bad");
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_BAD);
+	job_free(&job);
+	ck_assert_int_eq(spool_retry(&sp, "bad", now), SPOOL_BAD);
+	ck_assert_int_eq(state_of("bad"), JOB_DEAD);
+}
+END_TEST
+
+/* --- recovery ----------------------------------------------------------- */
+
+START_TEST(recovers_a_lost_job)
+{
+	struct recovered r = { 0 };
+	struct job_name name;
+	enum job_state state;
+	size_t held;
+
+	enqueue("a");
+	claim_and_die("a", NULL);
+	now += 1000;
+	ck_assert_int_eq(spool_recover(&sp, now++, note_recovered, &r, &held),
+	    SPOOL_OK);
+	ck_assert_uint_eq(r.n, 1);
+	ck_assert_uint_eq(held, 0);
+	ck_assert_int_eq(r.end.outcome, JOB_LOST);
+	where("a", &state, &name);
+	ck_assert_int_eq(state, JOB_FAILED);
+	ck_assert_uint_eq(name.attempt, 0);
+}
+END_TEST
+
+START_TEST(buries_what_is_lost_too_often)
+{
+	struct recovered r = { 0 };
+	size_t held, i;
+
+	enqueue("a");
+	for (i = 1; i <= 5; i++) {
+		claim_and_die("a", NULL);
+		now += 1000;
+		spool_recover(&sp, now++, note_recovered, &r, &held);
+		ck_assert_uint_eq(r.n, i);
+		ck_assert_int_eq(r.to, i < 5 ? JOB_FAILED : JOB_DEAD);
+	}
+	/* a retry counts from the beginning */
+	ck_assert_int_eq(spool_retry(&sp, "a", now++), SPOOL_OK);
+	claim_and_die("a", NULL);
+	now += 1000;
+	spool_recover(&sp, now++, note_recovered, &r, &held);
+	ck_assert_int_eq(r.to, JOB_FAILED);
+}
+END_TEST
+
+START_TEST(completes_what_was_recorded)
+{
+	struct recovered r = { 0 };
+	struct job_name name;
+	enum job_state state;
+	char line[300], start[JOB_TIME_LEN + 1];
+	int64_t claimed;
+	size_t held;
+
+	enqueue("a");
+	claimed = now; /* what claim() will take for the attempt's start */
+	job_time_format(start, claimed);
+	snprintf(line, sizeof line, "Attempt: 1 start=%s end=%s exit=0 log=0 "
+	    "worker=7\n", start, start);
+	claim_and_die("a", line);
+	now = claimed + 1000;
+	ck_assert_int_eq(spool_recover(&sp, now++, note_recovered, &r, &held),
+	    SPOOL_OK);
+	ck_assert_uint_eq(r.n, 1);
+	where("a", &state, &name);
+	ck_assert_int_eq(state, JOB_DONE);
+	shell("test $(grep -c Attempt: ids/%s) = 1", "a");
+}
+END_TEST
+
+START_TEST(closes_off_a_torn_line)
+{
+	struct recovered r = { 0 };
+	size_t held;
+
+	enqueue("a");
+	claim_and_die("a", "Attempt: 1 start=2026-01");
+	now += 1000;
+	spool_recover(&sp, now++, note_recovered, &r, &held);
+	ck_assert_int_eq(r.end.outcome, JOB_LOST);
+	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
+	shell("test $(grep -c '^Attempt: .* worker=' ids/%s) = 2", "a");
+}
+END_TEST
+
+START_TEST(waits_for_who_holds_the_lock)
+{
+	struct recovered r = { 0 };
+	struct spool_claim c;
+	size_t held;
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	ck_assert_int_eq(spool_recover(&sp, now++, note_recovered, &r, &held),
+	    SPOOL_OK);
+	ck_assert_uint_eq(r.n, 0);
+	ck_assert_uint_eq(held, 1);
+	ck_assert_int_eq(spool_drained(&sp), 0);
+	spool_release(&c);
+}
+END_TEST
+
+/* --- finding ------------------------------------------------------------ */
+
+START_TEST(resolves_prefixes)
+{
+	char id[JOB_ID_MAX + 1];
+
+	enqueue("job");
+	enqueue("job-1");
+	enqueue("other");
+	ck_assert_int_eq(spool_resolve(&sp, "job", id), SPOOL_OK);
+	ck_assert_str_eq(id, "job");
+	ck_assert_int_eq(spool_resolve(&sp, "jo", id), SPOOL_AMBIGUOUS);
+	ck_assert_int_eq(spool_resolve(&sp, "o", id), SPOOL_OK);
+	ck_assert_str_eq(id, "other");
+	ck_assert_int_eq(spool_resolve(&sp, "x", id), SPOOL_GONE);
+	ck_assert_int_eq(spool_resolve(&sp, "../ids", id), SPOOL_GONE);
+	shell("echo torn >ids/%s", "xtorn");
+	ck_assert_int_eq(spool_resolve(&sp, "xtorn", id), SPOOL_GONE);
+}
+END_TEST
+
+/* --- config ------------------------------------------------------------- */
+
+START_TEST(keeps_what_it_does_not_understand)
+{
+	ck_assert_int_eq(spool_config_set(&sp, config_key("max_retries"),
+	    "7"), SPOOL_OK);
+	ck_assert_int_eq(sp.config.policy.max_retries, 7);
+	shell("printf '# mine\\nnonsense = 1\\n' >>%s", "config");
+	ck_assert(spool_config_refresh(&sp));
+	ck_assert_uint_eq(sp.config_bad, 3);
+	ck_assert_int_eq(spool_config_set(&sp, config_key("sync"), "none"),
+	    SPOOL_OK);
+	ck_assert_int_eq(spool_config_set(&sp, config_key("max-retries"),
+	    "-1"), SPOOL_BAD);
+	ck_assert_int_eq(spool_config_set(&sp, config_key("max-retries"),
+	    NULL), SPOOL_OK);
+	ck_assert_int_eq(sp.config.policy.max_retries, 3);
+	shell("printf '# mine\\nnonsense = 1\\nsync = none\\n' | cmp - %s",
+	    "config");
+}
+END_TEST
+
+/* --- pools -------------------------------------------------------------- */
+
+static void
+count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	(void)pool;
+	(void)pid;
+	(void)s;
+	++*(size_t *)arg;
+}
+
+START_TEST(knows_live_pools_from_dead)
+{
+	struct spool_slot slot = { .number = 2, .pid = 77, .start = now };
+	struct spool_pool pool;
+	size_t n = 0, pools;
+	pid_t pid;
+
+	/* a pool whose process died */
+	pid = fork();
+	if (pid == 0) {
+		if (spool_pool_join(&sp, &pool, 2, now) != SPOOL_OK)
+			_exit(1);
+		strcpy(slot.job, "a");
+		spool_pool_note(&pool, &slot);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_uint_eq(count("workers"), 1);
+	ck_assert_int_eq(spool_slots(&sp, false, count_slot, &n), SPOOL_OK);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(spool_slots(&sp, true, count_slot, &n), SPOOL_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(spool_pools_stop(&sp, false, &pools), SPOOL_OK);
+	ck_assert_uint_eq(pools, 0);
+	spool_pool_sweep(&sp);
+	ck_assert_uint_eq(count("workers"), 0);
+
+	/* and one that lives */
+	ck_assert_int_eq(spool_pool_join(&sp, &pool, 2, now), SPOOL_OK);
+	spool_pool_note(&pool, &slot);
+	spool_pool_sweep(&sp);
+	n = 0;
+	ck_assert_int_eq(spool_slots(&sp, false, count_slot, &n), SPOOL_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 0);
+	shell("touch workers/%s.stop", pool.name);
+	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 1);
+	shell("touch workers/%s.now", pool.name);
+	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 2);
+	spool_pool_leave(&sp, &pool);
+	ck_assert_uint_eq(count("workers"), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	const struct {
+		const char *name;
+		const TTest *tests[8];
+	} cases[] = {
+		{ "opening", { makes_a_private_spool, refuses_what_is_no_spool,
+		    takes_an_empty_directory, NULL } },
+		{ "enqueue", { enqueues_with_two_links,
+		    makes_ids_that_are_new_and_in_order,
+		    takes_a_batch_back_whole,
+		    reuses_an_entry_that_was_left_behind,
+		    leaves_an_entry_that_is_being_written, NULL } },
+		{ "claim", { claims_once, goes_where_the_outcome_says,
+		    replaces_no_file, finishes_what_was_taken_away, NULL } },
+		{ "hands", { adopts_what_a_hand_put_there,
+		    leaves_an_id_that_is_another_jobs,
+		    relinks_what_a_copy_broke, leaves_what_is_no_job,
+		    buries_a_bad_text_unchanged, NULL } },
+		{ "recovery", { recovers_a_lost_job,
+		    buries_what_is_lost_too_often, completes_what_was_recorded,
+		    closes_off_a_torn_line, waits_for_who_holds_the_lock,
+		    NULL } },
+		{ "other", { resolves_prefixes,
+		    keeps_what_it_does_not_understand,
+		    knows_live_pools_from_dead, NULL } },
+	};
+	Suite *s = suite_create("spool");
+	SRunner *runner = srunner_create(s);
+	size_t i, k;
+	int failed;
+
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		TCase *t = tcase_create(cases[i].name);
+
+		tcase_add_checked_fixture(t, setup, teardown);
+		for (k = 0; cases[i].tests[k]; k++)
+			tcase_add_test(t, cases[i].tests[k]);
+		suite_add_tcase(s, t);
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,150 @@
+# config.sh: the settings.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164,SC2317
+. "${0%/*}/lib.sh"
+
+t "the defaults"
+q config set sync enqueue
+run q config get
+status 0
+for kv in 'max-retries = 3' 'backoff-base = 2' 'backoff-max = 3600' \
+    'max-crashes = 5' 'timeout = 0' 'kill-grace = 5' 'sync = enqueue'; do
+	out_like "^$kv\$"
+done
+run q config get --json
+status 0
+json_lines
+is "$(wc -l <"$T/c/out" | tr -d ' ')" 1
+for k in 'max[-_]retries": *3' 'sync": *"enqueue"' 'kill[-_]grace": *5'; do
+	out_like "\"$k"
+done
+
+t "set and get"
+for kv in max-retries=0 max-retries=2147483647 backoff-base=0 backoff-max=1 \
+    max-crashes=1 timeout=10 kill-grace=0 sync=full sync=none sync=enqueue \
+    max_crashes=7 kill_grace=3; do
+	run q config set "${kv%=*}" "${kv#*=}"
+	status 0
+	out_is ""
+	run q config get "${kv%=*}"
+	status 0
+	out_is "${kv#*=}"
+done
+run q config get kill-grace
+out_is 3
+like "$(cat "$S/config")" '^kill-grace = 3$'
+
+t "unset"
+run q config unset kill-grace
+status 0
+run q config get kill-grace
+out_is 5
+run q config unset kill_grace
+status 0
+refused 2 bogus q config unset bogus
+
+t "refused"
+refused 2 bogus q config set bogus 1
+err_like 'max-retries'
+refused 2 bogus q config get bogus
+refused 2 max-retrys q config set max-retrys 1
+for k in max-retries backoff-base backoff-max max-crashes timeout kill-grace; do
+	refused 2 -1 q config set "$k" -1
+	for v in abc '' 1e3 2147483648 99999999999999999999 ' 1' '1 ' 1x; do
+		refused 2 "$k" q config set "$k" "$v"
+	done
+done
+refused 2 abc q config set max-retries abc
+for v in maybe '' FULL 1; do
+	refused 2 sync q config set sync "$v"
+done
+refused 2 "" q config set max-retries 1 2
+refused 2 "" q config set max-retries "1${nl}sync = none"
+
+t "what stands in the file by hand"
+printf '# a comment\n\nmax-retries=4\n  backoff-base   =  6  \nbackoff_max = 8\n' >"$S/config"
+run q config get max-retries
+out_is 4
+run q config get backoff-base
+out_is 6
+run q config set sync none
+status 0
+run q config get max-retries
+out_is 4
+
+t "unknown and broken lines break nothing"
+printf 'future = 1\nmax-retries = many\nnonsense\nbackoff-base = 1\n' >"$S/config"
+run q config get backoff-base
+status 0 1
+run q list
+status 0
+run q config set max-retries 2
+if [ "$st" = 0 ]; then
+	run q config get max-retries
+	out_is 2
+fi
+printf 'sync = none\nbackoff-base = 0\n' >"$S/config"
+
+t "many writers"
+for n in 1 2 3 4; do
+	(
+		i=0
+		while [ $i -lt 10 ]; do
+			q config set max-retries $n
+			q config get max-retries >>"got$n"
+			i=$((i + 1))
+		done
+	) &
+	eval "p$n=\$!"
+done
+# shellcheck disable=SC2154
+wait "$p1" "$p2" "$p3" "$p4"
+is "$(cat got1 got2 got3 got4 | grep -c '^[1-4]$')" 40
+is "$(grep -c . "$S/config")" 3
+is "$(find "$S" -maxdepth 1 -type f | wc -l | tr -d ' ')" 1
+
+t "a new job takes the config of the moment"
+q config set max-retries 6 >/dev/null
+q config set backoff-base 3 >/dev/null
+q enqueue --id new --delay 1000 -- true >/dev/null
+run q show --json new
+jis max_retries 6
+jis backoff_base 3
+
+t "running workers follow"
+# A job that blocks without a child: a group's zombies would take the time of
+# whoever reaps them.
+mkfifo never
+q config set max-retries 1 >/dev/null
+pool
+q enqueue --id before -- true >/dev/null
+await 10 in_state 'done' before
+q config set timeout 1 >/dev/null
+q enqueue --id slow -- sleep 1000 >/dev/null
+await 10 in_state dead slow
+is "$(outcomes slow)" timeout
+q config set timeout 0 >/dev/null
+q config set kill-grace 0 >/dev/null
+q enqueue --id hard --timeout 0.2 -- sh -c 'trap "" TERM; read x <never' >/dev/null
+await 10 in_state dead hard
+within "$(took "$(attempt hard 1)")" 0.2 0.8 "seconds"
+q config set backoff-max 77 >/dev/null
+q enqueue --id back --max-retries 2 --backoff-base 1000 -- false >/dev/null
+await 10 in_state failed back
+within "$(minus "$(name_stamp "$(name failed back)")" \
+    "$(field end "$(attempt back 1)")")" 77 77 "seconds of backoff"
+stop_pool
+
+t "a job's own timeout goes first"
+q config set timeout 1 >/dev/null
+q enqueue --id own --timeout 0.2 -- sleep 1000 >/dev/null
+q enqueue --id longer --timeout 20 -- sh -c 'sleep 1.3; echo ended' >/dev/null
+q enqueue --id zero --timeout 0 -- sh -c 'sleep 1.3; echo ended' >/dev/null
+rm "$S/failed/"*
+rm "$S/pending/$(name pending new)"
+drain 3
+within "$(took "$(attempt own 1)")" 0.2 0.8 "seconds"
+is "$(outcomes longer)" exit=0
+is "$(outcomes zero)" exit=0
+
+finish

@@ -1,0 +1,155 @@
+# help.sh: help, versions, mistakes, and a stdout that is full.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164,SC2317
+. "${0%/*}/lib.sh"
+
+t "help"
+for c in help --help; do
+	run q $c
+	status 0
+	err_is ""
+	for w in enqueue list show logs status worker dlq config help; do
+		out_has $w
+	done
+done
+run q help
+all=$out
+run q --help
+out_is "$all"
+
+t "help COMMAND, COMMAND --help"
+for c in enqueue list show logs status 'worker start' 'worker stop' \
+    'worker list' 'dlq list' 'dlq retry' 'dlq purge' 'config set' \
+    'config get' 'config unset'; do
+	# shellcheck disable=SC2086
+	run q help $c
+	status 0
+	out_has "$c"
+	err_is ""
+	was=$out
+	# shellcheck disable=SC2086
+	run q $c --help
+	status 0
+	out_is "$was"
+done
+for c in worker dlq config; do
+	run q help $c
+	status 0
+	run q $c --help
+	status 0
+	out_has "$c "
+done
+run q help enqueue
+for o in --id --priority --max-retries --backoff-base --delay --run-at \
+    --timeout --cwd --env; do
+	out_has "$o"
+done
+run q help worker start
+for o in --count --daemon --drain; do
+	out_has "$o"
+done
+
+t "--version"
+run q --version
+status 0
+out_like '^queuectl [0-9]+\.[0-9]'
+is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 1
+
+t "no spool has been made"
+no test -e "$S"
+
+t "mistyped"
+run q enqeue
+status 2
+err_has enqeue
+err_has enqueue
+out_is ""
+run q worker strat
+status 2
+err_has strat
+err_has start
+run q list --stat dead
+status 0 2
+run q list --foo
+status 2
+err_has --foo
+err_has --state
+err_has --limit
+err_has --json
+run q worker start --cuont 2
+status 2
+err_has --cuont
+err_has --count
+run q dlq retyr
+status 2
+err_has retry
+err_has purge
+run q help enqeue
+status 2
+err_has enqeue
+run q
+status 2
+err_has enqueue
+no test -e "$S"
+
+t "messages begin with the program's name"
+run q bogus
+is "$(head -n 1 "$T/c/err" | cut -c 1-10)" "queuectl: "
+run q list
+is "$(grep -vc '^queuectl: ' "$T/c/err")" 0
+status 1
+
+t "--spool after the command, twice, without a value"
+run q --spool
+status 2
+q config set sync none
+run q --spool "$T/w/none" --spool "$S" list
+status 0 2
+
+t "a full stdout"
+q enqueue --id x1 --max-retries 1 -- echo hello >/dev/null
+q enqueue --id x2 --max-retries 1 -- false >/dev/null
+drain
+if [ -c /dev/full ]; then
+	for c in help --help --version list 'list --json' status 'status --json' \
+	    'show x1' 'show --json x1' 'logs x1' 'dlq list' 'config get' \
+	    'config get --json' 'config get sync' 'help enqueue' 'list --help'; do
+		# shellcheck disable=SC2086
+		q $c >/dev/full 2>"$T/c/err"
+		st=$? out="" err=$(cat "$T/c/err") qt_ran="$c >/dev/full"
+		status 1
+		err_like 'no space|write'
+	done
+	q enqueue --id full1 -- true >/dev/full 2>"$T/c/err"
+	is $? 1 "status of enqueue >/dev/full"
+else
+	skip "no /dev/full"
+fi
+
+t "a closed stdout"
+for c in list help 'config get sync'; do
+	# shellcheck disable=SC2086
+	"$QUEUECTL" $c >&- 2>"$T/c/err"
+	is $? 1 "status of $c >&-"
+done
+"$QUEUECTL" enqueue --id closed1 -- true <&- >&- 2>&-
+run q list --json
+status 0
+run q fsck
+[ "$st" = 2 ] || status 0 1
+
+t "a stderr that is closed"
+"$QUEUECTL" show nope 2>&-
+is $? 1
+
+t "a job run with 0, 1 and 2 closed"
+q enqueue --id closed2 -- sh -c 'cat; echo out; echo err >&2' >/dev/null
+"$QUEUECTL" worker start --drain <&- >&- 2>&-
+is $? 0
+run q logs closed2
+out_is "out${nl}err"
+run q show --json closed2
+jis state '"completed"'
+like "$(cat "$S/ids/closed2")" '^Queuectl: 1'
+
+finish

@@ -1,0 +1,224 @@
+# retry.sh: backoff, the dead letter queue, max-crashes.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164,SC2317
+. "${0%/*}/lib.sh"
+
+# deadline ID N SECONDS: it waits in failed/ after attempt N, that long.
+deadline() {
+	await 10 in_state failed "$1" || return
+	f=$(name failed "$1")
+	like "$f" "^5@[0-9T.]+Z-$2-$1\$"
+	await 5 test "$(attempts "$1")" -ge "$2"
+	within "$(minus "$(name_stamp "$f")" "$(field end "$(attempt "$1" "$2")")")" \
+	    "$3" "$3" "seconds of backoff after attempt $2"
+}
+
+q config set sync none
+q config set backoff-max 500 >/dev/null
+
+t "the backoff is in the file's name"
+q enqueue '{"id":"back","command":"exit 7","max_retries":4,"backoff_base":10}' >/dev/null
+pool
+deadline back 1 10
+run q show --json back
+jis next_retry_at "\"$(field end "$(attempt back 1)" | cut -c 1-11)$(name_stamp "$(name failed back)" |
+    sed 's/.*T\(..\)\(..\)\(.*\)/\1:\2:\3/')\""
+due back
+deadline back 2 100
+due back
+deadline back 3 500
+due back
+await 10 in_state dead back
+is "$(outcomes back)" "exit=7 exit=7 exit=7 exit=7"
+like "$(name dead back)" '^5-[0-9T.]+Z-4-back$'
+await 5 said "Job failed: back"
+like "$(grep back "$T/worker.err" | tail -n 1)" "moved to the dead letter queue"
+q worker stop
+pool_ends
+
+t "backoff_max of the job"
+q enqueue '{"id":"bmax","command":"false","max_retries":9,"backoff_base":50,"backoff_max":70}' >/dev/null
+pool
+deadline bmax 1 50
+due bmax
+deadline bmax 2 70
+
+t "the biggest numbers"
+q enqueue '{"id":"huge","command":"false","max_retries":2147483647,"backoff_base":2147483647,"backoff_max":2147483647}' >/dev/null
+deadline huge 1 2147483647
+due huge
+deadline huge 2 2147483647
+stop_pool
+rm -f "$S/failed/"* "$S/ids/bmax" "$S/ids/huge"
+
+t "max_retries"
+for n in 0 1 2; do
+	q enqueue "{\"id\":\"m$n\",\"command\":\"false\",\"max_retries\":$n,\"backoff_base\":0}" >/dev/null
+done
+q enqueue '{"id":"m3","command":"false","backoff_base":0}' >/dev/null
+drain 2
+is "$(outcomes m0)" "exit=1"
+is "$(outcomes m1)" "exit=1"
+is "$(outcomes m2)" "exit=1 exit=1"
+is "$(outcomes m3)" "exit=1 exit=1 exit=1"
+ok in_state dead m0 m1 m2 m3
+
+t "settings are fixed at enqueue"
+q config set max-retries 2 >/dev/null
+q config set backoff-base 0 >/dev/null
+q enqueue --id fixed -- false >/dev/null
+q config set max-retries 9 >/dev/null
+q config set backoff-base 1000 >/dev/null
+drain
+is "$(outcomes fixed)" "exit=1 exit=1"
+q config set max-retries 3 >/dev/null
+q config set backoff-base 0 >/dev/null
+
+t "a job that succeeds at last"
+q enqueue '{"id":"last","command":"test $QUEUECTL_ATTEMPT = 3"}' >/dev/null
+drain
+is "$(outcomes last)" "exit=1 exit=1 exit=0"
+like "$(name 'done' last)" '^5-[0-9T.]+Z-3-last$'
+
+t "exact deadlines, and a drain that waits for them"
+q enqueue '{"id":"exact","command":"date +%s; false","max_retries":2,"backoff_base":1}' >/dev/null
+drain
+is "$(where exact)" dead
+within "$(minus "$(field start "$(attempt exact 2)")" \
+    "$(field end "$(attempt exact 1)")")" 1 1.3 "seconds between"
+
+t "a retry survives a restart of the worker"
+q enqueue '{"id":"again","command":"test $QUEUECTL_ATTEMPT = 2","backoff_base":1}' >/dev/null
+pool
+await 10 in_state failed again
+q worker stop
+pool_ends
+is "$(where again)" failed
+drain
+is "$(outcomes again)" "exit=1 exit=0"
+
+t "a deadline further off than any backoff is due"
+q enqueue --id clock --max-retries 2 -- false >/dev/null
+q config set backoff-base 400 >/dev/null
+q enqueue --id clock2 --max-retries 2 --backoff-base 400 -- false >/dev/null
+pool
+await 10 in_state failed clock2
+await 10 in_state dead clock
+q worker stop
+pool_ends
+mv "$S/failed/$(name failed clock2)" "$S/failed/5@20990101T000000.000000Z-1-clock2"
+drain
+is "$(outcomes clock2)" "exit=1 exit=1"
+q config set backoff-base 0 >/dev/null
+
+t "dlq retry"
+run q dlq retry m3
+status 0
+f=$(name pending m3)
+like "$f" '^5-[0-9T.]+Z-0-m3$'
+like "$(tail -n 1 "$S/ids/m3")" '^Retried: [0-9-]+T[0-9:.]+Z$'
+run q show --json m3
+jis state '"pending"'
+jis attempts 0
+drain
+is "$(where m3)" dead
+is "$(outcomes m3)" "exit=1 exit=1 exit=1 exit=1 exit=1 exit=1"
+like "$(name dead m3)" '^5-[0-9T.]+Z-3-m3$'
+is "$(attempt m3 4 | cut -d' ' -f2)" 1 "number of the attempt after"
+
+t "dlq retry by prefix"
+run q dlq retry fix
+status 0
+is "$(where fixed)" pending
+run q dlq retry fixed
+status 1
+err_has fixed
+drain
+
+t "dlq retry --all"
+q dlq purge back
+q dlq purge clock2
+n=$(count dead)
+run q dlq retry --all
+status 0
+ok has dead 0
+ok has pending "$n"
+drain 2
+ok has dead "$n"
+
+t "dlq retry of what is not dead"
+for i in nope last; do
+	refused 1 $i q dlq retry $i
+	refused 1 $i q dlq purge $i
+done
+
+t "dlq purge"
+ok test -e "$S/ids/m2"
+run q dlq purge m2
+status 0
+is "$(where m2)" nowhere
+no test -e "$S/ids/m2"
+no test -e "$S/log/m2.log"
+run q show m2
+status 1
+run q enqueue --id m2 -- true
+status 0
+drain
+
+t "dlq purge --all"
+run q dlq purge --all
+status 0
+ok has dead 0
+is "$(count ids)" "$(count 'done')"
+no test -e "$S/ids/m3"
+ok in_state 'done' last again m2
+run q dlq list --json
+status 0
+out_is ""
+run q dlq purge --all
+status 0
+run q dlq retry --all
+status 0
+
+t "a dead job of which a process lives is refused"
+if command -v flock >/dev/null 2>&1; then
+	q enqueue --id held --max-retries 1 -- false >/dev/null
+	drain
+	flock "$S/ids/held" sh -c ': >held; exec sleep 1000' &
+	p=$!
+	await 5 test -e held
+	run q dlq retry held
+	status 1
+	err_has held
+	is "$(where held)" dead
+	run q dlq purge held
+	status 1
+	is "$(where held)" dead
+	for k in $(marked); do
+		kill -9 "$k" 2>/dev/null
+	done
+	wait $p 2>/dev/null
+	run q dlq retry held
+	status 0
+	rm "$S/pending/"* "$S/ids/held"
+else
+	skip "a job held by another: no flock(1)"
+fi
+
+t "max-crashes"
+q config set max-crashes 2 >/dev/null
+q enqueue --id crash --backoff-base 0 --max-retries 9 -- \
+    sh -c 'echo x >>crashes; kill -9 $PPID; exec sleep 1000' >/dev/null
+q enqueue --id other -- true >/dev/null
+pool
+await 20 in_state dead crash
+is "$(outcomes crash)" "lost lost"
+is "$(wc -l <crashes | tr -d ' ')" 2
+await 10 in_state 'done' other
+run q dlq retry crash
+status 0
+await 20 in_state dead crash
+is "$(outcomes crash)" "lost lost lost lost"
+stop_pool
+
+finish

@@ -1,0 +1,378 @@
+# worker.sh: pools, how they stop, and what is left when they are killed.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164,SC2317
+. "${0%/*}/lib.sh"
+
+# until_job FILE: a command that says who runs it and runs until FILE exists.
+until_job() {
+	printf 'echo $PPID >%s.pid; until [ -e %s ]; do sleep 0.03; done' "$1" "$1"
+}
+# gated ID [OPTION...]: such a job, with its id as the file; and wait for it.
+gated() {
+	i=$1
+	shift
+	q enqueue --id "$i" "$@" -- sh -c "$(until_job "$i")" >/dev/null
+	await 10 test -s "$i.pid"
+}
+# workers N: so many, for await.
+workers() {
+	run q status --json
+	[ "$(json workers)" = "$1" ]
+}
+
+spool_init
+q config set kill-grace 1 >/dev/null
+
+t "a drain of nothing ends"
+drain 2
+
+t "workers run at the same time"
+for i in 1 2 3; do
+	q enqueue --id "par$i" -- sh -c ": >par$i.on
+until [ -e par1.on ] && [ -e par2.on ] && [ -e par3.on ]; do sleep 0.03; done" >/dev/null
+done
+drain 3
+ok in_state 'done' par1 par2 par3
+
+t "worker list, status"
+run q worker list
+status 0
+pool --count 2
+gated l1
+gated l2
+await 5 workers 2
+run q worker list
+status 0
+for i in l1 l2; do
+	out_like "(^|[^0-9])$(cat $i.pid)([^0-9]|\$).*$i"
+done
+await 5 test "$(count workers)" -eq 1
+ls "$S/workers" >pools
+: >l1
+await 10 in_state 'done' l1
+
+t "worker stop finishes the current job and returns when all have ended"
+q enqueue --id notyet -- true >/dev/null
+await 10 in_state 'done' notyet
+q worker stop >stop.out 2>stop.err &
+p=$!
+await 10 sh -c "ls '$S/workers' | grep -q stop"
+q enqueue --id left -- true >/dev/null
+no ended $p
+no ended "$pool"
+is "$(where l2)" processing
+: >l2
+await 10 ended $p
+wait $p
+is $? 0
+ok ended "$pool"
+pool_ends
+is "$(outcomes l2)" exit=0
+is "$(where left)" pending
+is "$(cat stop.out)" ""
+is "$(entries workers | tr '\n' ' ')" "" "left in workers/"
+run q worker list
+status 0
+drain
+
+t "worker stop, when there is none"
+run q worker stop
+status 0
+run q worker stop --now
+status 0
+q enqueue --id later -- true >/dev/null
+drain
+is "$(where later)" 'done'
+
+t "worker stop --now requeues, no attempt used up"
+q enqueue --id req1 --max-retries 1 -- sh -c 'echo $$ >req1.job; sleep 1000 & sleep 1000' >/dev/null
+stamp=$(name_stamp "$(name pending req1)")
+pool --count 2
+await 10 test -s req1.job
+run q worker stop --now
+status 0
+ok ended "$pool"
+pool_ends
+is "$(name pending req1)" "5-$stamp-0-req1"
+is "$(outcomes req1)" requeued
+await 5 none_marked
+run q show --json req1
+jis state '"pending"'
+jis attempts 0
+rm "$S/pending/"*-req1 "$S/ids/req1"
+
+t "worker stop --now gives kill-grace"
+q enqueue --id req2 -- sh -c 'trap "echo term; sleep 0.2; echo bye; exit 0" TERM
+echo on; while :; do sleep 0.03; done' >/dev/null
+mkfifo never
+q enqueue --id req3 -- sh -c 'trap "" TERM; echo on; read x <never' >/dev/null
+pool --count 2
+await 10 grep -q on "$S/log/req2.log"
+await 10 grep -q on "$S/log/req3.log"
+run q worker stop --now
+status 0
+pool_ends
+run q logs req2
+out_like '^term$'
+out_like '^bye$'
+ok in_state pending req2 req3
+is "$(outcomes req3)" requeued
+within "$(took "$(attempt req3 1)")" 1 3 "seconds"
+await 5 none_marked
+rm "$S/pending/"*
+
+t "SIGTERM finishes the current job"
+q enqueue --id term1 -- true >/dev/null
+pool
+gated term2
+q enqueue --id term3 -- true >/dev/null
+kill -TERM "$pool"
+await 10 said "top"
+no ended "$pool"
+: >term2
+pool_ends
+is "$(outcomes term2)" exit=0
+is "$(where term3)" pending
+drain
+
+t "a second SIGTERM is --now"
+pool --count 2
+gated term4
+kill -TERM "$pool"
+nap
+kill -TERM "$pool"
+pool_ends
+is "$(outcomes term4)" requeued
+is "$(name_attempt "$(name pending term4)")" 0
+: >term4
+drain
+
+t "SIGINT is a stop, too"
+pool
+gated int1
+kill -INT "$pool"
+nap
+no ended "$pool"
+: >int1
+pool_ends
+is "$(outcomes int1)" exit=0
+
+t "SIGTERM to one worker process is survived"
+pool --count 1
+gated one1
+kill -TERM "$(cat one1.pid)"
+nap
+: >one1
+await 10 in_state 'done' one1
+q enqueue --id one2 -- true >/dev/null
+until_ok 1 in_state 'done' one2
+stop_pool
+until_ok 1 in_state 'done' one2 || drain
+is "$(outcomes one2)" exit=0
+
+t "SIGHUP loses nothing"
+rm -f hup1
+pool
+gated hup1
+kill -HUP "$pool"
+nap
+: >hup1
+await 10 in_state 'done' hup1
+stop_pool
+
+t "--daemon"
+run q worker start --daemon --count 2
+status 0
+out_is ""
+q enqueue --id dae1 -- sh -c 'echo $PPID; pwd' >/dev/null
+await 10 in_state 'done' dae1
+run q worker list
+status 0
+out_has "$(head -n 1 "$S/log/dae1.log")"
+is "$(sed -n 2p "$S/log/dae1.log")" "$T/w"
+like "$(cat "$S/worker.log")" 'Processing job dae1'
+run q worker stop
+status 0
+await 5 none_marked
+if [ -r /proc/self/stat ]; then
+	t "--daemon detaches"
+	q worker start --daemon
+	q enqueue --id dae2 -- sh -c 'cut -d" " -f6 /proc/$PPID/stat' >/dev/null
+	await 10 in_state 'done' dae2
+	no test "$(cat "$S/log/dae2.log")" = "$(cut -d' ' -f6 /proc/self/stat)"
+	q worker stop
+fi
+
+t "--daemon --drain"
+q enqueue --id dae3 --delay 0.2 -- true >/dev/null
+run q worker start --daemon --drain
+status 0
+await 10 in_state 'done' dae3
+await 10 none_marked
+
+t "--drain waits for what is due later"
+q enqueue --id dr1 --delay 0.4 -- true >/dev/null
+q enqueue '{"id":"dr2","command":"test $QUEUECTL_ATTEMPT = 2","backoff_base":1}' >/dev/null
+drain 2
+ok in_state 'done' dr1 dr2
+
+t "--drain waits for the other pool's job"
+pool
+gated other1
+q worker start --drain 2>>"$T/worker.err" &
+p=$!
+q enqueue --id other2 -- true >/dev/null
+await 10 in_state 'done' other2
+no ended $p
+: >other1
+await 10 ended $p
+wait $p
+is $? 0
+stop_pool
+
+t "two pools at once, one stop"
+: >two
+awk 'BEGIN { for (i = 0; i < 150; i++)
+	print "{\"command\":\"echo $QUEUECTL_ID >>two\"}" }' >in
+q worker start --count 2 2>>"$T/worker.err" &
+pool2=$!
+pool --count 2
+q enqueue - <in | sort >want
+await 20 sh -c "[ \$(wc -l <two) = 150 ]"
+await 5 has pending 0
+await 5 has processing 0
+sort two >two.sorted
+same two.sorted want
+await 5 workers 4
+run q worker stop
+status 0
+ok ended "$pool2"
+ok ended "$pool"
+pool_ends
+wait $pool2
+is $? 0
+
+t "SIGKILL of a worker: the job is lost uncharged and runs again"
+q enqueue --id kill1 --max-retries 1 -- sh -c '[ ! -e kill1.pid ] || exit 0
+echo $PPID >kill1.pid; exec sleep 1000' >/dev/null
+pool
+await 10 test -s kill1.pid
+kill -9 "$(cat kill1.pid)"
+await 10 in_state 'done' kill1
+is "$(outcomes kill1)" "lost exit=0"
+is "$(name_attempt "$(name 'done' kill1)")" 1
+
+t "a crashed worker is started again"
+q enqueue --id kill2 -- true >/dev/null
+await 10 in_state 'done' kill2
+await 5 workers 1
+no ended "$pool"
+stop_pool
+
+t "a killed worker's job dies with it"
+if [ "$(uname)" = Linux ]; then
+	q enqueue --id kill3 --max-retries 1 -- sh -c '[ ! -e kill3.pid ] || exit 0
+echo $$ >kill3.job; echo $PPID >kill3.pid; exec sleep 1000' >/dev/null
+	pool
+	await 10 test -s kill3.pid
+	kill -9 "$(cat kill3.pid)"
+	await 5 ended "$(cat kill3.job)"
+	await 10 in_state 'done' kill3
+	stop_pool
+else
+	skip "PR_SET_PDEATHSIG: no Linux"
+fi
+
+t "what outlives its worker holds the job"
+rm -f kill4.go
+q enqueue --id kill4 -- sh -c 'echo start >>kill4.ran; [ ! -e kill4.pid ] || exit 0
+(until [ -e kill4.go ]; do sleep 0.03; done) &
+echo $PPID >kill4.pid; exec sleep 1000' >/dev/null
+pool
+await 10 test -s kill4.pid
+kill -9 "$(cat kill4.pid)"
+await 5 workers 1
+q enqueue --id kill5 -- true >/dev/null
+await 10 in_state 'done' kill5
+is "$(where kill4)" processing
+is "$(wc -l <kill4.ran | tr -d ' ')" 1 "runs"
+run q status
+status 0
+out_has kill4
+run q show kill4
+status 0
+: >kill4.go
+await 20 in_state 'done' kill4
+is "$(outcomes kill4)" "lost exit=0"
+stop_pool
+
+t "SIGKILL of the supervisor ends the workers gracefully"
+pool --count 2
+gated sup1
+kill -9 "$pool"
+wait "$pool" 2>/dev/null
+nap
+ok kill -0 "$(cat sup1.pid)"
+is "$(where sup1)" processing
+: >sup1
+await 10 in_state 'done' sup1
+is "$(outcomes sup1)" exit=0
+await 10 none_marked
+q enqueue --id sup2 -- true >/dev/null
+run q worker list
+status 0
+run q status --json
+jis workers 0
+is "$(where sup2)" pending
+
+t "after it, a pool starts as ever"
+drain
+is "$(where sup2)" 'done'
+is "$(entries workers | tr '\n' ' ')" "" "left in workers/"
+
+t "SIGKILL of all"
+q enqueue --id all1 -- sh -c '[ ! -e all1.pid ] || exit 0
+echo $PPID >all1.pid; exec sleep 1000' >/dev/null
+pool
+await 10 test -s all1.pid
+for k in $(marked); do
+	kill -9 "$k" 2>/dev/null
+done
+wait "$pool" 2>/dev/null
+await 5 none_marked
+is "$(where all1)" processing
+run q list
+status 0
+out_like '^all1 +processing'
+drain
+is "$(outcomes all1)" "lost exit=0"
+ok has processing 0
+
+ran() { awk 'END { print NR }' kran 2>/dev/null; }
+ran_more() { [ "$(ran)" -gt "$1" ]; }
+: >kran
+t "jobs are not lost while workers are killed at random"
+awk 'BEGIN { for (i = 0; i < 60; i++)
+	printf "{\"id\":\"k%d\",\"command\":\"sleep 0.02; echo $QUEUECTL_ID >>kran\"}\n", i }' >in
+q enqueue - <in >/dev/null
+q config set max-crashes 100 >/dev/null
+pool --count 3
+n=0
+while [ $n -lt 6 ]; do
+	m=$(ran)
+	until_ok 5 ran_more "$m"
+	p=$(q worker list | grep -Eo 'k[0-9]+' | head -n 1)
+	k=$(q show --json "${p:-k0}" | awk '{ print }' >pj; json worker_pid pj)
+	[ -z "$k" ] || kill -9 "$k" 2>/dev/null
+	n=$((n + 1))
+done
+await 20 sh -c "[ \$(ls '$S/done' | grep -c -e '-k[0-9]*\$') = 60 ]"
+is "$(sort -u kran | wc -l | tr -d ' ')" 60
+is "$({ entries pending; entries processing; entries failed; } |
+    grep -c -e '-k[0-9]*$')" 0 "jobs left"
+stop_pool
+
+t "stdout of a pool is empty"
+is "$(cat "$T/worker.out")" ""
+
+finish
