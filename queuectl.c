@@ -163,7 +163,7 @@ spool_path(const struct call *c, struct buf *b)
 	const char *path = c->spool_path, *state, *home;
 	char cwd[PATH_MAX];
 
-	if (!path || !*path)
+	if (!path)
 		path = getenv("QUEUECTL_SPOOL");
 	if (path && *path) {
 		if (*path != '/') {
@@ -1255,17 +1255,20 @@ show_history(const struct job *job)
 
 	if (!job->nattempt)
 		return;
-	printf("\n%-7s  %-20s  %10s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
+	printf("\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
 	    "WORKER", "OUTCOME");
 	for (i = 0; i < job->nattempt; i++) {
 		const struct job_attempt *a = &job->attempt[i];
 		char start[JOB_TIME_LEN + 1];
+		/* below 0 where the clock was set back meanwhile */
+		int64_t took = a->end > a->start ? a->end - a->start : 0;
 		struct buf b = { 0 };
 
 		short_time(start, a->start);
 		job_outcome_words(&b, a);
-		printf("%-7u  %-20s  %7.3f s  %7ld  %s\n", a->number, start,
-		    (double)(a->end - a->start) / 1e6, a->worker,
+		printf("%-7u  %-20s  %7lld.%03lld s  %7ld  %s\n", a->number,
+		    start, (long long)(took / SECOND),
+		    (long long)(took % SECOND / 1000), a->worker,
 		    b.p ? b.p : "");
 		buf_free(&b);
 	}
@@ -2003,15 +2006,25 @@ static const struct command commands[] = {
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
+/* The commands that begin with that word, or with "" all. */
+static void
+print_group(FILE *f, const char *first)
+{
+	size_t len = strlen(first);
+	int i;
+
+	for (i = 0; i < COMMANDS; i++)
+		if (!len || (!strncmp(commands[i].words, first, len) &&
+		    commands[i].words[len] == ' '))
+			fprintf(f, "  %-13s %s\n", commands[i].words,
+			    commands[i].line);
+}
+
 static void
 print_commands(FILE *f)
 {
-	int i;
-
 	fputs("usage: queuectl [--spool DIR] COMMAND ...\n\n", f);
-	for (i = 0; i < COMMANDS; i++)
-		fprintf(f, "  %-13s %s\n", commands[i].words,
-		    commands[i].line);
+	print_group(f, "");
 	fputs("\nqueuectl help COMMAND explains one; queuectl --version "
 	    "names the version.\nThe spool is DIR, else $QUEUECTL_SPOOL, "
 	    "else /var/spool/queuectl for root and\n"
@@ -2049,6 +2062,20 @@ print_help(const struct command *c)
 	}
 }
 
+/* Whether `first` is the first of two words, as in "worker start". */
+static bool
+is_group(const char *first)
+{
+	size_t len = strlen(first);
+	int i;
+
+	for (i = 0; i < COMMANDS; i++)
+		if (!strncmp(commands[i].words, first, len) &&
+		    commands[i].words[len] == ' ')
+			return true;
+	return false;
+}
+
 /*
  * Finds the command that words[0…n-1] begin with; *used is how many of them it
  * takes.  NULL: none, and it was said which there are.
@@ -2056,37 +2083,31 @@ print_help(const struct command *c)
 static const struct command *
 find_command(char *const *words, int n, int *used)
 {
-	const char *first = words[0];
-	const char *second = n > 1 && words[1][0] != '-' ? words[1] : "";
 	const char *names[COMMANDS], *nearest;
-	size_t len = strlen(first);
-	bool group = false;
+	char first[COMMANDS][16], both[64];
 	int i;
 
+	*used = n > 1 && is_group(words[0]) ? 2 : 1;
+	snprintf(both, sizeof both, "%s%s%s", words[0],
+	    *used == 2 ? " " : "", *used == 2 ? words[1] : "");
 	for (i = 0; i < COMMANDS; i++) {
-		const char *w = commands[i].words;
-
-		names[i] = w;
-		if (strncmp(w, first, len) || (w[len] && w[len] != ' '))
-			continue;
-		group = true;
-		*used = w[len] ? 2 : 1;
-		if (!w[len] || !strcmp(w + len + 1, second))
+		names[i] = first[i];
+		snprintf(first[i], sizeof first[i], "%.*s",
+		    (int)strcspn(commands[i].words, " "), commands[i].words);
+		if (!strcmp(commands[i].words, both))
 			return &commands[i];
 	}
-	if (group && *second)
-		complain("no such command: %s %s; there are:", first, second);
-	else if (group)
-		complain("%s what?  There are:", first);
-	else
-		complain("no such command: %s", first);
-	nearest = group ? NULL : field_nearest(first, names, COMMANDS);
-	if (nearest)
-		fprintf(stderr, "did you mean %s?  There are:\n", nearest);
-	for (i = 0; i < COMMANDS; i++)
-		if (!group || !strncmp(commands[i].words, first, len))
-			fprintf(stderr, "  %-13s %s\n", commands[i].words,
-			    commands[i].line);
+	if (is_group(words[0])) {
+		complain(*used == 2 ? "no such command: %s; there are:" :
+		    "%s what?  There are:", both);
+		print_group(stderr, words[0]);
+		return NULL;
+	}
+	nearest = field_nearest(words[0], names, COMMANDS);
+	complain("no such command: %s%s%s%s", words[0],
+	    nearest ? "; did you mean " : "", nearest ? nearest : "",
+	    nearest ? "?" : "");
+	print_group(stderr, "");
 	return NULL;
 }
 
@@ -2098,6 +2119,10 @@ help(struct call *c)
 
 	if (!c->n) {
 		print_commands(stdout);
+		return DONE;
+	}
+	if (c->n == 1 && is_group(c->operand[0])) {
+		print_group(stdout, c->operand[0]);
 		return DONE;
 	}
 	command = find_command(c->operand, c->n, &used);
@@ -2150,6 +2175,23 @@ option_is(const struct option_def *o, char *word, char **value)
 
 static const struct option_def spool_option = { "spool", 0, "DIR", "" };
 
+static int
+set_spool(struct call *c, const char *value)
+{
+	if (!value || !*value) {
+		complain("--spool needs a directory");
+		return USAGE;
+	}
+	c->spool_path = value;
+	return DONE;
+}
+
+static bool
+is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 /* Takes one option at words[*at], which begins with '-'. */
 static int
 take_option(struct call *c, char **words, int n, int *at)
@@ -2176,10 +2218,8 @@ take_option(struct call *c, char **words, int n, int *at)
 			    "the option needs a value");
 		value = words[++*at];
 	}
-	if (is_spool) {
-		c->spool_path = value;
-		return DONE;
-	}
+	if (is_spool)
+		return set_spool(c, value);
 	c->value[i] = value;
 	c->given[c->ngiven++] = (struct given){ i, value };
 	return DONE;
@@ -2196,8 +2236,7 @@ take_words(struct call *c, char **words, int n)
 			c->dashes = true;
 		} else if (c->dashes || words[i][0] != '-' || !words[i][1]) {
 			c->operand[c->n++] = words[i];
-		} else if (!strcmp(words[i], "--help") ||
-		    !strcmp(words[i], "-h")) {
+		} else if (is_help(words[i])) {
 			print_help(c->command);
 			c->command = NULL;
 			return DONE;
@@ -2222,6 +2261,10 @@ run(struct call *c, char **words, int n)
 {
 	int used, r;
 
+	if (n > 1 && is_group(words[0]) && is_help(words[1])) {
+		print_group(stdout, words[0]);
+		return DONE;
+	}
 	c->command = find_command(words, n, &used);
 	if (!c->command)
 		return USAGE;
@@ -2262,7 +2305,7 @@ main(int argc, char **argv)
 	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
 		char *value;
 
-		if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")) {
+		if (is_help(argv[at])) {
 			print_commands(stdout);
 			r = DONE;
 			goto out;
@@ -2277,11 +2320,10 @@ main(int argc, char **argv)
 			    "--help, --version", argv[at]);
 			goto out;
 		}
-		if (!value && !(value = argv[++at])) {
-			complain("--spool needs a directory");
+		if (!value)
+			value = argv[++at];
+		if (set_spool(&c, value) != DONE)
 			goto out;
-		}
-		c.spool_path = value;
 	}
 	if (at >= argc)
 		print_commands(stderr);

@@ -1338,11 +1338,8 @@ stage_locked(struct spool_batch *b, struct job *job)
 	int fd, r;
 
 	r = create_id(b, job, &made, &fd);
-	if (r != SPOOL_OK) {
-		if (made)
-			job->id[0] = '\0';
-		return r;
-	}
+	if (r != SPOOL_OK)
+		goto out;
 	p = path_in(SPOOL_IDS, job->id);
 	buf_clear(&b->text);
 	job_format(&b->text, job);
@@ -1361,9 +1358,7 @@ stage_locked(struct spool_batch *b, struct job *job)
 
 		unlinkat(sp->fd, p.s, 0);
 		errno = e;
-		if (made)
-			job->id[0] = '\0';
-		return r;
+		goto out;
 	}
 	b->name[b->n] = (struct job_name){
 		.stamp = job->run_at >= 0 ? job->run_at : job->created,
@@ -1371,7 +1366,10 @@ stage_locked(struct spool_batch *b, struct job *job)
 		.priority = (unsigned char)job->priority
 	};
 	strcpy(b->name[b->n++].id, job->id);
-	return SPOOL_OK;
+out:
+	if (made)
+		job->id[0] = '\0';
+	return r;
 }
 
 int
@@ -1617,8 +1615,7 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 
 	*end = (struct job_attempt){
 		.number = c->name.attempt, .outcome = JOB_LOST,
-		.start = c->name.stamp,
-		.end = now > c->name.stamp ? now : c->name.stamp
+		.start = c->name.stamp, .end = now
 	};
 	/* Where its output begins its worker said; if that is lost too, then
 	 * not before the output of the attempt before. */

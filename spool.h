@@ -90,8 +90,9 @@ struct spool_batch {
 };
 
 /*
- * Writes one job to ids/.  An empty job->id gets a generated one; job->created
- * may be raised by some microseconds for it.  SPOOL_EXISTS: another job (or
+ * Writes one job to ids/.  One without an id gets a generated one, which
+ * batch->name[…].id tells; job->created may be raised by some microseconds for
+ * it.  SPOOL_EXISTS: another job (or
  * one of this batch) has the id.  SPOOL_LEFTOVER: publish or take back the
  * batch, call spool_reclaim() and stage again.  After any failure this job
  * has left nothing behind and the batch is as before.

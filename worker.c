@@ -273,7 +273,6 @@ struct worker {
 	int number;                /* from 1 */
 	pid_t pid;
 	int64_t since;
-	int64_t last;              /* the last stamp given out */
 	int lifeline;              /* ends when the supervisor does; -1: ended */
 
 	struct queue ready, timed;
@@ -286,6 +285,7 @@ struct worker {
 	bool refusing;             /* some candidate was refused or busy */
 	struct candidate cursor;
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
+	int64_t scan_took;
 	int64_t held_wait;
 	bool noted;                /* our slot names a job */
 	uint32_t refused[REFUSED_MAX];
@@ -324,14 +324,12 @@ say_error(int number, const struct spool *sp, const char *what)
 	    sp->at, strerror(errno));
 }
 
-/* The time of day; strictly increasing within the process. */
+/* The time of day, wherever the clock is set to: a deadline that is counted
+ * from it must not be ahead of it by more than its backoff. */
 static int64_t
-stamp(struct worker *w)
+today(void)
 {
-	int64_t now = clock_us(CLOCK_REALTIME);
-
-	w->last = now > w->last ? now : w->last + 1;
-	return w->last;
+	return clock_us(CLOCK_REALTIME);
 }
 
 static int
@@ -453,7 +451,7 @@ mend_deadlines(struct worker *w, int64_t now)
 static void
 scan(struct worker *w)
 {
-	int64_t now = clock_us(CLOCK_REALTIME);
+	int64_t now = today(), began = monotonic();
 
 	w->scan = false;
 	queue_clear(&w->ready);
@@ -463,13 +461,14 @@ scan(struct worker *w)
 	mend_deadlines(w, now);
 	if (!w->ready.over)
 		w->after = false;
+	w->scan_took = monotonic() - began;
 }
 
 /* Takes in what inotify has to tell. */
 static void
 read_news(struct worker *w)
 {
-	int64_t now = clock_us(CLOCK_REALTIME);
+	int64_t now = today();
 	struct job_name name;
 	const char *file;
 	int dir, r;
@@ -488,7 +487,7 @@ read_news(struct worker *w)
 static bool
 next_candidate(struct worker *w, struct candidate *c)
 {
-	int64_t now = clock_us(CLOCK_REALTIME);
+	int64_t now = today();
 	const struct candidate *due;
 
 	while ((due = queue_best(&w->timed)) && due->when <= now) {
@@ -523,7 +522,7 @@ postpone(struct worker *w, const struct candidate *c, int64_t us)
 
 	w->refusing = true;
 	later.rank = 0;
-	later.when = clock_us(CLOCK_REALTIME) + us;
+	later.when = today() + us;
 	if (later.tries < 30)
 		later.tries++;
 	queue_push(&w->timed, &later);
@@ -1024,7 +1023,6 @@ run_job(struct worker *w, struct spool_claim *c)
 	int64_t timeout = c->job.timeout >= 0 ? c->job.timeout :
 	    w->spool->config.timeout;
 	struct buf title = { 0 };
-	int64_t now;
 	int started = 0;
 
 	job_title(&title, &c->job, TITLE_MAX);
@@ -1042,9 +1040,7 @@ run_job(struct worker *w, struct spool_claim *c)
 			    "out of memory";
 		}
 	}
-	/* A clock that was set back must not make it end before it began. */
-	now = stamp(w);
-	run.end.end = now > run.end.start ? now : run.end.start;
+	run.end.end = today();
 	finish(w, c, &run, monotonic() - run.began);
 	buf_free(&run.error);
 }
@@ -1056,7 +1052,7 @@ try_candidate(struct worker *w, const struct candidate *c)
 	struct spool_claim claim;
 
 	switch (spool_claim(w->spool, (enum job_state)c->state, &c->name,
-	    stamp(w), &claim)) {
+	    today(), &claim)) {
 	case SPOOL_OK:
 		/* A tick found it: if inotify still does not tell of it, it
 		 * is silent here. */
@@ -1107,7 +1103,7 @@ recover(struct worker *w)
 {
 	size_t held;
 
-	if (spool_recover(w->spool, stamp(w), say_recovered, w, &held) ==
+	if (spool_recover(w->spool, today(), say_recovered, w, &held) ==
 	    SPOOL_ERROR)
 		say_error(w->number, w->spool, "cannot recover jobs");
 	w->recover = 0;
@@ -1122,13 +1118,15 @@ recover(struct worker *w)
 	}
 }
 
-/* How often to look without being told. */
+/* How often to look without being told; a tenth of the time at most. */
 static int64_t
 interval(const struct worker *w)
 {
+	int64_t poll = w->options->drain ? POLL / 4 : POLL;
+
 	if (w->news)
 		return TICK;
-	return w->options->drain ? POLL / 4 : POLL;
+	return poll > 10 * w->scan_took ? poll : 10 * w->scan_took;
 }
 
 static void
@@ -1182,7 +1180,7 @@ idle(struct worker *w)
 	ms = poll_ms(until - now);
 	due = queue_best(&w->timed);
 	if (due) {
-		int wait = poll_ms(due->when - clock_us(CLOCK_REALTIME));
+		int wait = poll_ms(due->when - today());
 
 		ms = wait < ms ? wait : ms;
 	}
@@ -1215,7 +1213,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	struct worker w = {
 		.spool = sp, .pool = pool, .options = options,
 		.number = number, .pid = getpid(), .lifeline = lifeline,
-		.since = clock_us(CLOCK_REALTIME)
+		.since = today()
 	};
 
 	if (queue_init(&w.ready, READY_MAX) < 0 ||
@@ -1432,7 +1430,7 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	    false) < 0) {
 		say(0, "cannot start a pool: %s", strerror(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
-	    clock_us(CLOCK_REALTIME)) != SPOOL_OK) {
+	    today()) != SPOOL_OK) {
 		say_error(0, sp, "cannot start a pool");
 	} else {
 		spool_watch_open(&p.watch);

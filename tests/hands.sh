@@ -16,7 +16,7 @@ is "$(outcomes h1)" "exit=1 exit=0"
 
 t "mv done/F pending/ runs it again"
 mv "$S/done/$(name 'done' h1)" "$S/pending/"
-await 10 test "$(attempts h1)" -ge 2
+await 10 tried h1 3
 await 10 in_state 'done' h1
 await 5 sh -c "[ \$(grep -c ^Attempt '$S/ids/h1') = 3 ]"
 is "$(count pending)" 0

@@ -261,6 +261,8 @@ name() {
 	done
 	return 1
 }
+# holds DIR N: at least N entries.
+holds() { [ "$(count "$1")" -ge "$2" ]; }
 # in_state DIR ID...: each is there.
 in_state() {
 	qt_d=$1
@@ -286,6 +288,8 @@ name_attempt() { printf '%s\n' "$1" | sed 's/^.[-@][^-]*-\([0-9]*\)-.*/\1/'; }
 # attempt ID N: its Nth Attempt: line; attempts ID: how many there are.
 attempt() { grep -a '^Attempt: ' "$S/ids/$1" | sed -n "${2}p"; }
 attempts() { grep -ac '^Attempt: .*worker=' "$S/ids/$1"; }
+# tried ID N: it has at least N (for await).
+tried() { [ "$(attempts "$1")" -ge "$2" ]; }
 # field KEY LINE: KEY=value on an Attempt: line.
 field() { printf '%s\n' "$2" | sed -n "s/.* $1=\([^ ]*\).*/\1/p"; }
 # outcomes ID: the outcome of each attempt, on one line.

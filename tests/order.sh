@@ -58,8 +58,7 @@ is "$(order)" "due1 b2 due5 b5 due9 "
 t "an idle worker wakes up"
 rm -f ran
 pool
-await 10 test -n "$(q worker list 2>/dev/null)"
-until_ok 5 has workers 1
+await 10 has workers 1
 q enqueue --id wake1 --delay 0.3 -- true >/dev/null
 q enqueue --id wake2 -- true >/dev/null
 await 10 in_state 'done' wake1 wake2

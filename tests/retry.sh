@@ -8,7 +8,7 @@ deadline() {
 	await 10 in_state failed "$1" || return
 	f=$(name failed "$1")
 	like "$f" "^5@[0-9T.]+Z-$2-$1\$"
-	await 5 test "$(attempts "$1")" -ge "$2"
+	await 5 tried "$1" "$2"
 	within "$(minus "$(name_stamp "$f")" "$(field end "$(attempt "$1" "$2")")")" \
 	    "$3" "$3" "seconds of backoff after attempt $2"
 }

@@ -89,7 +89,7 @@ mkdir gone
 job gone --cwd gone -- true
 rmdir gone
 job nodir --cwd "$T/w/stdin" -- true
-job noprog -- no-such-program-here
+job noprog --env PATH=/usr/bin:/bin -- no-such-program-here
 job noprog2 -- "$T/w/no/such"
 cp bin/mycmd noexec
 chmod 644 noexec

@@ -46,7 +46,7 @@ status 0
 for i in l1 l2; do
 	out_like "(^|[^0-9])$(cat $i.pid)([^0-9]|\$).*$i"
 done
-await 5 test "$(count workers)" -eq 1
+await 5 has workers 1
 ls "$S/workers" >pools
 : >l1
 await 10 in_state 'done' l1
