@@ -70,7 +70,7 @@ check: queuectl queuectl-portable
 	done
 	@sh tests/run
 	@echo "and with the fallbacks of the portable build:"
-	@QUEUECTL=./queuectl-portable sh tests/run $(PORTABLE)
+	@QUEUECTL=./queuectl-portable QT_PORTABLE=1 sh tests/run $(PORTABLE)
 
 PORTABLE = original worker order retry recovery hands
 

@@ -672,6 +672,21 @@ static const struct {
 
 enum { ENV_OPTION = 8 };
 
+/* The option that is the field of that name, or one in env; NULL: it is
+ * none. */
+static const char *
+option_name(const char *key)
+{
+	size_t i;
+
+	if (!strcmp(key, "argv"))
+		return NULL;
+	for (i = 0; i < ENV_OPTION; i++)
+		if (!strcmp(option_fields[i].key, key))
+			break;
+	return enqueue_options[i].name;
+}
+
 /* The object that the command line stands for, of nodes that the caller
  * frees. */
 struct words_tree {
@@ -772,7 +787,11 @@ enqueue_words(struct enqueue *q)
 			if (r == DONE)
 				r = enqueue_all(q, &job, 1);
 		} else {
-			complain("%s", why.p ? why.p : "out of memory");
+			const char *o = at && at->key ?
+			    option_name(at->key) : NULL;
+
+			complain("%s%s%s%s", o ? "--" : "", o ? o : "",
+			    o ? ": " : "", why.p ? why.p : "out of memory");
 		}
 	}
 	job_free(&job);
@@ -981,7 +1000,7 @@ collect_state(struct spool *sp, struct listing *l, enum job_state state)
 }
 
 /*
- * All jobs, or those of one state (JOB_STATES: all), each once, sorted.  A
+ * All jobs, or those of one state (JOB_STATES: all), each id once, sorted.  A
  * job that moves while we read can be seen twice or missed: then we read
  * again, and what was seen last counts.
  */
@@ -1002,7 +1021,7 @@ collect(struct spool *sp, struct listing *l, enum job_state only)
 		if (spool_version(sp) == before)
 			break;
 	}
-	if (l->n && pass) {
+	if (l->n) {
 		qsort(l->v, l->n, sizeof *l->v, compare_sights);
 		for (i = 1; i < l->n; i++)
 			if (strcmp(l->v[n].name.id, l->v[i].name.id))
@@ -1568,7 +1587,9 @@ print_status(struct spool *sp, const struct overview *o)
 	struct buf b = { 0 };
 	int i;
 
-	printf("spool       %s\n", sp->path);
+	job_escape(&b, sp->path, 0);
+	printf("spool       %s\n", b.p ? b.p : "");
+	buf_clear(&b);
 	for (i = 0; i < JOB_STATES; i++)
 		printf("%-10s  %zu\n", job_state_word((enum job_state)i),
 		    o->count[i]);
@@ -2206,7 +2227,8 @@ take_option(struct call *c, char **words, int n, int *at)
 			break;
 	if (!is_spool && (!o || !o[i].name))
 		return complain_option(c->command, word,
-		    "no such option; there are:");
+		    o ? "no such option; there are:" :
+		    "no such option; the command has none");
 	if (!is_spool && !o[i].arg) {
 		if (value)
 			return complain_option(c->command, word,
@@ -2234,7 +2256,9 @@ take_words(struct call *c, char **words, int n)
 	for (i = 0; i < n; i++) {
 		if (!c->dashes && !strcmp(words[i], "--")) {
 			c->dashes = true;
-		} else if (c->dashes || words[i][0] != '-' || !words[i][1]) {
+		} else if (c->dashes || words[i][0] != '-' || !words[i][1] ||
+		    (words[i][1] >= '0' && words[i][1] <= '9')) {
+			/* "-" and "-1" are no options, but bad numbers */
 			c->operand[c->n++] = words[i];
 		} else if (is_help(words[i])) {
 			print_help(c->command);

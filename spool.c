@@ -429,11 +429,12 @@ spool_open(struct spool *sp, const char *path, bool create)
 	int r;
 
 	*sp = (struct spool){ .fd = -1, .ids = -1 };
+	snprintf(sp->path, sizeof sp->path, "%s", path);
+	/* with room for what is below it */
 	if (strlen(path) >= sizeof sp->path - SPOOL_AT_MAX) {
 		errno = ENAMETOOLONG;
 		return fail(sp, "");
 	}
-	strcpy(sp->path, path);
 	sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sp->fd < 0 && errno == ENOENT) {
 		if (!create)
@@ -654,6 +655,14 @@ read_job(struct spool *sp, const char *path, int fd, const struct stat *st,
 	return SPOOL_OK;
 }
 
+static bool
+exists(struct spool *sp, const char *path)
+{
+	struct stat st;
+
+	return fstatat(sp->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Whether `path` is still the file that `st` is of. */
 static bool
 still(struct spool *sp, const char *path, const struct stat *st)
@@ -849,6 +858,11 @@ spool_claim(struct spool *sp, enum job_state state,
 		return bury(sp, c, &st, now);
 	next.timed = false;
 	next.stamp = now;
+	/* Only a hand puts a job here that has had all its attempts: mv from
+	 * dead/ is a retry, and counting starts again. */
+	if (state == JOB_PENDING && next.attempt >=
+	    job_allowed(&c->job, &sp->config.policy))
+		next.attempt = 0;
 	if (next.attempt < JOB_NUMBER_MAX)
 		next.attempt++;
 	r = move(sp, state, name, JOB_PROCESSING, &next);
@@ -1263,10 +1277,7 @@ bool
 spool_there(struct spool *sp, enum job_state state,
     const struct job_name *name)
 {
-	struct stat st;
-
-	return fstatat(sp->fd, path_job(state, name).s, &st,
-	    AT_SYMLINK_NOFOLLOW) == 0;
+	return exists(sp, path_job(state, name).s);
 }
 
 bool
@@ -1761,14 +1772,17 @@ spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 		return r;
 	r = lock_ids(sp, LOCK_SH);
 	if (r == SPOOL_OK) {
+		/* by hand, the id may have become another job's */
+		bool ours = !exists(sp, entry.s) || still(sp, entry.s, &st);
+
 		p = path_job(state, &name);
 		if (unlinkat(sp->fd, p.s, 0) < 0)
 			r = fail(sp, p.s);
-		else if (unlinkat(sp->fd, path_log(id).s, 0) < 0 &&
+		else if (ours && unlinkat(sp->fd, path_log(id).s, 0) < 0 &&
 		    errno != ENOENT)
 			r = fail(sp, path_log(id).s);
-		else if (still(sp, entry.s, &st) &&
-		    unlinkat(sp->fd, entry.s, 0) < 0 && errno != ENOENT)
+		else if (ours && unlinkat(sp->fd, entry.s, 0) < 0 &&
+		    errno != ENOENT)
 			r = fail(sp, entry.s);
 		unlock_ids(sp);
 	}

@@ -57,12 +57,14 @@ enum {
 	TIMED_MAX = 1024,
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
-	REFUSED_MAX = 64        /* names whose refusal was told already */
+	REFUSED_MAX = 64,       /* names whose refusal was told already */
+	STOPPED = 3             /* exit status of a worker that was stopped;
+	                         * 0: it has nothing left to do */
 };
 
 #define SECOND    INT64_C(1000000)
 #define TICK      (60 * SECOND)       /* where inotify works */
-#define POLL      (SECOND / 2)        /* where it does not */
+#define POLL      (SECOND / 4)        /* where it does not */
 #define BUSY_MIN  (5 * SECOND / 1000) /* a locked candidate is tried again */
 #define BUSY_MAX  SECOND
 #define HELD_MIN  (SECOND / 20)       /* so is one left by a dead worker */
@@ -285,7 +287,7 @@ struct worker {
 	bool refusing;             /* some candidate was refused or busy */
 	struct candidate cursor;
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
-	int64_t scan_took;
+	int64_t scanned, scan_took; /* when it ended, and how long it took */
 	int64_t held_wait;
 	bool noted;                /* our slot names a job */
 	uint32_t refused[REFUSED_MAX];
@@ -461,7 +463,8 @@ scan(struct worker *w)
 	mend_deadlines(w, now);
 	if (!w->ready.over)
 		w->after = false;
-	w->scan_took = monotonic() - began;
+	w->scanned = monotonic();
+	w->scan_took = w->scanned - began;
 }
 
 /* Takes in what inotify has to tell. */
@@ -497,6 +500,11 @@ next_candidate(struct worker *w, struct candidate *c)
 		queue_push(&w->ready, c);
 	}
 	if (w->timed.over && w->timed.horizon.when <= now)
+		w->scan = true;
+	/* Not told of news, we look before we take the next: an urgent job may
+	 * have come.  A tenth of the time at most. */
+	if (!w->news && w->ready.n &&
+	    monotonic() - w->scanned > 10 * w->scan_took)
 		w->scan = true;
 	if (!w->ready.n && w->ready.over) {
 		/* Where all the best are refused, go on behind them: they
@@ -597,8 +605,9 @@ exec_path(const struct launch *l)
 		if (n < 0 || (size_t)n >= sizeof file)
 			continue;
 		execve(file, (char **)(uintptr_t)l->argv, l->envp);
+		/* of the file, not of a directory that is closed to us */
 		if (errno == EACCES)
-			worst = EACCES;
+			worst = access(file, F_OK) == 0 ? EACCES : worst;
 		else if (errno != ENOENT && errno != ENOTDIR)
 			return errno;
 	}
@@ -613,7 +622,9 @@ child(const struct launch *l)
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	size_t i;
 
-	setpgid(0, 0);
+	/* A group of its own, to be ended as one, and no terminal, whose stop
+	 * signals would have it hang. */
+	setsid();
 #if ON_LINUX
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != l->parent)
@@ -886,6 +897,7 @@ watch_over(struct worker *w, struct run *run)
 		    (run->deadline && now >= run->deadline))) {
 			why = stop_level(w) == 2 ? JOB_REQUEUED : JOB_TIMEOUT;
 			kill(-run->pid, SIGTERM);
+			kill(-run->pid, SIGCONT); /* stopped, it is deaf */
 			kill_at = now + w->spool->config.kill_grace;
 		}
 		if (why != JOB_EXIT && !killed && now >= kill_at) {
@@ -1066,9 +1078,8 @@ try_candidate(struct worker *w, const struct candidate *c)
 		postpone(w, c, busy < BUSY_MAX ? busy : BUSY_MAX);
 		break;
 	case SPOOL_BAD:
-		say(w->number, "Job moved to the dead letter queue: %s: "
-		    "line %zu: %s", c->name.id, w->spool->line,
-		    w->spool->why);
+		say(w->number, "Job moved to the dead letter queue: %s: its "
+		    "text is no job: %s", c->name.id, w->spool->why);
 		break;
 	case SPOOL_ALIEN:
 		refuse_candidate(w, c);
@@ -1118,7 +1129,7 @@ recover(struct worker *w)
 	}
 }
 
-/* How often to look without being told; a tenth of the time at most. */
+/* How often to look without being told. */
 static int64_t
 interval(const struct worker *w)
 {
@@ -1134,6 +1145,9 @@ tick(struct worker *w)
 {
 	int64_t now = monotonic();
 
+	/* The supervisor polls, too; until it does, no further job begins. */
+	if (!w->news && spool_pool_asked(w->spool, w->pool))
+		terminations = 1;
 	if (now >= w->tick) {
 		recover(w);
 		read_news(w);
@@ -1193,8 +1207,7 @@ work(struct worker *w)
 {
 	struct candidate c;
 
-	while (!stop_level(w)) {
-		tick(w);
+	while (tick(w), !stop_level(w)) {
 		read_news(w);
 		if (spool_config_refresh(w->spool) && w->spool->config_bad)
 			say(w->number, "config: line %zu is not understood "
@@ -1237,7 +1250,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	w.scan = true;
 	w.tick = monotonic() + interval(&w);
 	work(&w);
-	_exit(0);
+	_exit(stop_level(&w) ? STOPPED : 0);
 }
 
 /* --- the supervisor ----------------------------------------------------- */
@@ -1316,13 +1329,15 @@ reap(struct pool *p)
 		if (k == p->options->count)
 			continue;
 		p->member[k].pid = 0;
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 ||
+		    (p->level && WEXITSTATUS(status) == STOPPED)))
 			continue;
 		if (WIFSIGNALED(status))
 			say(0, "worker %d (%ld) was killed by signal %d",
 			    k + 1, (long)pid, WTERMSIG(status));
 		else
-			say(0, "worker %d (%ld) ended with status %d", k + 1,
+			say(0, "worker %d (%ld) ended with status %d, and "
+			    "nobody asked the pool to stop", k + 1,
 			    (long)pid, WEXITSTATUS(status));
 		/* At once, but not in a tight loop. */
 		p->member[k].again = monotonic();
@@ -1390,8 +1405,8 @@ supervise(struct pool *p)
 			drain_pipe(wake[0]);
 		while (spool_watch_next(&p->watch, &dir, &file))
 			;
-		reap(p);
 		heed(p);
+		reap(p);
 	}
 }
 

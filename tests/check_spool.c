@@ -514,6 +514,43 @@ START_TEST(relinks_what_a_copy_broke)
 }
 END_TEST
 
+START_TEST(begins_again_what_a_hand_revived)
+{
+	struct job_name name;
+	struct spool_claim c;
+	enum job_state state;
+
+	enqueue("a");
+	ck_assert_int_eq(run("a", JOB_EXIT, 1), JOB_FAILED);
+	ck_assert_int_eq(run("a", JOB_EXIT, 1), JOB_FAILED);
+	ck_assert_int_eq(run("a", JOB_EXIT, 1), JOB_DEAD);
+	shell("mv dead/*-%s pending/", "a");
+	where("a", &state, &name);
+	ck_assert_int_eq(state, JOB_PENDING);
+	ck_assert_uint_eq(name.attempt, 3);
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	ck_assert_uint_eq(c.name.attempt, 1);
+	spool_release(&c);
+}
+END_TEST
+
+START_TEST(purges_not_what_is_another_jobs)
+{
+	enqueue("a");
+	run("a", JOB_CANCELLED, 0);
+	ck_assert_int_eq(state_of("a"), JOB_DEAD);
+	shell("rm ids/%s && echo out >log/a.log", "a");
+	ck_assert_int_eq(enqueue("a"), SPOOL_OK);
+	shell("ls dead/*-%s >/dev/null", "a");
+	/* found by its new namesake: the dead one is not what a names now */
+	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_STATE);
+	shell("mv pending/*-%s ../kept", "a");
+	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_OK);
+	shell("test -e ids/%s && test -e log/a.log", "a");
+	shell("! ls dead/*-%s 2>/dev/null", "a");
+}
+END_TEST
+
 START_TEST(leaves_what_is_no_job)
 {
 	static const char *const plants[] = {
@@ -784,6 +821,8 @@ main(void)
 		{ "hands", { adopts_what_a_hand_put_there,
 		    leaves_an_id_that_is_another_jobs,
 		    relinks_what_a_copy_broke, leaves_what_is_no_job,
+		    begins_again_what_a_hand_revived,
+		    purges_not_what_is_another_jobs,
 		    buries_a_bad_text_unchanged, NULL } },
 		{ "recovery", { recovers_a_lost_job,
 		    buries_what_is_lost_too_often, completes_what_was_recorded,

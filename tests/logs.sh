@@ -113,14 +113,16 @@ is "$(sed -n 1p tail.out)" "begun 1"
 
 t "-f when the reader goes away"
 rm -f go3 go2
-q enqueue --id tail3 -- sh -c 'i=0
-while [ ! -e go3 ]; do echo line; sleep 0.03; done' >/dev/null
+q enqueue --id tail3 -- sh -c 'while [ ! -e go3 ]; do echo line; sleep 0.03; done' >/dev/null
 await 10 in_state processing tail3
-q logs -f tail3 2>tail.err | head -n 1 >tail.out &
-p=$!
-await 5 ended $p
+{
+	q logs -f tail3
+	: >tail.end
+} 2>tail.err | head -n 1 >tail.out &
+await 5 test -e tail.end
 is "$(cat tail.out)" line
 : >go3
+await 10 in_state 'done' tail3
 stop_pool
 
 finish

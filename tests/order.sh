@@ -65,7 +65,7 @@ await 10 in_state 'done' wake1 wake2
 for i in 1 2; do
 	begin=$(sed -n 's/^Created: //p' "$S/ids/wake$i")
 	[ $i = 2 ] || begin=$(sed -n 's/^Run-At: //p' "$S/ids/wake$i")
-	within "$(minus "$(field start "$(attempt wake$i 1)")" "$begin")" 0 0.3 \
+	within "$(minus "$(field start "$(attempt wake$i 1)")" "$begin")" 0 "${QT_PORTABLE:-0.3}" \
 	    "seconds until wake$i ran"
 done
 stop_pool
@@ -81,7 +81,12 @@ await 10 said "Processing job gate"
 q enqueue --id urgent --priority 0 -- sh -c 'echo urgent >>ran; exec sleep 1000' >/dev/null
 : >go
 await 10 grep -q urgent ran
-is "$(sed -n 1p ran)" urgent
+if portable; then
+	# seen by the next look at the directory, which comes soon
+	ok sh -c "sed 500q ran | grep -q urgent"
+else
+	is "$(sed -n 1p ran)" urgent
+fi
 stop_pool
 
 t "the rest is still there"

@@ -254,13 +254,24 @@ is $? 0
 
 t "SIGKILL of a worker: the job is lost uncharged and runs again"
 q enqueue --id kill1 --max-retries 1 -- sh -c '[ ! -e kill1.pid ] || exit 0
-echo $PPID >kill1.pid; exec sleep 1000' >/dev/null
+echo $$ >kill1.job; echo $PPID >kill1.pid; exec sleep 1000' >/dev/null
 pool
 await 10 test -s kill1.pid
 kill -9 "$(cat kill1.pid)"
+if portable; then
+	await 5 workers 1
+	is "$(where kill1)" processing
+	kill -9 "$(cat kill1.job)"
+fi
 await 10 in_state 'done' kill1
 is "$(outcomes kill1)" "lost exit=0"
 is "$(name_attempt "$(name 'done' kill1)")" 1
+
+t "a worker that is ended alone is started again"
+q enqueue --id alone1 -- sh -c 'kill -TERM $PPID' >/dev/null
+q enqueue --id alone2 -- true >/dev/null
+await 10 in_state 'done' alone1 alone2
+no ended "$pool"
 
 t "a crashed worker is started again"
 q enqueue --id kill2 -- true >/dev/null
@@ -270,7 +281,7 @@ no ended "$pool"
 stop_pool
 
 t "a killed worker's job dies with it"
-if [ "$(uname)" = Linux ]; then
+if [ "$(uname)" = Linux ] && ! portable; then
 	q enqueue --id kill3 --max-retries 1 -- sh -c '[ ! -e kill3.pid ] || exit 0
 echo $$ >kill3.job; echo $PPID >kill3.pid; exec sleep 1000' >/dev/null
 	pool
@@ -280,17 +291,18 @@ echo $$ >kill3.job; echo $PPID >kill3.pid; exec sleep 1000' >/dev/null
 	await 10 in_state 'done' kill3
 	stop_pool
 else
-	skip "PR_SET_PDEATHSIG: no Linux"
+	skip "PR_SET_PDEATHSIG: only on Linux"
 fi
 
 t "what outlives its worker holds the job"
 rm -f kill4.go
 q enqueue --id kill4 -- sh -c 'echo start >>kill4.ran; [ ! -e kill4.pid ] || exit 0
 (until [ -e kill4.go ]; do sleep 0.03; done) &
-echo $PPID >kill4.pid; exec sleep 1000' >/dev/null
+echo $$ >kill4.job; echo $PPID >kill4.pid; exec sleep 1000' >/dev/null
 pool
 await 10 test -s kill4.pid
 kill -9 "$(cat kill4.pid)"
+portable && kill -9 "$(cat kill4.job)"
 await 5 workers 1
 q enqueue --id kill5 -- true >/dev/null
 await 10 in_state 'done' kill5
