@@ -72,7 +72,7 @@ check: queuectl queuectl-portable
 	@echo "and with the fallbacks of the portable build:"
 	@QUEUECTL=./queuectl-portable QT_PORTABLE=1 sh tests/run $(PORTABLE)
 
-PORTABLE = original worker order retry recovery hands
+PORTABLE = worker order hands
 
 check-asan: queuectl-asan
 	@sh tests/libcheck
