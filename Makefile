@@ -4,6 +4,7 @@
 #	make demo       builds it and shows what it does
 #	make check      all tests (needs libcheck, and gets it where it can)
 #	make check-asan the same under AddressSanitizer and UBSan
+#	make power      more of the model of power loss than make check has
 #	make lint       static analysis, with the tools that are there
 #	make static     ./queuectl-static, stripped; musl where there is one
 #	make install    PREFIX, DESTDIR; make uninstall
@@ -23,9 +24,7 @@ VERSION = 0.1.0
 SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
 HDR = buf.h config.h field.h job.h json.h spool.h worker.h
 OBJ = $(SRC:.c=.o)
-# what the unit tests are linked with: all but main()
-ROOMS = field.c json.c job.c config.c spool.c worker.c
-UNIT = check_json check_job check_spool
+UNIT = check_json check_job check_spool check_worker check_crash check_power
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.gitignore .ci man tests contrib
 
@@ -61,13 +60,8 @@ demo: queuectl
 
 # The unit tests print libcheck's closing lines, tests/run its own.
 check: queuectl queuectl-portable
-	@sh tests/libcheck
-	@set -e; for t in $(UNIT); do \
-		$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -I. \
-			`sh tests/libcheck --cflags` $(LDFLAGS) -o tests/$$t \
-			tests/$$t.c $(ROOMS) `sh tests/libcheck --libs`; \
-		tests/$$t; \
-	done
+	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' \
+		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
 	@sh tests/run
 	@echo "and with the fallbacks of the portable build:"
 	@QUEUECTL=./queuectl-portable QT_PORTABLE=1 sh tests/run $(PORTABLE)
@@ -75,14 +69,13 @@ check: queuectl queuectl-portable
 PORTABLE = worker order hands
 
 check-asan: queuectl-asan
-	@sh tests/libcheck
-	@set -e; for t in $(UNIT); do \
-		$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(SANITIZE) -I. \
-			`sh tests/libcheck --cflags` $(LDFLAGS) -o tests/$$t \
-			tests/$$t.c $(ROOMS) `sh tests/libcheck --libs`; \
-		tests/$$t; \
-	done
+	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \
+		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
 	@QUEUECTL=./queuectl-asan sh tests/run
+
+# The model of power loss with many more disks; takes half an hour.
+power:
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' POWER=full sh tests/unit check_power
 
 lint:
 	@sh tests/lint $(SRC)
@@ -110,4 +103,3 @@ dist: clean
 
 clean:
 	rm -rf queuectl queuectl-* $(OBJ)
-	cd tests && rm -f $(UNIT)

@@ -300,17 +300,18 @@ set_stdin(struct reader *r, const struct json *v)
 	return true;
 }
 
+/* NAME alone, as job_env_valid() has it. */
 static bool
 env_name(const char *s)
 {
-	size_t i;
+	struct buf entry = { 0 };
+	bool valid;
 
-	for (i = 0; s[i]; i++)
-		if (!(s[i] == '_' || (s[i] >= 'a' && s[i] <= 'z') ||
-		    (s[i] >= 'A' && s[i] <= 'Z') ||
-		    (i && s[i] >= '0' && s[i] <= '9')))
-			return false;
-	return i > 0;
+	buf_printf(&entry, "%s=", s);
+	valid = !entry.failed && job_env_valid(entry.p) &&
+	    strlen(s) == strcspn(s, "=");
+	buf_free(&entry);
+	return valid;
 }
 
 static int
@@ -553,15 +554,6 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 	}
 }
 
-static const char *
-outcome_word(enum job_outcome o)
-{
-	static const char *const words[] = { "exit", "signal", "timeout",
-		"lost", "requeued", "error", "cancelled" };
-
-	return words[o];
-}
-
 static void
 put_history(struct buf *b, const struct job *job)
 {
@@ -578,7 +570,7 @@ put_history(struct buf *b, const struct job *job)
 		put_number(b, "attempt", a->number);
 		put_time(b, "started_at", a->start);
 		put_time(b, "ended_at", a->end);
-		put_string(b, "outcome", outcome_word(a->outcome));
+		put_string(b, "outcome", job_outcome_word(a->outcome));
 		put_outcome(b, a);
 		put_number(b, "log_offset", a->log);
 		if (a->worker)

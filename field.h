@@ -32,6 +32,7 @@ struct field_view {
 	const struct job_policy *policy;
 	const char *bad;         /* its text is no job, and why; else NULL */
 	size_t line;             /* the line of that */
+	bool alien;              /* bad, because it is no file of ours */
 	long worker;             /* pid of who runs it, 0: unknown */
 	bool history;            /* show the attempts, too */
 };

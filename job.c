@@ -689,8 +689,8 @@ add_string(const char ***array, size_t *n, size_t *cap, const char *s)
 	return true;
 }
 
-static bool
-env_valid(const char *s)
+bool
+job_env_valid(const char *s)
 {
 	if (is_digit(*s) || *s == '=')
 		return false;
@@ -762,7 +762,7 @@ set_key(struct reader *r, enum key key, const char *value)
 		return "a key that was there already";
 	r->seen |= bit;
 	if ((key == ARG && job->argc == 0 && !*value) ||
-	    (key == ENV && !env_valid(value)) || !set_field(job, key, value))
+	    (key == ENV && !job_env_valid(value)) || !set_field(job, key, value))
 		return keys[key].wrong;
 	if (key == ARG &&
 	    !add_string(&job->argv, &job->argc, &r->args, value))
@@ -989,17 +989,19 @@ job_allowed(const struct job *job, const struct job_policy *policy)
 	return n > 0 ? (unsigned)n : 1;
 }
 
-/* How often it was lost since it was last enqueued or retried, `end`, which
- * is such a loss, included and not counted twice. */
-static unsigned
-count_lost(const struct job *job, const struct job_attempt *end)
+/* How often it was lost since it was last enqueued or retried.  `end`, if not
+ * NULL, is the latest loss, whether it is in the history yet or not; attempts
+ * are told apart by when they started. */
+unsigned
+job_lost(const struct job *job, const struct job_attempt *end)
 {
-	unsigned n = 1;
+	unsigned n = end != NULL;
 	size_t i;
 
 	for (i = job->counted; i < job->nattempt; i++) {
-		if (&job->attempt[i] != end &&
-		    job->attempt[i].outcome == JOB_LOST)
+		const struct job_attempt *a = &job->attempt[i];
+
+		if (a->outcome == JOB_LOST && (!end || a->start != end->start))
 			n++;
 	}
 	return n;
@@ -1045,7 +1047,7 @@ job_after(const struct job *job, const struct job_name *run,
 	if (end->outcome == JOB_CANCELLED)
 		return JOB_DEAD;
 	if (lost)
-		n = count_lost(job, end);
+		n = job_lost(job, end);
 	if (lost ? policy->max_crashes <= 0 ||
 	    n >= (unsigned)policy->max_crashes : n >= job_allowed(job, policy))
 		return JOB_DEAD;
@@ -1162,4 +1164,10 @@ const char *
 job_state_word(enum job_state state)
 {
 	return states[state].word;
+}
+
+const char *
+job_outcome_word(enum job_outcome outcome)
+{
+	return outcomes[outcome].word;
 }

@@ -111,6 +111,9 @@ void job_free(struct job *);
 /* Whether `id` is 1–64 of A-Za-z0-9._- and begins with none of . and -. */
 bool job_id_valid(const char *id);
 
+/* Whether `entry` is NAME=value with a NAME of [A-Za-z_][A-Za-z0-9_]*. */
+bool job_env_valid(const char *entry);
+
 /* Writes the 10-character id that belongs to a time: base 36, so that ids
  * sort by time until the year 2085. */
 void job_id_make(char id[JOB_ID_MAX + 1], int64_t time);
@@ -145,11 +148,17 @@ enum job_state job_after(const struct job *, const struct job_name *run,
     const struct job_attempt *end, const struct job_policy *,
     struct job_name *next);
 
+/* How often the job was lost since it was last enqueued or retried; `end`, if
+ * not NULL, is the latest loss and counts, in the history or not. */
+unsigned job_lost(const struct job *, const struct job_attempt *end);
+
 /* min(base ^ n, max), in seconds; 0 ^ n is 0. */
 int job_backoff(int base, unsigned n, int max);
 /* The attempts that the job has in all, at least 1. */
 unsigned job_allowed(const struct job *, const struct job_policy *);
 
+/* As in the file: "exit", "signal", "timeout"… */
+const char *job_outcome_word(enum job_outcome);
 /* "exit 1", "killed by signal 9", "timed out", … without a newline. */
 void job_outcome_words(struct buf *, const struct job_attempt *);
 

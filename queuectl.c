@@ -26,6 +26,7 @@
 #include <limits.h>
 #include <locale.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,7 +228,10 @@ open_spool(struct call *c, bool create)
 	default:
 		r = complain_spool(&c->spool);
 	}
-	if (r == DONE && c->spool.config_bad)
+	if (r == DONE && c->spool.config_error)
+		complain("%s/config: %s; the defaults are in force", path.p,
+		    strerror(c->spool.config_error));
+	else if (r == DONE && c->spool.config_bad)
 		complain("%s/config: line %zu is not understood and passed "
 		    "over", path.p, c->spool.config_bad);
 	buf_free(&path);
@@ -283,6 +287,8 @@ complete(struct enqueue *q, struct job *job)
 {
 	if (open_spool(q->call, true) != DONE)
 		return FAILED;
+	/* what config says at this moment; a producer may be slow */
+	spool_config_refresh(&q->call->spool);
 	q->batch.spool = &q->call->spool;
 	if (job->priority < 0)
 		job->priority = JOB_PRIORITY;
@@ -318,6 +324,21 @@ complete(struct enqueue *q, struct job *job)
 	return DONE;
 }
 
+/* Between the first entry in ids/ and the last id printed nothing that a
+ * terminal sends may leave it half-done. */
+static void
+hold_signals(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 /* Writes the ids of the batch that is safe. */
 static int
 print_ids(struct enqueue *q)
@@ -327,7 +348,9 @@ print_ids(struct enqueue *q)
 	for (i = 0; i < q->batch.n; i++)
 		puts(q->batch.name[i].id);
 	spool_batch_clear(&q->batch);
-	return fflush(stdout) || ferror(stdout) ? FAILED : DONE;
+	i = (size_t)fflush(stdout);
+	hold_signals(false);
+	return i || ferror(stdout) ? FAILED : DONE;
 }
 
 static int
@@ -359,6 +382,7 @@ enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
 	size_t i;
 	int r;
 
+	hold_signals(true);
 	q->batch.bulk = n > 1;
 	for (i = 0; i < n;) {
 		r = spool_stage(&q->batch, &jobs[i]);
@@ -496,20 +520,23 @@ enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
 {
 	struct spool *sp = &q->call->spool;
 	char where[40];
-	int r = spool_stage(&q->batch, job);
+	int r;
 
-	if (r == SPOOL_LEFTOVER) {
+	hold_signals(true);
+	while ((r = spool_stage(&q->batch, job)) == SPOOL_LEFTOVER) {
 		/* needs ids/ for itself: those before it first */
 		if (publish_lines(q, line) != DONE) {
 			*stop = true;
 			return FAILED;
 		}
 		r = spool_reclaim(sp, job->id);
-		if (r == SPOOL_OK)
-			r = spool_stage(&q->batch, job);
+		if (r != SPOOL_OK)
+			break;
 	}
 	if (r == SPOOL_OK)
 		return DONE;
+	if (!q->batch.n)
+		hold_signals(false);
 	snprintf(where, sizeof where, "line %zu: ", line);
 	complain_stage(sp, r, job->id, where);
 	*stop = r == SPOOL_ERROR && errno != EFBIG;
@@ -657,8 +684,8 @@ enqueue_stdin(struct enqueue *q)
 
 /* --- enqueue -- --------------------------------------------------------- */
 
-/* The options are fields of a job under other names: they take the same way
- * as a JSON object, and the same checks. */
+/* enqueue_options[] are fields of a job under other names: they take the same
+ * way as a JSON object, and the same checks. */
 static const struct {
 	char key[16];
 	enum json_type type;
@@ -671,21 +698,6 @@ static const struct {
 };
 
 enum { ENV_OPTION = 8 };
-
-/* The option that is the field of that name, or one in env; NULL: it is
- * none. */
-static const char *
-option_name(const char *key)
-{
-	size_t i;
-
-	if (!strcmp(key, "argv"))
-		return NULL;
-	for (i = 0; i < ENV_OPTION; i++)
-		if (!strcmp(option_fields[i].key, key))
-			break;
-	return enqueue_options[i].name;
-}
 
 /* The object that the command line stands for, of nodes that the caller
  * frees. */
@@ -735,7 +747,8 @@ words_to_tree(const struct call *c, struct words_tree *t)
 		char *v = c->given[i].value;
 
 		if (!json_utf8(v, strlen(v))) {
-			complain("--%s is not UTF-8", option_fields[o].key);
+			complain("--%s is not UTF-8",
+			    enqueue_options[o].name);
 			return false;
 		}
 		if (o != ENV_OPTION)
@@ -787,8 +800,10 @@ enqueue_words(struct enqueue *q)
 			if (r == DONE)
 				r = enqueue_all(q, &job, 1);
 		} else {
-			const char *o = at && at->key ?
-			    option_name(at->key) : NULL;
+			/* the nodes of options come first, as they came */
+			const char *o = at >= t.node &&
+			    at < t.node + c->ngiven ? enqueue_options[
+			    c->given[at - t.node].option].name : NULL;
 
 			complain("%s%s%s%s", o ? "--" : "", o ? o : "",
 			    o ? ": " : "", why.p ? why.p : "out of memory");
@@ -1068,29 +1083,29 @@ find_runner(void *arg, const char *pool, long pid, const struct spool_slot *s)
 		r->slot = *s;
 }
 
-/* The job as it is shown.  false: it is gone, or none of ours. */
-static bool
+/* The job as it is shown: SPOOL_OK; what is wrong with it is shown, too, also
+ * that it is none of ours.  SPOOL_GONE, SPOOL_ERROR: there is nothing to show. */
+static int
 view_job(struct spool *sp, enum job_state state, const struct job_name *name,
     struct job *job, struct field_view *v)
 {
 	struct runner runner = { .name = name };
 	int r = spool_load(sp, state, name, job);
 
-	if (r == SPOOL_ERROR)
-		complain_spool(sp);
-	if (r != SPOOL_OK && r != SPOOL_BAD)
-		return false;
+	if (r == SPOOL_GONE || r == SPOOL_ERROR)
+		return r;
 	*v = (struct field_view){ .state = state, .name = name, .job = job,
 		.policy = &sp->config.policy };
-	if (r == SPOOL_BAD) {
+	if (r != SPOOL_OK) {
 		v->bad = sp->why;
 		v->line = sp->line;
+		v->alien = r == SPOOL_ALIEN;
 	}
 	if (state == JOB_PROCESSING) {
 		spool_slots(sp, false, find_runner, &runner);
 		v->worker = runner.slot.pid;
 	}
-	return true;
+	return SPOOL_OK;
 }
 
 /* The command for a table; of a text that is no job, what is wrong. */
@@ -1099,6 +1114,8 @@ title_words(struct buf *b, const struct field_view *v)
 {
 	if (!v->bad)
 		job_title(b, v->job, 0);
+	else if (v->alien)
+		buf_printf(b, "(left alone: %s)", v->bad);
 	else if (v->line)
 		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
 	else
@@ -1164,7 +1181,7 @@ list(struct call *c)
 	struct listing l = { 0 };
 	size_t ids, width, i, n;
 	int64_t limit = JOB_NUMBER_MAX;
-	int r;
+	int r, worst = DONE;
 
 	if (c->value[L_STATE] &&
 	    parse_state(c->value[L_STATE], &only) != DONE)
@@ -1188,7 +1205,12 @@ list(struct call *c)
 		struct field_view v;
 		struct job job;
 
-		if (!view_job(&c->spool, l.v[i].state, &l.v[i].name, &job, &v))
+		int s = view_job(&c->spool, l.v[i].state, &l.v[i].name, &job,
+		    &v);
+
+		if (s == SPOOL_ERROR)
+			worst = complain_spool(&c->spool);
+		if (s != SPOOL_OK)
 			continue;
 		if (c->value[L_JSON])
 			r = print_json(&v);
@@ -1197,7 +1219,7 @@ list(struct call *c)
 		job_free(&job);
 	}
 	free(l.v);
-	return r;
+	return r == DONE ? worst : r;
 }
 
 /* From a word of the command line to a job that is there. */
@@ -1312,8 +1334,9 @@ show(struct call *c)
 	if (open_spool(c, false) != DONE ||
 	    look_up(c, c->operand[0], &state, &name) != DONE)
 		return FAILED;
-	if (!view_job(&c->spool, state, &name, &job, &v))
-		return complain_job(&c->spool, SPOOL_GONE, name.id);
+	r = view_job(&c->spool, state, &name, &job, &v);
+	if (r != SPOOL_OK)
+		return complain_job(&c->spool, r, name.id);
 	v.history = true;
 	if (c->value[0]) {
 		r = print_json(&v);
@@ -1385,6 +1408,7 @@ find_attempt(struct call *c, const char *word, enum job_state state,
 	int64_t n;
 	size_t i;
 	bool found = false;
+	int r;
 
 	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n)) {
 		complain("--attempt must be a whole number from 1, not %s",
@@ -1392,7 +1416,9 @@ find_attempt(struct call *c, const char *word, enum job_state state,
 		return USAGE;
 	}
 	*end = -1;
-	spool_load(&c->spool, state, name, &job);
+	r = spool_load(&c->spool, state, name, &job);
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return complain_job(&c->spool, r, name->id);
 	for (i = 0; i < job.nattempt; i++) {
 		if (found && *end < 0)
 			*end = job.attempt[i].log;
@@ -1431,9 +1457,11 @@ follow_log(struct call *c, enum job_state state, struct job_name *name)
 	while (r == DONE) {
 		/* Whether it has ended is asked first, so that the last copy
 		 * comes after the last byte. */
-		if (!spool_there(&c->spool, state, name) &&
-		    spool_find(&c->spool, id, &state, name) != SPOOL_OK)
-			ended = true;
+		s = spool_there(&c->spool, state, name) ? SPOOL_OK :
+		    spool_find(&c->spool, id, &state, name);
+		if (s == SPOOL_ERROR)
+			r = complain_spool(&c->spool);
+		ended = s == SPOOL_GONE;
 		ended |= state == JOB_DONE || state == JOB_DEAD;
 		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
 		if (s != SPOOL_OK && s != SPOOL_GONE)
@@ -1761,7 +1789,7 @@ dlq_list(struct call *c)
 {
 	struct listing l = { 0 };
 	size_t ids, width, i;
-	int r;
+	int r, worst = DONE;
 
 	if (open_spool(c, false) != DONE)
 		return FAILED;
@@ -1777,7 +1805,11 @@ dlq_list(struct call *c)
 		struct field_view v;
 		struct job job;
 
-		if (!view_job(&c->spool, JOB_DEAD, &l.v[i].name, &job, &v))
+		int s = view_job(&c->spool, JOB_DEAD, &l.v[i].name, &job, &v);
+
+		if (s == SPOOL_ERROR)
+			worst = complain_spool(&c->spool);
+		if (s != SPOOL_OK)
 			continue;
 		if (c->value[0]) {
 			r = print_json(&v);
@@ -1803,7 +1835,7 @@ dlq_list(struct call *c)
 		job_free(&job);
 	}
 	free(l.v);
-	return r;
+	return r == DONE ? worst : r;
 }
 
 static const struct option_def all_options[] = {

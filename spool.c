@@ -300,7 +300,8 @@ make_path(const char *path)
 	}
 }
 
-/* Whether a directory holds nothing that a spool would not. */
+/* Refuses a directory that is in use for something else: it has files, and
+ * none of them is a spool's. */
 static int
 foreign(struct spool *sp)
 {
@@ -498,6 +499,7 @@ spool_config_refresh(struct spool *sp)
 {
 	struct stat st = { 0 };
 	char *text;
+	int e;
 
 	if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) < 0)
 		st = (struct stat){ 0 };
@@ -512,7 +514,10 @@ spool_config_refresh(struct spool *sp)
 	sp->config_id.sec = st.st_mtim.tv_sec;
 	sp->config_id.nsec = st.st_mtim.tv_nsec;
 	text = config_text(sp, &st);
-	sp->config_bad = config_read(&sp->config, text);
+	e = text ? 0 : errno;
+	sp->config_error = e == ENOENT ? 0 : e;
+	if (!sp->config_error || !sp->config.policy.max_crashes)
+		sp->config_bad = config_read(&sp->config, text);
 	free(text);
 	return true;
 }
@@ -521,10 +526,12 @@ spool_config_refresh(struct spool *sp)
 static int
 config_replace(struct spool *sp, const struct buf *b)
 {
-	int fd = openat(sp->fd, "config.new",
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
+	int fd, r;
 
+	/* what a crash left; who holds the lock is alone with it */
+	unlinkat(sp->fd, "config.new", 0);
+	fd = openat(sp->fd, "config.new",
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(sp, "config.new");
 	r = write_all(fd, b->p, b->n) < 0 || fsync(fd) < 0 ?
@@ -763,18 +770,18 @@ move(struct spool *sp, enum job_state from, const struct job_name *name,
 		b = path_job(to, next);
 		if (rename_noreplace(sp->fd, a.s, b.s) == 0)
 			return SPOOL_OK;
-		if (errno == ENOENT)
+		if (errno == ENOENT && !exists(sp, a.s))
 			return SPOOL_GONE;
-		if (errno != EEXIST)
-			return fail(sp, a.s);
+		if (errno != EEXIST || next->stamp >= JOB_TIME_MAX)
+			return fail(sp, b.s);
 		next->stamp++;
 	}
 }
 
 /*
- * Gives a job that a hand put into the spool, or whose hard link a copy broke,
- * its ids/ entry.  The caller holds its lock.  SPOOL_ALIEN: the id is another
- * job's.
+ * Sees to it that a job has its ids/ entry: one that a hand put into the spool,
+ * or whose hard link a copy broke, has none.  The caller holds its lock.
+ * SPOOL_ALIEN: the id is another job's.
  */
 static int
 adopt(struct spool *sp, const char *path, const char *id,
@@ -784,7 +791,8 @@ adopt(struct spool *sp, const char *path, const char *id,
 	struct stat other;
 	int r;
 
-	if (linkat(sp->fd, path, sp->fd, p.s, 0) == 0)
+	if (still(sp, p.s, st) ||
+	    linkat(sp->fd, path, sp->fd, p.s, 0) == 0)
 		return SPOOL_OK;
 	if (errno == ENOENT)
 		return SPOOL_GONE;
@@ -792,8 +800,6 @@ adopt(struct spool *sp, const char *path, const char *id,
 		return fail(sp, p.s);
 	if (fstatat(sp->fd, p.s, &other, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? SPOOL_BUSY : fail(sp, p.s);
-	if (other.st_ino == st->st_ino)
-		return SPOOL_OK;
 	if (other.st_nlink > 1 || !S_ISREG(other.st_mode))
 		return refuse(sp, "its id is another job's");
 	/* An entry without a job, or one that is being enqueued. */
@@ -810,75 +816,100 @@ adopt(struct spool *sp, const char *path, const char *id,
 	return r;
 }
 
+/*
+ * Moves a job that we hold, and sees that it was that one: an editor may have
+ * put another file under its name since take(), which is not locked by us, and
+ * goes back.
+ */
+static int
+move_held(struct spool *sp, enum job_state from, struct job_name *name,
+    enum job_state to, struct job_name *next, const struct stat *st)
+{
+	int r = move(sp, from, name, to, next);
+
+	if (r != SPOOL_OK || still(sp, path_job(to, next).s, st))
+		return r;
+	move(sp, to, next, from, name);
+	return SPOOL_BUSY;
+}
+
 /* Moves a text that is no job to dead/, byte for byte as it is. */
 static int
 bury(struct spool *sp, struct spool_claim *c, const struct stat *st,
-    int64_t now)
+    int64_t now, struct job_name *next)
 {
-	struct job_name next = c->name;
 	const char *why = sp->why;
 	size_t line = sp->line;
 	int r;
 
-	next.timed = false;
-	next.stamp = now;
+	*next = c->name;
+	next->timed = false;
+	next->stamp = now;
 	/* It may still be growing, under somebody's cp. */
 	if (now / 1000000 - st->st_mtim.tv_sec < BAD_GRACE_S &&
 	    now / 1000000 >= st->st_mtim.tv_sec)
 		r = SPOOL_BUSY;
 	else
-		r = move(sp, c->from, &c->name, JOB_DEAD, &next);
+		r = move_held(sp, c->from, &c->name, JOB_DEAD, next, st);
 	spool_release(c);
 	sp->why = why;
 	sp->line = line;
 	return r == SPOOL_OK ? SPOOL_BAD : r;
 }
 
+static int append(struct spool *, struct spool_claim *, enum job_state,
+    struct buf *);
+
+/* Attempts and losses are counted from here on. */
+static int
+revive(struct spool *sp, struct spool_claim *c, int64_t now)
+{
+	struct buf line = { 0 };
+	int r;
+
+	job_format_retried(&line, now);
+	r = append(sp, c, c->from, &line);
+	buf_free(&line);
+	c->job.counted = c->job.nattempt;
+	return r;
+}
+
 int
 spool_claim(struct spool *sp, enum job_state state,
     const struct job_name *name, int64_t now, struct spool_claim *c)
 {
-	struct path from = path_job(state, name), to;
-	struct job_name next = *name;
+	const struct job_policy *policy = &sp->config.policy;
+	struct job_name next = *name, from = *name;
 	struct stat st;
-	int r;
+	int r, a;
 
 	r = take(sp, state, name, c, &st);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
-	if (st.st_nlink == 1) {
-		int a = adopt(sp, from.s, name->id, &st);
-
-		if (a != SPOOL_OK) {
-			spool_release(c);
-			return a;
-		}
+	a = adopt(sp, path_job(state, name).s, name->id, &st);
+	if (a != SPOOL_OK) {
+		spool_release(c);
+		return a;
 	}
 	if (r == SPOOL_BAD)
-		return bury(sp, c, &st, now);
+		return bury(sp, c, &st, now, &next);
 	next.timed = false;
 	next.stamp = now;
-	/* Only a hand puts a job here that has had all its attempts: mv from
-	 * dead/ is a retry, and counting starts again. */
-	if (state == JOB_PENDING && next.attempt >=
-	    job_allowed(&c->job, &sp->config.policy))
+	/* Only a hand puts a job here that has had all its attempts, or was
+	 * lost too often: mv from dead/ is a retry. */
+	if (state == JOB_PENDING &&
+	    (next.attempt >= job_allowed(&c->job, policy) ||
+	    job_lost(&c->job, NULL) >= (unsigned)policy->max_crashes)) {
 		next.attempt = 0;
+		r = revive(sp, c, now);
+	}
 	if (next.attempt < JOB_NUMBER_MAX)
 		next.attempt++;
-	r = move(sp, state, name, JOB_PROCESSING, &next);
+	if (r == SPOOL_OK)
+		r = move_held(sp, state, &from, JOB_PROCESSING, &next, &st);
 	if (r != SPOOL_OK) {
 		spool_release(c);
 		return r;
-	}
-	/* An editor may have put another file under the name since take():
-	 * that one is not locked by us, and goes back. */
-	to = path_job(JOB_PROCESSING, &next);
-	if (!still(sp, to.s, &st)) {
-		struct job_name back = *name;
-
-		move(sp, JOB_PROCESSING, &next, state, &back);
-		spool_release(c);
-		return SPOOL_BUSY;
 	}
 	c->name = next;
 	return SPOOL_OK;
@@ -886,7 +917,8 @@ spool_claim(struct spool *sp, enum job_state state,
 
 /*
  * Appends a line to a job that we hold, by its name or, taken away by hand,
- * by its id.  A torn line before it is closed off.
+ * by its id.  A torn line before it is closed off, with a space, so that it is
+ * none even if it was torn within its last number.
  */
 static int
 append(struct spool *sp, struct spool_claim *c, enum job_state state,
@@ -914,12 +946,17 @@ append(struct spool *sp, struct spool_claim *c, enum job_state state,
 	    O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
-	if (last != '\n' && buf_room(line, 1)) {
-		memmove(line->p + 1, line->p, ++line->n);
-		line->p[0] = '\n';
+	if (last != '\n') {
+		buf_room(line, 2);
+		if (!line->failed) {
+			memmove(line->p + 2, line->p, line->n + 1);
+			memcpy(line->p, " \n", 2);
+			line->n += 2;
+		}
 	}
-	if (write_all(fd, line->p, line->n) < 0 ||
-	    (sp->config.sync == SYNC_FULL && fsync(fd) < 0))
+	if (line->failed)
+		errno = ENOMEM;
+	if (line->failed || write_all(fd, line->p, line->n) < 0)
 		r = fail(sp, p.s);
 	close_quietly(fd);
 	return r;
@@ -947,16 +984,24 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 {
 	int r = record(sp, c, end);
 
+	if (r == SPOOL_OK && sp->config.sync == SYNC_FULL && !c->synced) {
+		/* the file is safe before its name says what it says */
+		if (fsync(c->fd) < 0)
+			r = fail(sp, path_job(JOB_PROCESSING, &c->name).s);
+		c->synced = r == SPOOL_OK;
+	}
 	if (r == SPOOL_OK && !c->moved) {
-		*to = job_after(&c->job, &c->name, end, &sp->config.policy,
-		    next);
-		r = move(sp, JOB_PROCESSING, &c->name, *to, next);
+		c->to = job_after(&c->job, &c->name, end, &sp->config.policy,
+		    &c->next);
+		r = move(sp, JOB_PROCESSING, &c->name, c->to, &c->next);
 		c->moved = r == SPOOL_OK;
 	}
 	if (r == SPOOL_OK && sp->config.sync == SYNC_FULL)
-		if ((r = sync_dir(sp, (int)*to)) == SPOOL_OK &&
+		if ((r = sync_dir(sp, (int)c->to)) == SPOOL_OK &&
 		    (r = sync_dir(sp, JOB_PROCESSING)) == SPOOL_OK)
 			r = sync_dir(sp, (int)c->from);
+	*to = c->to;
+	*next = c->next;
 	if (r != SPOOL_ERROR)
 		spool_release(c);
 	return r;
@@ -1115,13 +1160,6 @@ scan_for(struct spool *sp, const char *id, enum job_state *state,
 	return SPOOL_GONE;
 }
 
-static bool
-guess_is(struct spool *sp, enum job_state state, const struct job_name *name,
-    const struct stat *st)
-{
-	return still(sp, path_job(state, name).s, st);
-}
-
 /*
  * Most names follow from the text, which ids/ID has: no directory need be
  * read, however long.  Whether the guess was right one stat tells.
@@ -1134,7 +1172,6 @@ guess(struct spool *sp, const char *id, enum job_state *state,
 	struct job_attempt *last;
 	struct job job;
 	struct stat st;
-	bool found = false;
 	int fd;
 
 	if (open_job(sp, p.s, &fd, &st) != SPOOL_OK)
@@ -1153,15 +1190,13 @@ guess(struct spool *sp, const char *id, enum job_state *state,
 		last = &job.attempt[job.nattempt - 1];
 		run.attempt = last->number;
 		*state = job_after(&job, &run, last, &sp->config.policy, name);
-		found = guess_is(sp, *state, name, &st);
 	} else {
 		name->timed = job.run_at >= 0 && !job.counted;
 		name->stamp = job.counted ? job.retried :
 		    name->timed ? job.run_at : job.created;
-		found = guess_is(sp, *state, name, &st);
 	}
 	job_free(&job);
-	return found;
+	return still(sp, path_job(*state, name).s, &st);
 }
 
 int
@@ -1454,7 +1489,7 @@ link_batch(struct spool_batch *b)
 
 		if (linkat(sp->fd, id.s, sp->fd, p.s, 0) == 0)
 			b->linked++;
-		else if (errno == EEXIST)
+		else if (errno == EEXIST && name->stamp < JOB_TIME_MAX)
 			name->stamp++;
 		else
 			return fail(sp, p.s);
@@ -1548,7 +1583,7 @@ spool_reclaim(struct spool *sp, const char *id)
 	struct path p = path_in(SPOOL_IDS, id);
 	enum job_state state;
 	struct job_name name;
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	while ((r = lock_ids(sp, LOCK_EX | LOCK_NB)) == SPOOL_BUSY) {
@@ -1564,6 +1599,8 @@ spool_reclaim(struct spool *sp, const char *id)
 	else if (r == SPOOL_GONE && fstatat(sp->fd, p.s, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		r = refuse(sp, "its entry in ids/ is no regular file");
+	else if (r == SPOOL_GONE && st.st_nlink > 1)
+		r = SPOOL_EXISTS; /* a job that a hand has put aside */
 	else if (r == SPOOL_GONE)
 		r = unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT ?
 		    fail(sp, p.s) : SPOOL_OK;
@@ -1645,39 +1682,39 @@ static int
 recover_one(struct spool *sp, const struct job_name *name, int64_t now,
     spool_recovered *each, void *arg)
 {
-	struct path p = path_job(JOB_PROCESSING, name);
+	const struct job_attempt *last = NULL;
 	struct spool_claim c;
-	struct job_attempt end;
-	struct job_name next;
-	enum job_state to;
+	struct job_attempt end = { .outcome = JOB_LOST };
+	struct job_name next = *name;
+	enum job_state to = JOB_PROCESSING;
 	struct stat st;
 	int r, bad;
 
-	bad = take(sp, JOB_PROCESSING, name, &c, &st);
-	if (bad != SPOOL_OK && bad != SPOOL_BAD)
-		return bad;
-	if (st.st_nlink == 1 &&
-	    (r = adopt(sp, p.s, name->id, &st)) != SPOOL_OK) {
-		spool_release(&c);
-		return r;
+	bad = r = take(sp, JOB_PROCESSING, name, &c, &st);
+	if (r == SPOOL_OK || r == SPOOL_BAD) {
+		r = adopt(sp, path_job(JOB_PROCESSING, name).s, name->id,
+		    &st);
+		if (r != SPOOL_OK)
+			spool_release(&c);
 	}
-	if (bad == SPOOL_BAD)
-		return bury(sp, &c, &st, now);
-	if (c.job.nattempt &&
-	    c.job.attempt[c.job.nattempt - 1].start == name->stamp) {
-		end = c.job.attempt[c.job.nattempt - 1];
-		c.recorded = true;
-	} else {
-		lost_attempt(sp, &c, now, &end);
+	if (r == SPOOL_OK && bad == SPOOL_BAD) {
+		r = bury(sp, &c, &st, now, &next);
+		to = JOB_DEAD;
+	} else if (r == SPOOL_OK) {
+		if (c.job.nattempt)
+			last = &c.job.attempt[c.job.nattempt - 1];
+		c.recorded = last && last->start == name->stamp;
+		if (c.recorded)
+			end = *last;
+		else
+			lost_attempt(sp, &c, now, &end);
+		r = spool_finish(sp, &c, &end, &to, &next);
+		end.error = NULL; /* it was the job's */
+		if (r == SPOOL_ERROR)
+			spool_release(&c);
 	}
-	/* job_after() knows an attempt of the history by its address */
-	r = spool_finish(sp, &c, c.recorded ?
-	    &c.job.attempt[c.job.nattempt - 1] : &end, &to, &next);
-	end.error = NULL;
-	if (r == SPOOL_OK)
-		each(arg, &end, to, &next);
-	else if (r == SPOOL_ERROR)
-		spool_release(&c);
+	if (r != SPOOL_BUSY && r != SPOOL_GONE)
+		each(arg, r, &end, to, &next);
 	return r;
 }
 
@@ -1714,10 +1751,10 @@ spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
 int
 spool_retry(struct spool *sp, const char *id, int64_t now)
 {
+	bool sync = sp->config.sync != SYNC_NONE;
 	struct spool_claim c;
 	struct job_name name, next;
 	enum job_state state;
-	struct buf line = { 0 };
 	struct stat st;
 	int r;
 
@@ -1732,22 +1769,19 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 			spool_release(&c);
 		return r;
 	}
-	job_format_retried(&line, now);
-	r = append(sp, &c, JOB_DEAD, &line);
-	buf_free(&line);
+	r = revive(sp, &c, now);
+	if (r == SPOOL_OK && sync && fsync(c.fd) < 0)
+		r = fail(sp, path_job(JOB_DEAD, &name).s);
 	if (r == SPOOL_OK) {
 		next = name;
 		next.attempt = 0;
 		next.timed = false;
 		next.stamp = now;
-		r = move(sp, JOB_DEAD, &name, JOB_PENDING, &next);
+		r = move_held(sp, JOB_DEAD, &name, JOB_PENDING, &next, &st);
 	}
-	if (r == SPOOL_OK && sp->config.sync != SYNC_NONE) {
-		if (fsync(c.fd) < 0)
-			r = fail(sp, path_job(JOB_PENDING, &next).s);
-		else if ((r = sync_dir(sp, JOB_PENDING)) == SPOOL_OK)
-			r = sync_dir(sp, JOB_DEAD);
-	}
+	if (r == SPOOL_OK && sync &&
+	    (r = sync_dir(sp, JOB_PENDING)) == SPOOL_OK)
+		r = sync_dir(sp, JOB_DEAD);
 	spool_release(&c);
 	return r;
 }
@@ -1811,10 +1845,10 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 		return r == SPOOL_GONE;
 	if (r == SPOOL_ERROR)
 		return -1;
-	if (st.st_nlink == 1 && fstatat(sp->fd, path_in(SPOOL_IDS, name->id).s,
-	    &other, AT_SYMLINK_NOFOLLOW) == 0 && other.st_nlink > 1)
-		return 0; /* its id is another job's */
-	return 1;
+	/* unless its id is another job's */
+	return fstatat(sp->fd, path_in(SPOOL_IDS, name->id).s, &other,
+	    AT_SYMLINK_NOFOLLOW) < 0 || other.st_ino == st.st_ino ||
+	    other.st_nlink < 2;
 }
 
 static const enum job_state undone[] =
@@ -1932,6 +1966,18 @@ spool_pool_leave(struct spool *sp, struct spool_pool *pool)
 	pool->fd = -1;
 }
 
+int
+spool_worker_log(struct spool *sp)
+{
+	int fd = openat(sp->fd, "worker.log", O_WRONLY | O_APPEND | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fail(sp, "worker.log"), -1;
+	fcntl(fd, F_SETFL, O_APPEND);
+	return fd;
+}
+
 /*
  * A line of fixed length for each worker, so that each writes its own in
  * place.  A failure is no reason to stop: the line is for people.
@@ -1958,7 +2004,7 @@ spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
 		;
 }
 
-/* The value of "key=" in a slot's line, cut off in place; NULL: none. */
+/* What follows "key=" in a slot's line; NULL: it is not there. */
 static char *
 slot_value(char *line, const char *key)
 {
@@ -2175,34 +2221,40 @@ spool_pools_stop(struct spool *sp, bool now, size_t *pools)
 	struct stopping s = { .now = now };
 	int r = each_pool_file(sp, ask_one, &s);
 	const char *suffix = now ? ".now" : ".stop";
+	int e = errno;
 	size_t i;
 
 	if (s.error) {
-		errno = s.error;
+		errno = e = s.error;
 		r = fail(sp, dir_names[SPOOL_WORKERS]);
 	}
-	for (i = 0; i < s.n && r == SPOOL_OK; i++) {
+	for (i = 0; i < s.n; i++) {
 		struct path p = path_pool(s.name[i], suffix);
 		int fd = openat(sp->fd, p.s, O_WRONLY | O_CREAT | O_NOFOLLOW |
 		    O_NONBLOCK | O_CLOEXEC, 0600);
 
-		if (fd < 0)
+		if (fd < 0) {
 			r = fail(sp, p.s);
+			e = errno;
+			s.name[i][0] = '\0'; /* not asked, not waited for */
+		}
 		close_quietly(fd);
 	}
-	for (i = 0; i < s.n && r == SPOOL_OK; i++) {
+	for (i = 0; i < s.n; i++) {
 		int fd = openat(sp->fd, path_pool(s.name[i], "").s,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 		/* the lock is free when the last process of the pool ended */
-		if (fd >= 0)
+		if (fd >= 0 && s.name[i][0])
 			lock(fd, LOCK_SH);
 		close_quietly(fd);
 		/* unless the pool ended on its own and did not see it */
-		unlinkat(sp->fd, path_pool(s.name[i], suffix).s, 0);
+		if (s.name[i][0])
+			unlinkat(sp->fd, path_pool(s.name[i], suffix).s, 0);
 	}
 	*pools = s.n;
 	free(s.name);
+	errno = e;
 	return r;
 }
 

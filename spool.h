@@ -55,6 +55,7 @@ struct spool {
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
 	struct config config;
 	size_t config_bad;       /* first line of config not understood, or 0 */
+	int config_error;        /* errno: it could not be read; or 0 */
 	struct { ino_t ino; off_t size; time_t sec; long nsec; } config_id;
 };
 
@@ -73,7 +74,8 @@ void spool_close(struct spool *);
  * value is out of range.  Durable when it returns. */
 int spool_config_set(struct spool *, const struct config_key *,
     const char *value);
-/* Reads config again if the file is another one than last time; true then. */
+/* Reads config again if the file is another one than last time; true then.  If
+ * it cannot be read, what was in force stays so: config_error. */
 bool spool_config_refresh(struct spool *);
 
 /* --- enqueue ------------------------------------------------------------ */
@@ -111,8 +113,8 @@ void spool_batch_clear(struct spool_batch *);
 void spool_batch_free(struct spool_batch *);
 /*
  * Waits up to a second until no enqueuer lives and removes the entry `id` if
- * it belongs to no job.  SPOOL_BUSY: they live on; SPOOL_EXISTS: it does;
- * SPOOL_ALIEN: it is none of ours.
+ * it belongs to no job: it has one link, and no state has the id.  SPOOL_BUSY:
+ * they live on; SPOOL_EXISTS: it does; SPOOL_ALIEN: it is none of ours.
  */
 int spool_reclaim(struct spool *, const char *id);
 
@@ -164,7 +166,10 @@ struct spool_claim {
 	struct job_name name;    /* in processing/ */
 	struct job job;
 	bool recorded;           /* its Attempt: line is written */
-	bool moved;              /* it has left processing/ */
+	bool synced;             /* …and safe, where sync is full */
+	bool moved;              /* it has left processing/, for: */
+	enum job_state to;
+	struct job_name next;
 };
 
 /*
@@ -191,11 +196,14 @@ void spool_release(struct spool_claim *);
 
 /*
  * Brings home what dead workers left in processing/.  Calls `each` for every
- * job that it moved.  *held: the jobs that are locked but run by no worker
- * that is known to live.
+ * job that it moved (SPOOL_OK, `end` says what became of the run; SPOOL_BAD,
+ * its text is no job) and for what it cannot move (SPOOL_ALIEN; SPOOL_ERROR);
+ * `name` is where the job is now.  *held: the jobs that are locked but run by
+ * no worker that is known to live.
  */
-typedef void spool_recovered(void *arg, const struct job_attempt *,
-    enum job_state to, const struct job_name *next);
+typedef void spool_recovered(void *arg, int result,
+    const struct job_attempt *end, enum job_state state,
+    const struct job_name *name);
 int spool_recover(struct spool *, int64_t now, spool_recovered *each,
     void *arg, size_t *held);
 
@@ -233,10 +241,13 @@ struct spool_slot {
 int spool_pool_join(struct spool *, struct spool_pool *, int count,
     int64_t now);
 void spool_pool_leave(struct spool *, struct spool_pool *);
+/* Opens worker.log for appending; -1: errno, spool->at. */
+int spool_worker_log(struct spool *);
 void spool_pool_note(struct spool_pool *, const struct spool_slot *);
 /* What was asked of the pool: 0 nothing, 1 stop, 2 stop now. */
 int spool_pool_asked(struct spool *, const struct spool_pool *);
-/* Removes files of pools that are no more. */
+/* Removes files of pools that are no more.  Their slots tell of the jobs that
+ * they ran, so those are recovered first. */
 void spool_pool_sweep(struct spool *);
 
 /* Calls `each` for every slot with a pid of every living pool (and, with

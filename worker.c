@@ -87,7 +87,9 @@ on_signal(int sig)
 
 	if (sig == SIGUSR1)
 		stop_now = 1;
-	else if (sig != SIGCHLD && terminations < 2)
+	else if (sig == SIGHUP && !terminations)
+		terminations = 1; /* it comes twice where others come once */
+	else if ((sig == SIGTERM || sig == SIGINT) && terminations < 2)
 		terminations++;
 	n = write(wake[1], "", 1);
 	(void)n; /* a full pipe wakes as well */
@@ -109,11 +111,13 @@ make_pipe(int p[2], bool nonblocking)
 	return 0;
 }
 
-/* Makes the self-pipe of this process and catches the signals. */
+/* Makes the self-pipe of this process and catches the signals, whatever mask
+ * we were started with; what nohup has set to be ignored stays so. */
 static int
 signals_open(void)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = { .sa_handler = on_signal }, old;
+	sigset_t ours;
 	size_t i;
 
 	if (make_pipe(wake, true) < 0)
@@ -121,9 +125,16 @@ signals_open(void)
 	terminations = 0;
 	stop_now = 0;
 	sigfillset(&sa.sa_mask);
-	for (i = 0; i < sizeof caught / sizeof caught[0]; i++)
+	sigemptyset(&ours);
+	for (i = 0; i < sizeof caught / sizeof caught[0]; i++) {
+		sigaddset(&ours, caught[i]);
+		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0
+		    && old.sa_handler == SIG_IGN)
+			continue;
 		sigaction(caught[i], &sa, NULL);
+	}
 	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_UNBLOCK, &ours, NULL);
 	return 0;
 }
 
@@ -285,11 +296,14 @@ struct worker {
 	bool draining;             /* idle, and waiting for others */
 	bool after;                /* skip candidates up to `cursor` in a scan */
 	bool refusing;             /* some candidate was refused or busy */
+	bool resume;               /* more is there, behind the cursor */
 	struct candidate cursor;
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
 	int64_t scanned, scan_took; /* when it ended, and how long it took */
 	int64_t held_wait;
 	bool noted;                /* our slot names a job */
+	bool noted_since;          /* it is ours, not our predecessor's */
+	bool swept;                /* workers/ was, once */
 	uint32_t refused[REFUSED_MAX];
 	size_t nrefused;
 };
@@ -326,8 +340,8 @@ say_error(int number, const struct spool *sp, const char *what)
 	    sp->at, strerror(errno));
 }
 
-/* The time of day, wherever the clock is set to: a deadline that is counted
- * from it must not be ahead of it by more than its backoff. */
+/* The time of day.  Not made to increase: after the clock was set back, what
+ * is counted from a later time would lie ahead of it. */
 static int64_t
 today(void)
 {
@@ -389,21 +403,42 @@ note(struct worker *w, const struct spool_claim *c, int64_t log)
 
 /* --- finding jobs ------------------------------------------------------- */
 
+/*
+ * Whether a deadline in failed/ is further ahead than a backoff can be: it was
+ * set before the clock was set back, and counts as due.  The job may say what
+ * its backoff can be, so its file is read.
+ */
+static bool
+is_bogus(struct worker *w, const struct job_name *name, int64_t now)
+{
+	int64_t max = w->spool->config.policy.backoff_max;
+	struct job job;
+
+	if (spool_load(w->spool, JOB_FAILED, name, &job) == SPOOL_OK &&
+	    job.backoff_max >= 0)
+		max = job.backoff_max;
+	job_free(&job);
+	return name->stamp - now > max * SECOND;
+}
+
 /* Puts a name that was seen where it belongs. */
 static void
 consider(struct worker *w, enum job_state state, const struct job_name *name,
     int64_t now)
 {
+	int64_t max = w->spool->config.policy.backoff_max * SECOND;
 	struct candidate c = {
 		.when = name->stamp, .name = *name, .rank = name->priority,
 		.state = (unsigned char)state
 	};
 
-	if (name->timed && name->stamp > now) {
+	if (!name->timed || name->stamp <= now || (state == JOB_FAILED &&
+	    name->stamp - now > max && is_bogus(w, name, now))) {
+		if (!w->after || candidate_compare(&c, &w->cursor) > 0)
+			queue_push(&w->ready, &c);
+	} else {
 		c.rank = 0;
 		queue_push(&w->timed, &c);
-	} else if (!w->after || candidate_compare(&c, &w->cursor) > 0) {
-		queue_push(&w->ready, &c);
 	}
 }
 
@@ -412,21 +447,21 @@ scan_dir(struct worker *w, enum job_state state, int64_t now)
 {
 	struct spool_iter it;
 	struct job_name name;
+	int r;
 
 	if (spool_iter_open(w->spool, &it, state) != SPOOL_OK) {
 		say_error(w->number, w->spool, "cannot look for jobs");
 		return;
 	}
-	while (spool_iter_next(&it, &name) > 0)
+	while ((r = spool_iter_next(&it, &name)) > 0)
 		consider(w, state, &name, now);
+	if (r < 0)
+		say_error(w->number, w->spool, "cannot look for jobs");
 	spool_iter_close(&it);
 }
 
-/*
- * A deadline further ahead than a backoff can be was set before the clock was
- * set back, and counts as due.  The job may say what its backoff can be, so
- * its file is read, but only for those that are candidates.
- */
+/* A job may say that its backoff is shorter than the config's: then consider()
+ * was too patient.  Only the candidates are looked at. */
 static void
 mend_deadlines(struct worker *w, int64_t now)
 {
@@ -434,16 +469,8 @@ mend_deadlines(struct worker *w, int64_t now)
 
 	for (i = 0; i < n; i++) {
 		struct candidate c = w->timed.slot[w->timed.order[i]];
-		int64_t max = w->spool->config.policy.backoff_max;
-		struct job job;
 
-		if (c.state != JOB_FAILED)
-			continue;
-		if (spool_load(w->spool, JOB_FAILED, &c.name, &job) ==
-		    SPOOL_OK && job.backoff_max >= 0)
-			max = job.backoff_max;
-		job_free(&job);
-		if (c.when - now > max * SECOND) {
+		if (c.state == JOB_FAILED && is_bogus(w, &c.name, now)) {
 			c.rank = c.name.priority;
 			queue_push(&w->ready, &c); /* a double does no harm */
 		}
@@ -461,8 +488,9 @@ scan(struct worker *w)
 	scan_dir(w, JOB_PENDING, now);
 	scan_dir(w, JOB_FAILED, now);
 	mend_deadlines(w, now);
-	if (!w->ready.over)
-		w->after = false;
+	/* The cursor is for what the scan finds; what comes is new. */
+	w->resume = w->after && w->ready.over;
+	w->after = false;
 	w->scanned = monotonic();
 	w->scan_took = w->scanned - began;
 }
@@ -486,6 +514,16 @@ read_news(struct worker *w)
 		w->scan = true;
 }
 
+/* When something will be due that is not yet, or INT64_MAX. */
+static int64_t
+next_deadline(const struct worker *w)
+{
+	const struct candidate *due = queue_best(&w->timed);
+
+	return due ? due->when : w->timed.over ? w->timed.horizon.when :
+	    INT64_MAX;
+}
+
 /* The best candidate that may run now. */
 static bool
 next_candidate(struct worker *w, struct candidate *c)
@@ -499,7 +537,7 @@ next_candidate(struct worker *w, struct candidate *c)
 		c->when = c->name.stamp;
 		queue_push(&w->ready, c);
 	}
-	if (w->timed.over && w->timed.horizon.when <= now)
+	if (w->timed.over && next_deadline(w) <= now)
 		w->scan = true;
 	/* Not told of news, we look before we take the next: an urgent job may
 	 * have come.  A tenth of the time at most. */
@@ -509,7 +547,7 @@ next_candidate(struct worker *w, struct candidate *c)
 	if (!w->ready.n && w->ready.over) {
 		/* Where all the best are refused, go on behind them: they
 		 * must not hide the rest. */
-		w->after = w->refusing;
+		w->after = w->refusing || w->resume;
 		w->refusing = false;
 		w->scan = true;
 	}
@@ -549,21 +587,28 @@ hash(const char *s)
 
 /* Tells of a file that is left alone, once. */
 static void
-refuse_candidate(struct worker *w, const struct candidate *c)
+say_refused(struct worker *w, enum job_state state,
+    const struct job_name *name)
 {
 	char file[JOB_NAME_MAX + 1];
 	uint32_t h;
 	size_t i;
 
-	w->refusing = true;
-	job_name_format(file, &c->name);
+	job_name_format(file, name);
 	h = hash(file);
 	for (i = 0; i < REFUSED_MAX; i++)
 		if (w->refused[i] == h)
 			return;
 	w->refused[w->nrefused++ % REFUSED_MAX] = h;
-	say(w->number, "Left alone: %s/%s: %s",
-	    job_state_dir((enum job_state)c->state), file, w->spool->why);
+	say(w->number, "Left alone: %s/%s: %s", job_state_dir(state), file,
+	    w->spool->why);
+}
+
+static void
+say_bad(struct worker *w, const char *id)
+{
+	say(w->number, "Job moved to the dead letter queue: %s: its text is "
+	    "no job: %s", id, w->spool->why);
 }
 
 /* --- running a job ------------------------------------------------------ */
@@ -630,6 +675,7 @@ child(const struct launch *l)
 	if (getppid() != l->parent)
 		_exit(127); /* it died before it could take us along */
 #endif
+	/* exec would do it, but a signal may come before */
 	for (i = 0; i < sizeof caught / sizeof caught[0]; i++)
 		sigaction(caught[i], &sa, NULL);
 	sigaction(SIGPIPE, &sa, NULL);
@@ -1004,8 +1050,7 @@ begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
 			close(out);
 			if (*started >= 0)
 				return true;
-			snprintf(w->spool->at, sizeof w->spool->at, "ids/%s",
-			    c->name.id);
+			w->spool->at[0] = '\0'; /* it is not the spool's */
 		} else if (r == SPOOL_ALIEN) {
 			buf_puts(&run->error, w->spool->why);
 			*started = 0;
@@ -1078,11 +1123,11 @@ try_candidate(struct worker *w, const struct candidate *c)
 		postpone(w, c, busy < BUSY_MAX ? busy : BUSY_MAX);
 		break;
 	case SPOOL_BAD:
-		say(w->number, "Job moved to the dead letter queue: %s: its "
-		    "text is no job: %s", c->name.id, w->spool->why);
+		say_bad(w, c->name.id);
 		break;
 	case SPOOL_ALIEN:
-		refuse_candidate(w, c);
+		w->refusing = true;
+		say_refused(w, (enum job_state)c->state, &c->name);
 		break;
 	case SPOOL_ERROR:
 		say_error(w->number, w->spool, "cannot claim a job; "
@@ -1097,16 +1142,28 @@ try_candidate(struct worker *w, const struct candidate *c)
 /* --- the life of a worker ----------------------------------------------- */
 
 static void
-say_recovered(void *arg, const struct job_attempt *end, enum job_state to,
-    const struct job_name *next)
+say_recovered(void *arg, int result, const struct job_attempt *end,
+    enum job_state state, const struct job_name *name)
 {
 	struct worker *w = arg;
 	struct buf b = { 0 };
 
-	job_outcome_words(&b, end);
-	say(w->number, "Recovered job %s: %s; now %s", next->id,
-	    b.p ? b.p : "", job_state_word(to));
-	buf_free(&b);
+	switch (result) {
+	case SPOOL_OK:
+		job_outcome_words(&b, end);
+		say(w->number, "Recovered job %s: %s; now %s", name->id,
+		    b.p ? b.p : "", job_state_word(state));
+		buf_free(&b);
+		break;
+	case SPOOL_BAD:
+		say_bad(w, name->id);
+		break;
+	case SPOOL_ALIEN:
+		say_refused(w, state, name);
+		break;
+	default:
+		say_error(w->number, w->spool, "cannot recover a job");
+	}
 }
 
 static void
@@ -1114,9 +1171,7 @@ recover(struct worker *w)
 {
 	size_t held;
 
-	if (spool_recover(w->spool, today(), say_recovered, w, &held) ==
-	    SPOOL_ERROR)
-		say_error(w->number, w->spool, "cannot recover jobs");
+	spool_recover(w->spool, today(), say_recovered, w, &held);
 	w->recover = 0;
 	if (held) {
 		/* Its worker died and a process of it lives on, or another
@@ -1125,6 +1180,10 @@ recover(struct worker *w)
 		    2 * w->held_wait < HELD_MAX ? 2 * w->held_wait : HELD_MAX;
 		w->recover = monotonic() + w->held_wait;
 	} else {
+		/* Nobody needs to know any more what dead pools ran. */
+		if (w->number == 1 && !w->swept && w->noted_since)
+			spool_pool_sweep(w->spool);
+		w->swept = w->noted_since;
 		w->held_wait = 0;
 	}
 }
@@ -1152,7 +1211,7 @@ tick(struct worker *w)
 		recover(w);
 		read_news(w);
 		w->ticked = w->news && !w->scan && !w->ready.n &&
-		    !w->ready.over;
+		    !w->ready.over && !w->refusing;
 		w->scan = true;
 		w->tick = monotonic() + interval(w);
 	} else if (w->recover && now >= w->recover) {
@@ -1174,8 +1233,7 @@ watch_departures(struct worker *w)
 static bool
 idle(struct worker *w)
 {
-	const struct candidate *due;
-	int64_t now, until;
+	int64_t now, until, wait;
 	int ms;
 
 	w->ticked = false;
@@ -1192,14 +1250,22 @@ idle(struct worker *w)
 	if (w->recover && w->recover < until)
 		until = w->recover;
 	ms = poll_ms(until - now);
-	due = queue_best(&w->timed);
-	if (due) {
-		int wait = poll_ms(due->when - today());
-
-		ms = wait < ms ? wait : ms;
-	}
+	wait = next_deadline(w);
+	if (wait != INT64_MAX && poll_ms(wait - today()) < ms)
+		ms = poll_ms(wait - today());
 	doze(w, ms, true, -1);
 	return false;
+}
+
+static void
+say_config(const struct worker *w)
+{
+	if (w->spool->config_error)
+		say(w->number, "config cannot be read: %s",
+		    strerror(w->spool->config_error));
+	else if (w->spool->config_bad)
+		say(w->number, "config: line %zu is not understood and "
+		    "passed over", w->spool->config_bad);
 }
 
 static void
@@ -1209,9 +1275,8 @@ work(struct worker *w)
 
 	while (tick(w), !stop_level(w)) {
 		read_news(w);
-		if (spool_config_refresh(w->spool) && w->spool->config_bad)
-			say(w->number, "config: line %zu is not understood "
-			    "and passed over", w->spool->config_bad);
+		if (spool_config_refresh(w->spool))
+			say_config(w);
 		if (next_candidate(w, &c))
 			try_candidate(w, &c);
 		else if (idle(w))
@@ -1238,11 +1303,10 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	 * still tells of it. */
 	recover(&w);
 	note(&w, NULL, 0);
-	/* And again soon: while the slot told of it, a job that is still
-	 * locked passed for one that is run. */
-	w.recover = monotonic() + HELD_MIN;
-	if (number == 1)
-		spool_pool_sweep(sp);
+	w.noted_since = true;
+	/* And again: while the slot told of it, a job that is still locked
+	 * passed for one that is run. */
+	recover(&w);
 	spool_watch_open(&w.watch);
 	w.news = spool_watch_add(sp, &w.watch, JOB_PENDING, false) &&
 	    spool_watch_add(sp, &w.watch, JOB_FAILED, false) &&
@@ -1330,8 +1394,12 @@ reap(struct pool *p)
 			continue;
 		p->member[k].pid = 0;
 		if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 ||
-		    (p->level && WEXITSTATUS(status) == STOPPED)))
+		    (p->level && WEXITSTATUS(status) == STOPPED))) {
+			struct spool_slot gone = { .number = k + 1 };
+
+			spool_pool_note(&p->file, &gone);
 			continue;
+		}
 		if (WIFSIGNALED(status))
 			say(0, "worker %d (%ld) was killed by signal %d",
 			    k + 1, (long)pid, WTERMSIG(status));
@@ -1410,9 +1478,19 @@ supervise(struct pool *p)
 	}
 }
 
-/* Whatever was open when we were started, jobs do not get it. */
+/* Whatever was open when we were started, jobs do not get it; and a daemon
+ * holds none of it open, for whoever waits for its end. */
 static void
-close_on_exec(void)
+forget_fd(int fd, bool close_it, int keep, int keep2)
+{
+	if (fd > 2 && close_it && fd != keep && fd != keep2)
+		close(fd);
+	else if (fd > 2)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void
+forget_fds(bool close_them, int keep, int keep2)
 {
 	DIR *dir = opendir("/dev/fd");
 	struct dirent *e;
@@ -1421,8 +1499,8 @@ close_on_exec(void)
 
 	if (dir) {
 		while ((e = readdir(dir)))
-			if ((fd = atoi(e->d_name)) > 2)
-				fcntl(fd, F_SETFD, FD_CLOEXEC);
+			if ((fd = atoi(e->d_name)) != dirfd(dir))
+				forget_fd(fd, close_them, keep, keep2);
 		closedir(dir);
 		return;
 	}
@@ -1430,7 +1508,7 @@ close_on_exec(void)
 	    limit.rlim_cur < (rlim_t)max)
 		max = (int)limit.rlim_cur;
 	for (fd = 3; fd < max; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		forget_fd(fd, close_them, keep, keep2);
 }
 
 /* The pool in this process.  `ready` (-1: none) is told when it stands. */
@@ -1470,28 +1548,22 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 
 /* In the daemon: away from the terminal, into worker.log. */
 static bool
-detach(struct spool *sp)
+detach(struct spool *sp, int ready)
 {
-	int null = open("/dev/null", O_RDONLY);
-	int log = openat(sp->fd, "worker.log", O_WRONLY | O_APPEND | O_CREAT |
-	    O_NOFOLLOW | O_NONBLOCK, 0600);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int log = spool_worker_log(sp);
 
 	if (null < 0 || log < 0) {
-		say(0, "cannot write %s/worker.log: %s", sp->path,
-		    strerror(errno));
+		say_error(0, sp, "cannot write the log");
 		return false;
 	}
-	fcntl(log, F_SETFL, O_APPEND);
 	setsid();
 	if (chdir("/") < 0)
 		say(0, "cannot leave the directory: %s", strerror(errno));
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
-	if (null > 2)
-		close(null);
-	if (log > 2)
-		close(log);
+	forget_fds(true, sp->fd, ready);
 	return true;
 }
 
@@ -1503,7 +1575,7 @@ worker_pool(struct spool *sp, const struct worker_options *options)
 	ssize_t n;
 	pid_t pid;
 
-	close_on_exec();
+	forget_fds(false, -1, -1);
 	if (!options->daemon)
 		return run_pool(sp, options, -1);
 	if (make_pipe(ready, false) < 0 || (pid = fork()) < 0) {
@@ -1512,7 +1584,7 @@ worker_pool(struct spool *sp, const struct worker_options *options)
 	}
 	if (pid == 0) {
 		close(ready[0]);
-		if (!detach(sp))
+		if (!detach(sp, ready[1]))
 			_exit(1);
 		_exit(run_pool(sp, options, ready[1]) < 0);
 	}

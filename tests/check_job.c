@@ -1249,8 +1249,10 @@ START_TEST(after_losses)
 	struct job job;
 	size_t i;
 
-	for (i = 0; i < 12; i++)
+	for (i = 0; i < 12; i++) {
 		past[i] = lost;
+		past[i].start = (int64_t)i + 1; /* what tells them apart */
+	}
 	past[3].outcome = JOB_EXIT;  /* old: 0, 1, 2; then exit, requeued */
 	past[4].outcome = JOB_REQUEUED;
 	job_init(&job);

@@ -165,11 +165,12 @@ struct recovered {
 };
 
 static void
-note_recovered(void *arg, const struct job_attempt *end, enum job_state to,
-    const struct job_name *next)
+note_recovered(void *arg, int result, const struct job_attempt *end,
+    enum job_state to, const struct job_name *next)
 {
 	struct recovered *r = arg;
 
+	ck_assert_int_eq(result, SPOOL_OK);
 	(void)next;
 	r->n++;
 	r->to = to;
@@ -551,12 +552,102 @@ START_TEST(purges_not_what_is_another_jobs)
 }
 END_TEST
 
+/* A second link elsewhere, as a backup makes it, is no entry in ids/. */
+START_TEST(adopts_in_spite_of_other_links)
+{
+	char command[300];
+
+	snprintf(command, sizeof command, "printf '%s' >../f && ln ../f "
+	    "pending/5-20260101T000000.000000Z-0-hand", text);
+	shell("%s", command);
+	ck_assert_int_eq(run("hand", JOB_EXIT, 0), JOB_DONE);
+	ck_assert_uint_eq(links("hand"), 3);
+	ck_assert_int_eq(enqueue("hand"), SPOOL_EXISTS);
+}
+END_TEST
+
+START_TEST(keeps_the_id_of_what_was_put_aside)
+{
+	struct spool_batch b = { .spool = &sp };
+	struct job job;
+
+	enqueue("a");
+	shell("mv pending/*-%s ../aside", "a");
+	fill(&job, "a", "true");
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_LEFTOVER);
+	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_EXISTS);
+	shell("mv ../aside pending/5-20260101T000000.000000Z-0-%s", "a");
+	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
+	spool_batch_free(&b);
+}
+END_TEST
+
+START_TEST(says_when_a_directory_is_missing)
+{
+	struct job_attempt end;
+	struct spool_claim c;
+	struct job_name next;
+	enum job_state to;
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	shell("rmdir %s", "done");
+	end = attempt(&c, JOB_EXIT, 0);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next),
+	    SPOOL_ERROR);
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_int_eq(strncmp(sp.at, "done/", 5), 0);
+	shell("mkdir %s", "done");
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
+	shell("test $(grep -c Attempt: ids/%s) = 1", "a");
+}
+END_TEST
+
+START_TEST(ends_at_the_end_of_time)
+{
+	struct job_attempt end;
+	struct spool_claim c;
+	struct job_name next;
+	enum job_state to;
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	shell("touch done/5-99991231T235959.999999Z-1-%s", "a");
+	end = attempt(&c, JOB_EXIT, 0);
+	end.end = JOB_TIME_MAX;
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next),
+	    SPOOL_ERROR);
+	ck_assert_int_eq(errno, EEXIST);
+	spool_release(&c);
+}
+END_TEST
+
+START_TEST(revives_what_was_lost_too_often)
+{
+	struct recovered r = { 0 };
+	size_t held, i;
+
+	enqueue("a");
+	for (i = 0; i < 5; i++) {
+		claim_and_die("a", NULL);
+		now += 1000;
+		spool_recover(&sp, now++, note_recovered, &r, &held);
+	}
+	ck_assert_int_eq(state_of("a"), JOB_DEAD);
+	shell("mv dead/*-%s pending/", "a");
+	claim_and_die("a", NULL);
+	now += 1000;
+	spool_recover(&sp, now++, note_recovered, &r, &held);
+	ck_assert_int_eq(r.to, JOB_FAILED);
+}
+END_TEST
+
 START_TEST(leaves_what_is_no_job)
 {
 	static const char *const plants[] = {
 		"ln -s /etc/passwd", "mkdir", "mkfifo",
-		"printf 'Queuectl: 1\\nId: other\\nCommand: true\\n"
-		"Created: 2026-01-01T00:00:00Z\\n' >"
+		("printf 'Queuectl: 1\\nId: other\\nCommand: true\\n"
+		    "Created: 2026-01-01T00:00:00Z\\n' >")
 	};
 	struct job_name name;
 	struct spool_claim c;
@@ -684,6 +775,15 @@ START_TEST(closes_off_a_torn_line)
 	ck_assert_int_eq(r.end.outcome, JOB_LOST);
 	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
 	shell("test $(grep -c '^Attempt: .* worker=' ids/%s) = 2", "a");
+
+	/* torn within its last number it looks whole, but is not to count */
+	enqueue("b");
+	claim_and_die("b", "Attempt: 1 start=2026-01-01T00:00:00.000000Z "
+	    "end=2026-01-01T00:00:00.000000Z exit=0 log=0 worker=13");
+	now += 1000;
+	spool_recover(&sp, now++, note_recovered, &r, &held);
+	ck_assert_int_eq(r.end.outcome, JOB_LOST);
+	shell("grep -q 'worker=13 $' ids/%s", "b");
 }
 END_TEST
 
@@ -807,7 +907,7 @@ main(void)
 {
 	const struct {
 		const char *name;
-		const TTest *tests[8];
+		const TTest *tests[12];
 	} cases[] = {
 		{ "opening", { makes_a_private_spool, refuses_what_is_no_spool,
 		    takes_an_empty_directory, NULL } },
@@ -823,6 +923,9 @@ main(void)
 		    relinks_what_a_copy_broke, leaves_what_is_no_job,
 		    begins_again_what_a_hand_revived,
 		    purges_not_what_is_another_jobs,
+		    adopts_in_spite_of_other_links,
+		    keeps_the_id_of_what_was_put_aside,
+		    revives_what_was_lost_too_often,
 		    buries_a_bad_text_unchanged, NULL } },
 		{ "recovery", { recovers_a_lost_job,
 		    buries_what_is_lost_too_often, completes_what_was_recorded,
@@ -830,7 +933,8 @@ main(void)
 		    NULL } },
 		{ "other", { resolves_prefixes,
 		    keeps_what_it_does_not_understand,
-		    knows_live_pools_from_dead, NULL } },
+		    knows_live_pools_from_dead, says_when_a_directory_is_missing,
+		    ends_at_the_end_of_time, NULL } },
 	};
 	Suite *s = suite_create("spool");
 	SRunner *runner = srunner_create(s);

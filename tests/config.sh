@@ -147,4 +147,38 @@ within "$(took "$(attempt own 1)")" 0.2 0.8 "seconds"
 is "$(outcomes longer)" exit=0
 is "$(outcomes zero)" exit=0
 
+t "enqueue - takes the config of the moment"
+q config unset max-retries
+mkfifo slow
+q enqueue - <slow >slow.out &
+p=$!
+exec 9>slow
+echo '{"id":"moment1","command":"true"}' >&9
+await 5 grep -q moment1 slow.out
+q config set max-retries 9
+echo '{"id":"moment2","command":"true"}' >&9
+exec 9>&-
+wait $p
+q config unset max-retries
+run q show --json moment1
+jis max_retries 3
+run q show --json moment2
+jis max_retries 9
+
+t "a config that cannot be read"
+mv "$S/config" kept
+ln -s "$T/w/kept" "$S/config"
+run q config get max-retries
+err_has "config"
+rm "$S/config"
+mv kept "$S/config"
+
+t "what lies at config.new"
+rm -f "$S/config.new"
+mkfifo "$S/config.new"
+run q config set max-retries 4
+status 0
+q config unset max-retries
+no test -e "$S/config.new"
+
 finish

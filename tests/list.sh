@@ -236,4 +236,14 @@ run q --spool "$T/w/empty" status --json
 jis pending 0
 jis workers 0
 
+t "a file of a job's name that is none"
+printf 'Queuectl: 1\nId: other\nCommand: true\nCreated: 2026-01-01T00:00:00Z\n' \
+    >"$S/pending/5-20260101T000000.000000Z-0-alien"
+run q list --state pending
+status 0
+out_like '^alien .*left alone: its Id'
+run q show alien
+out_has "left alone"
+rm "$S/pending/5-20260101T000000.000000Z-0-alien"
+
 finish

@@ -387,4 +387,41 @@ stop_pool
 t "stdout of a pool is empty"
 is "$(cat "$T/worker.out")" ""
 
+t "nohup"
+(trap '' HUP; exec "$QUEUECTL" worker start 2>nohup.err) &
+p=$!
+await 5 workers 1
+kill -HUP $p
+q enqueue --id nohup -- true >/dev/null
+await 10 in_state 'done' nohup
+no ended $p
+q worker stop 2>/dev/null
+wait $p
+
+t "a daemon keeps nothing open"
+: >held
+if command -v flock >/dev/null; then
+	(
+		flock 9
+		q worker start --daemon 2>/dev/null
+	) 9>held
+	ok flock -n held true
+	q worker stop 2>/dev/null
+else
+	skip "a lock held by a daemon: no flock(1)"
+fi
+
+t "a worker that has ended is not listed"
+pool --count 3
+gated ends1
+q worker stop 2>/dev/null &
+p=$!
+await 10 workers 1
+run q worker list
+is "$(printf '%s\n' "$out" | grep -c ends1)" 1
+is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 2
+: >ends1
+wait $p
+pool_ends
+
 finish
