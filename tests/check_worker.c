@@ -1,0 +1,180 @@
+/*
+ * check_worker.c: what a pool makes of its surroundings, where sh cannot set
+ * them up, and how many candidates it can hold.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/wait.h>
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "holds.h"
+#include "spool.h"
+#include "worker.h"
+
+static char dir[80], path[100];
+static struct spool sp;
+
+static void
+setup(void)
+{
+	holds_make_dir(dir);
+	snprintf(path, sizeof path, "%s/spool", dir);
+	ck_assert_int_eq(spool_open(&sp, path, true), SPOOL_OK);
+	ck_assert_int_eq(spool_config_set(&sp, config_key("sync"), "none"),
+	    SPOOL_OK);
+}
+
+static void
+teardown(void)
+{
+	spool_close(&sp);
+	holds_remove_dir(dir);
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* n jobs that are due at the time, or at once (0). */
+static void
+enqueue(size_t n, const char *prefix, int64_t run_at)
+{
+	const char *argv[] = { "true", NULL };
+	struct spool_batch b = { .spool = &sp, .bulk = true };
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		char id[40];
+		struct job job;
+
+		snprintf(id, sizeof id, "%s%zu", prefix, i);
+		holds_fill(&job, id, now_us());
+		job.command = NULL;
+		job.argv = argv;
+		job.argc = 1;
+		job.run_at = run_at ? run_at : -1;
+		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+	}
+	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+	spool_batch_free(&b);
+}
+
+/* A pool that drains, in a process of its own, which must end in time. */
+static void
+drain(int count, const sigset_t *blocked, int seconds)
+{
+	struct worker_options o = { .count = count, .drain = true };
+	int status = -1, i;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (blocked)
+			sigprocmask(SIG_BLOCK, blocked, NULL);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(2);
+		_exit(worker_pool(&sp, &o) < 0);
+	}
+	for (i = 0; i < seconds * 50; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			break;
+		usleep(20000);
+	}
+	if (i == seconds * 50)
+		kill(pid, SIGKILL);
+	ck_assert_int_eq(status, 0);
+}
+
+START_TEST(minds_no_inherited_mask)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	enqueue(3, "j", 0);
+	drain(1, &set, 20);
+	ck_assert_uint_eq(holds_count(path, "done"), 3);
+}
+END_TEST
+
+/* More deadlines than a worker holds: the rest is not forgotten. */
+START_TEST(wakes_for_a_deadline_it_did_not_keep)
+{
+	int64_t late = now_us() + 2500000;
+	enum job_state state;
+	struct job_name name;
+	struct job job;
+
+	enqueue(1030, "early", late - 1500000);
+	enqueue(1, "late", late);
+	drain(2, NULL, 40);
+	ck_assert_uint_eq(holds_count(path, "done"), 1031);
+	ck_assert_int_eq(spool_find(&sp, "late0", &state, &name), SPOOL_OK);
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
+	ck_assert_uint_eq(job.nattempt, 1);
+	ck_assert_int_ge(job.attempt[0].start, late);
+	job_free(&job);
+}
+END_TEST
+
+/* More candidates than a worker holds, and in order. */
+START_TEST(runs_all_of_a_long_queue_in_order)
+{
+	enum job_state state;
+	struct job_name name;
+	struct job job;
+	int64_t last = 0;
+	char id[24];
+	int i;
+
+	enqueue(4200, "j", 0);
+	drain(1, NULL, 60);
+	ck_assert_uint_eq(holds_count(path, "done"), 4200);
+	for (i = 0; i < 4200; i++) {
+		snprintf(id, sizeof id, "j%d", i);
+		ck_assert_int_eq(spool_find(&sp, id, &state, &name),
+		    SPOOL_OK);
+		ck_assert_int_eq(spool_load(&sp, state, &name, &job),
+		    SPOOL_OK);
+		ck_assert_uint_eq(job.nattempt, 1);
+		ck_assert_int_gt(job.attempt[0].start, last);
+		last = job.attempt[0].start;
+		job_free(&job);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("worker");
+	SRunner *runner = srunner_create(s);
+	TCase *t = tcase_create("pool");
+	int failed;
+
+	tcase_set_timeout(t, 100);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, minds_no_inherited_mask);
+	tcase_add_test(t, wakes_for_a_deadline_it_did_not_keep);
+	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
+	suite_add_tcase(s, t);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,250 @@
+/*
+ * holds.c: see holds.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/stat.h>
+#include <check.h>
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "holds.h"
+
+static struct spool sp;
+static const char *path;
+static int64_t now;
+
+void
+holds_recovered(void *arg, int result, const struct job_attempt *end,
+    enum job_state to, const struct job_name *next)
+{
+	(void)arg;
+	(void)result;
+	(void)end;
+	(void)to;
+	(void)next;
+}
+
+void
+holds_fill(struct job *job, const char *id, int64_t created)
+{
+	job_init(job);
+	strcpy(job->id, id);
+	job->command = "true";
+	job->priority = 5;
+	job->max_retries = 2;
+	job->backoff_base = 0;
+	job->cwd = "/";
+	job->created = created;
+}
+
+struct sight {
+	char id[JOB_ID_MAX + 1];
+	enum job_state state;
+};
+
+static struct sight sights[200];
+static size_t nsights;
+
+/* Reads all states, and checks each job there. */
+static void
+look(const char *when)
+{
+	struct spool_iter it;
+	struct job_name name;
+	size_t k;
+	int i;
+
+	nsights = 0;
+	for (i = 0; i < JOB_STATES; i++) {
+		ck_assert_int_eq(spool_iter_open(&sp, &it,
+		    (enum job_state)i), SPOOL_OK);
+		while (spool_iter_next(&it, &name) > 0) {
+			char p[300], q[300];
+			struct stat a, b;
+			struct job job;
+			int r;
+
+			for (k = 0; k < nsights; k++)
+				ck_assert_msg(strcmp(sights[k].id, name.id),
+				    "%s: %s is there twice", when, name.id);
+			strcpy(sights[nsights].id, name.id);
+			sights[nsights++].state = (enum job_state)i;
+			r = spool_load(&sp, (enum job_state)i, &name, &job);
+			ck_assert_msg(r == SPOOL_OK || r == SPOOL_BAD,
+			    "%s: %s cannot be read", when, name.id);
+			if (r == SPOOL_BAD)
+				ck_assert_msg(!strcmp(name.id, "j0"),
+				    "%s: %s is damaged", when, name.id);
+			job_free(&job);
+			snprintf(p, sizeof p, "%s/ids/%s", path, name.id);
+			snprintf(q, sizeof q, "%s/%s/%s", path,
+			    job_state_dir((enum job_state)i), it.file);
+			/* by hand there is none until it is claimed */
+			if (stat(p, &a) == 0)
+				ck_assert_msg(stat(q, &b) == 0 &&
+				    a.st_ino == b.st_ino,
+				    "%s: ids/%s is another file", when,
+				    name.id);
+		}
+		ck_assert_msg(it.strange == 0, "%s: %s/%s is no job", when,
+		    job_state_dir((enum job_state)i), it.example);
+		spool_iter_close(&it);
+	}
+}
+
+static const struct sight *
+sight_of(const char *id)
+{
+	size_t k;
+
+	for (k = 0; k < nsights; k++)
+		if (!strcmp(sights[k].id, id))
+			return &sights[k];
+	return NULL;
+}
+
+/* Uses every entry of ids/ that belongs to no job. */
+static void
+reuse_leftovers(const char *when)
+{
+	char p[200];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(p, sizeof p, "%s/ids", path);
+	d = opendir(p);
+	ck_assert_ptr_nonnull(d);
+	while ((e = readdir(d))) {
+		struct spool_batch b = { .spool = &sp };
+		struct job job;
+
+		if (e->d_name[0] == '.' || sight_of(e->d_name))
+			continue;
+		holds_fill(&job, e->d_name, now++);
+		ck_assert_msg(spool_stage(&b, &job) == SPOOL_LEFTOVER &&
+		    spool_reclaim(&sp, e->d_name) == SPOOL_OK &&
+		    spool_stage(&b, &job) == SPOOL_OK &&
+		    spool_publish(&b) == SPOOL_OK,
+		    "%s: the id %s cannot be used again", when, e->d_name);
+		spool_batch_free(&b);
+	}
+	closedir(d);
+}
+
+size_t
+holds_count(const char *spool, const char *sub)
+{
+	char p[200];
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(p, sizeof p, "%s/%s", spool, sub);
+	d = opendir(p);
+	ck_assert_ptr_nonnull(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+/* Runs everything, successfully. */
+static void
+drain(const char *when)
+{
+	static const enum job_state from[] = { JOB_PENDING, JOB_FAILED };
+	struct spool_iter it;
+	struct job_name name, next;
+	enum job_state to;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(spool_iter_open(&sp, &it, from[i]), SPOOL_OK);
+		while (spool_iter_next(&it, &name) > 0) {
+			struct job_attempt end = { .outcome = JOB_EXIT };
+			struct spool_claim c;
+			int r = spool_claim(&sp, from[i], &name, now++, &c);
+
+			if (r == SPOOL_BAD)
+				continue;
+			ck_assert_msg(r == SPOOL_OK, "%s: %s: claim: %d",
+			    when, name.id, r);
+			end.number = c.name.attempt;
+			end.start = end.end = c.name.stamp;
+			ck_assert_int_eq(spool_finish(&sp, &c, &end, &to,
+			    &next), SPOOL_OK);
+		}
+		spool_iter_close(&it);
+	}
+	ck_assert_msg(holds_count(path, "pending") + holds_count(path,
+	    "failed") + holds_count(path, "processing") == 0, "%s: does not drain", when);
+}
+
+void
+holds(const char *spool, int64_t then, const char *when, const char *told)
+{
+	char line[80];
+	size_t held;
+	int pass;
+
+	path = spool;
+	now = then;
+	ck_assert_msg(spool_open(&sp, path, true) == SPOOL_OK, "%s: no spool",
+	    when);
+	ck_assert_int_eq(spool_recover(&sp, now++, holds_recovered, NULL,
+	    &held), SPOOL_OK);
+	ck_assert_msg(held == 0, "%s: something is locked", when);
+	for (pass = 0; pass < 2; pass++) {
+		const char *p = told;
+
+		look(when);
+		while (sscanf(p, "%79s", line) == 1) {
+			const struct sight *s = sight_of(line + 1);
+			char purged[82];
+
+			snprintf(purged, sizeof purged, "-%s\n", line + 1);
+			if (line[0] == '+' && !strstr(told, purged))
+				ck_assert_msg(s != NULL, "%s: %s is lost",
+				    when, line + 1);
+			if (line[0] == '=')
+				ck_assert_msg(s && s->state == JOB_DONE,
+				    "%s: %s would run again", when, line + 1);
+			p = strchr(p, '\n') + 1;
+		}
+		if (pass == 0) {
+			reuse_leftovers(when);
+			drain(when);
+		}
+	}
+	spool_close(&sp);
+}
+
+char *
+holds_make_dir(char dir[80])
+{
+	snprintf(dir, 80, "%s/check_holds.XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	return dir;
+}
+
+static int
+remove_one(const char *p, const struct stat *st, int what, struct FTW *f)
+{
+	(void)st;
+	(void)what;
+	(void)f;
+	return remove(p);
+}
+
+void
+holds_remove_dir(const char *dir)
+{
+	ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}

@@ -1,0 +1,42 @@
+/*
+ * holds.h: what must hold of a spool after a crash, whatever it was; for
+ * check_crash.c and check_power.c.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef HOLDS_H
+#define HOLDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spool.h"
+
+/*
+ * Opens the spool as another process would, recovers at the time `then`, and
+ * asserts:
+ *
+ *   - each job in exactly one state, its text whole, ids/ID the same file;
+ *   - what `told` says, lines of "+ID" (was acknowledged: it is there), "=ID"
+ *     (its success was reported: it is done) and "-ID" (may have been purged);
+ *   - every entry of ids/ without a job can be used for a new one;
+ *   - everything can be run, and then nothing is left to do.
+ *
+ * Only the id j0 may have a text that is no job (a test plants it).
+ */
+void holds(const char *spool, int64_t then, const char *when,
+    const char *told);
+
+/* A plain job: `true`, 2 attempts, no backoff. */
+void holds_fill(struct job *, const char *id, int64_t created);
+/* A spool_recovered that does nothing. */
+void holds_recovered(void *, int, const struct job_attempt *, enum job_state,
+    const struct job_name *);
+/* The files in a directory of the spool. */
+size_t holds_count(const char *spool, const char *sub);
+
+/* A directory in memory where there is one, and its end. */
+char *holds_make_dir(char dir[80]);
+void holds_remove_dir(const char *dir);
+
+#endif
