@@ -300,20 +300,6 @@ set_stdin(struct reader *r, const struct json *v)
 	return true;
 }
 
-/* NAME alone, as job_env_valid() has it. */
-static bool
-env_name(const char *s)
-{
-	struct buf entry = { 0 };
-	bool valid;
-
-	buf_printf(&entry, "%s=", s);
-	valid = !entry.failed && job_env_valid(entry.p) &&
-	    strlen(s) == strcspn(s, "=");
-	buf_free(&entry);
-	return valid;
-}
-
 static int
 compare_names(const void *a, const void *b)
 {
@@ -362,7 +348,7 @@ set_env(struct reader *r, const struct json *v)
 			    json_type_name(e->type));
 			return false;
 		}
-		if (!env_name(e->key)) {
+		if (!*e->key || e->key[job_env_name(e->key)]) {
 			buf_puts(r->why, "\"env\" has a name that is none "
 			    "(letters, digits and _, no digit first): \"");
 			job_escape(r->why, e->key, 60);

@@ -689,14 +689,14 @@ add_string(const char ***array, size_t *n, size_t *cap, const char *s)
 	return true;
 }
 
-bool
-job_env_valid(const char *s)
+size_t
+job_env_name(const char *s)
 {
-	if (is_digit(*s) || *s == '=')
-		return false;
-	while (is_letter(*s) || is_digit(*s) || *s == '_')
-		s++;
-	return *s == '=';
+	size_t n = 0;
+
+	while (is_letter(s[n]) || s[n] == '_' || (n && is_digit(s[n])))
+		n++;
+	return n;
 }
 
 static bool
@@ -762,7 +762,8 @@ set_key(struct reader *r, enum key key, const char *value)
 		return "a key that was there already";
 	r->seen |= bit;
 	if ((key == ARG && job->argc == 0 && !*value) ||
-	    (key == ENV && !job_env_valid(value)) || !set_field(job, key, value))
+	    (key == ENV && (!job_env_name(value) ||
+	    value[job_env_name(value)] != '=')) || !set_field(job, key, value))
 		return keys[key].wrong;
 	if (key == ARG &&
 	    !add_string(&job->argv, &job->argc, &r->args, value))

@@ -111,8 +111,8 @@ void job_free(struct job *);
 /* Whether `id` is 1–64 of A-Za-z0-9._- and begins with none of . and -. */
 bool job_id_valid(const char *id);
 
-/* Whether `entry` is NAME=value with a NAME of [A-Za-z_][A-Za-z0-9_]*. */
-bool job_env_valid(const char *entry);
+/* The length of the [A-Za-z_][A-Za-z0-9_]* that `s` begins with, or 0. */
+size_t job_env_name(const char *s);
 
 /* Writes the 10-character id that belongs to a time: base 36, so that ids
  * sort by time until the year 2085. */

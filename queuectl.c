@@ -2006,6 +2006,56 @@ config_get(struct call *c)
 	return r;
 }
 
+/* --- fsck --------------------------------------------------------------- */
+
+enum { F_REPAIR, F_JSON };
+
+static const struct option_def fsck_options[] = {
+	{ "repair", 0, NULL, "mend it, where no job is removed by that" },
+	{ "json", 0, NULL, "one JSON object per line" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static void
+print_problem(void *arg, const struct spool_problem *p)
+{
+	const struct call *c = arg;
+	struct buf b = { 0 };
+
+	if (c->value[F_JSON]) {
+		buf_puts(&b, "{\"path\":");
+		json_quote(&b, p->path);
+		buf_puts(&b, ",\"problem\":");
+		json_quote(&b, p->what);
+		if (p->repair) {
+			buf_puts(&b, ",\"repair\":");
+			json_quote(&b, p->repair);
+		}
+		buf_printf(&b, ",\"repaired\":%s}",
+		    p->repaired ? "true" : "false");
+	} else {
+		job_escape(&b, p->path, 0);
+		buf_printf(&b, ": %s; %s%s", p->what, p->repaired ?
+		    "repaired: " : p->repair ? "would " : "look at it "
+		    "yourself", p->repair ? p->repair : "");
+	}
+	puts(b.p ? b.p : p->path);
+	buf_free(&b);
+}
+
+static int
+fsck(struct call *c)
+{
+	size_t left;
+
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	if (spool_fsck(&c->spool, c->value[F_REPAIR], now_us(), print_problem,
+	    c, &left) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	return left ? FAILED : DONE;
+}
+
 /* --- the command table -------------------------------------------------- */
 
 static int help(struct call *);
@@ -2054,6 +2104,10 @@ static const struct command commands[] = {
 	  NULL, json_options, 0, 1, config_get },
 	{ "config unset", "KEY", "go back to the default",
 	  NULL, NULL, 1, 1, config_unset },
+	{ "fsck", "[--repair] [--json]", "look for what is amiss in the spool",
+	  "Safe while workers run.  A line for each, with what would mend it;"
+	  " exit\nstatus 0 only if there is nothing left.  No repair removes a"
+	  " job.\n", fsck_options, 0, 0, fsck },
 	{ "help", "[COMMAND]", "explain a command", NULL, NULL, 0, 2, help },
 };
 

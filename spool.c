@@ -64,6 +64,8 @@ enum {
 	                        * (cp by hand); after this it is bad */
 	POOL_NAME = sizeof ((struct spool_pool *)0)->name,
 	FEW = 8,               /* up to here fsync each, above syncfs */
+	BLOAT_MIN = 1 << 20,   /* fsck: a directory of so many bytes, */
+	BLOAT_EACH = 1024,     /* and more than so many for each name */
 	SLOT_LEN = 224         /* bytes of a worker's line in its pool's file */
 };
 
@@ -1098,6 +1100,8 @@ spool_iter_next(struct spool_iter *it, struct job_name *name)
 		if (!it->strange++)
 			snprintf(it->example, sizeof it->example, "%s",
 			    e->d_name);
+		if (it->each_strange)
+			return 2;
 	}
 	return errno ? fail(it->spool, dir_names[it->state]), -1 : 0;
 }
@@ -1769,6 +1773,12 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 			spool_release(&c);
 		return r;
 	}
+	/* not while fsck exchanges directories */
+	r = lock_ids(sp, LOCK_SH);
+	if (r != SPOOL_OK) {
+		spool_release(&c);
+		return r;
+	}
 	r = revive(sp, &c, now);
 	if (r == SPOOL_OK && sync && fsync(c.fd) < 0)
 		r = fail(sp, path_job(JOB_DEAD, &name).s);
@@ -1782,6 +1792,7 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 	if (r == SPOOL_OK && sync &&
 	    (r = sync_dir(sp, JOB_PENDING)) == SPOOL_OK)
 		r = sync_dir(sp, JOB_DEAD);
+	unlock_ids(sp);
 	spool_release(&c);
 	return r;
 }
@@ -1947,12 +1958,20 @@ spool_pool_join(struct spool *sp, struct spool_pool *pool, int count,
 	job_id_make(id, now);
 	snprintf(pool->name, sizeof pool->name, "%s-%ld", id, (long)getpid());
 	pool->count = count;
+	/* Not while fsck exchanges directories.  ids/ is opened again by each
+	 * worker for itself: a lock is shared with the children. */
+	r = lock_ids(sp, LOCK_SH);
+	if (r != SPOOL_OK)
+		return r;
+	r = SPOOL_ERROR;
 	/* Another pool's sweep may take ours away before it is locked. */
 	for (tries = 0; tries < 5 && r != SPOOL_OK; tries++) {
 		r = pool_create(sp, pool);
 		if (r != SPOOL_OK && errno != ENOENT && errno != EWOULDBLOCK)
 			break;
 	}
+	close_quietly(sp->ids);
+	sp->ids = -1;
 	return r;
 }
 
@@ -2258,6 +2277,491 @@ spool_pools_stop(struct spool *sp, bool now, size_t *pools)
 	return r;
 }
 
+static bool on_network(const struct spool *);
+
+/* --- fsck --------------------------------------------------------------- */
+
+struct fsck {
+	struct spool *spool;
+	bool repair;
+	int64_t now;
+	spool_problem_seen *each;
+	void *arg;
+	size_t left;
+	bool lost;                 /* processing/ has jobs to recover */
+};
+
+/* `repair` is what mends it, NULL: only a person can; `done`, whether it did
+ * (only asked with --repair). */
+static void
+problem(struct fsck *f, const char *path, const char *what,
+    const char *repair, bool done)
+{
+	struct spool_problem p = { path, what, repair, done };
+
+	f->left += !done;
+	f->each(f->arg, &p);
+}
+
+static void
+check_mode(struct fsck *f, const char *path, const struct stat *st)
+{
+	mode_t want = S_ISDIR(st->st_mode) ? 0700 : 0600;
+
+	if (st->st_uid != f->spool->owner)
+		problem(f, path, "it does not belong to the spool's owner",
+		    NULL, false);
+	else if ((st->st_mode & 07777) != want)
+		problem(f, path, "others may get at it, or its owner may not",
+		    S_ISDIR(st->st_mode) ? "chmod 700" : "chmod 600",
+		    f->repair && fchmodat(f->spool->fd, path, want, 0) == 0);
+}
+
+static void
+check_dirs(struct fsck *f)
+{
+	struct spool *sp = f->spool;
+	struct stat st;
+	int i;
+
+	if (fstat(sp->fd, &st) == 0)
+		check_mode(f, ".", &st);
+	if (on_network(sp))
+		problem(f, ".", "it lies on a network file system, where "
+		    "locks and renames promise less", NULL, false);
+	for (i = 0; i < SPOOL_DIRS; i++) {
+		if (fstatat(sp->fd, dir_names[i], &st,
+		    AT_SYMLINK_NOFOLLOW) < 0)
+			problem(f, dir_names[i], strerror(errno), "mkdir",
+			    f->repair && make_dir(sp->fd, dir_names[i],
+			    ".") == 0);
+		else if (!S_ISDIR(st.st_mode))
+			problem(f, dir_names[i], "not a directory", NULL,
+			    false);
+		else
+			check_mode(f, dir_names[i], &st);
+	}
+	if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		check_mode(f, "config", &st);
+	if (sp->config_bad || sp->config_error)
+		problem(f, "config", "it is not understood", NULL, false);
+}
+
+/* How many names the id has in the states. */
+static size_t
+names_of(struct spool *sp, const char *id)
+{
+	struct job_name name;
+	struct spool_iter it;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK)
+			continue;
+		while (spool_iter_next(&it, &name) > 0)
+			n += !strcmp(name.id, id);
+		spool_iter_close(&it);
+	}
+	return n;
+}
+
+/* A job that we hold: its links. */
+static void
+check_links(struct fsck *f, const char *path, const char *id,
+    const struct stat *st)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_in(SPOOL_IDS, id);
+	struct stat other;
+
+	if (st->st_nlink > 2 && names_of(sp, id) > 1)
+		problem(f, path, "the job has another name in a state",
+		    NULL, false);
+	if (still(sp, p.s, st))
+		return;
+	if (fstatat(sp->fd, p.s, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    other.st_nlink > 1)
+		problem(f, path, "its id is another job's", NULL, false);
+	else
+		problem(f, path, "it has no entry in ids/", "link it",
+		    f->repair && adopt(sp, path, id, st) == SPOOL_OK);
+}
+
+/* A name in a state directory. */
+static void
+check_job(struct fsck *f, enum job_state state, const struct job_name *name)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_job(state, name);
+	struct job_name next;
+	struct spool_claim c;
+	struct stat st;
+	int r = take(sp, state, name, &c, &st);
+
+	switch (r) {
+	case SPOOL_ALIEN:
+		problem(f, p.s, sp->why, NULL, false);
+		return;
+	case SPOOL_ERROR:
+		problem(f, p.s, strerror(errno), NULL, false);
+		return;
+	case SPOOL_OK:
+	case SPOOL_BAD:
+		break;
+	default: /* it runs, or has gone on */
+		return;
+	}
+	check_mode(f, p.s, &st);
+	check_links(f, p.s, name->id, &st);
+	if (state == JOB_PROCESSING) {
+		f->lost = true;
+		problem(f, p.s, "its worker is gone", "recover it",
+		    f->repair);
+	} else if (r == SPOOL_BAD) {
+		const char *why = sp->why;
+		bool moves = state != JOB_DEAD;
+
+		if (moves && f->repair)
+			r = bury(sp, &c, &st, f->now, &next);
+		problem(f, p.s, why, moves ? "move it to dead/" : NULL,
+		    moves && f->repair && r == SPOOL_BAD && c.fd < 0);
+	}
+	spool_release(&c);
+}
+
+static void
+check_state(struct fsck *f, enum job_state state)
+{
+	struct spool_iter it;
+	struct job_name name;
+	int r;
+
+	if (spool_iter_open(f->spool, &it, state) != SPOOL_OK)
+		return; /* told by check_dirs() */
+	it.each_strange = true;
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (r == 1)
+			check_job(f, state, &name);
+		else
+			problem(f, path_in((int)state, it.file).s,
+			    "it is no job", NULL, false);
+	if (r < 0)
+		problem(f, dir_names[state], strerror(errno), NULL, false);
+	spool_iter_close(&it);
+}
+
+/* An entry of ids/, without a job it seems. */
+static void
+check_id(struct fsck *f, const char *id)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_in(SPOOL_IDS, id);
+	enum job_state state;
+	struct job_name name;
+	struct stat st;
+	int r;
+
+	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (!job_id_valid(id) || !S_ISREG(st.st_mode)) {
+		problem(f, p.s, "it is no entry of a job", NULL, false);
+		return;
+	}
+	/* With two links it is a job's, unless a hand has put that aside; to
+	 * look for each would take too long where there are many. */
+	if (st.st_nlink > 1)
+		return;
+	r = spool_find(sp, id, &state, &name);
+	if (r != SPOOL_GONE)
+		return;
+	/* It may be being enqueued: only reclaiming knows. */
+	if (f->repair)
+		r = spool_reclaim(sp, id);
+	else if ((r = lock_ids(sp, LOCK_EX | LOCK_NB)) == SPOOL_OK)
+		unlock_ids(sp);
+	if (r == SPOOL_OK)
+		problem(f, p.s, "an enqueue or a removal was cut short",
+		    "remove the entry", f->repair);
+}
+
+/* What is in log/: ID.log of jobs. */
+static void
+check_log(struct fsck *f, const char *file)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_in(SPOOL_LOG, file);
+	size_t len = strlen(file);
+	char id[JOB_ID_MAX + 1] = "";
+	enum job_state state;
+	struct job_name name;
+	struct stat st;
+
+	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (len > 4 && len <= JOB_ID_MAX + 4 && !strcmp(file + len - 4,
+	    ".log"))
+		memcpy(id, file, len - 4);
+	if (!job_id_valid(id) || !S_ISREG(st.st_mode)) {
+		problem(f, p.s, "it is no log of a job", NULL, false);
+		return;
+	}
+	check_mode(f, p.s, &st);
+	if (!exists(sp, path_in(SPOOL_IDS, id).s) &&
+	    spool_find(sp, id, &state, &name) == SPOOL_GONE)
+		problem(f, p.s, "its job is gone", "remove it",
+		    f->repair && unlinkat(sp->fd, p.s, 0) == 0);
+}
+
+static void
+check_pool(struct fsck *f, const char *file)
+{
+	struct path p = path_in(SPOOL_WORKERS, file);
+	struct pool_file pool;
+	bool live = false;
+
+	if (!pool_parse(file, &pool)) {
+		problem(f, p.s, "it is no file of a pool", NULL, false);
+		return;
+	}
+	close_quietly(pool_open(f->spool, pool.pool,
+	    strcmp(pool.suffix, ".new") ? "" : ".new", &live));
+	if (!live)
+		problem(f, p.s, "its pool is gone", "remove it", f->repair);
+}
+
+/* Calls `check` for every file in ids/, log/ or workers/. */
+static void
+check_files(struct fsck *f, int dir, void (*check)(struct fsck *,
+    const char *))
+{
+	int fd = open_dir(f->spool, dir);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		close_quietly(fd);
+		return;
+	}
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			check(f, e->d_name);
+	closedir(d);
+}
+
+/* A directory that ext4 has let grow and never shrinks. */
+static bool
+is_bloated(struct spool *sp, int dir)
+{
+	int fd = open_dir(sp, dir);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct stat st = { 0 };
+	off_t n = 0;
+
+	if (!d) {
+		close_quietly(fd);
+		return false;
+	}
+	fstat(dirfd(d), &st);
+	while (st.st_size >= BLOAT_MIN && readdir(d))
+		n++;
+	closedir(d);
+	return st.st_size >= BLOAT_MIN && st.st_size > n * BLOAT_EACH;
+}
+
+#if ON_LINUX && defined(SYS_renameat2)
+static bool
+exchange(struct spool *sp, const char *a, const char *b)
+{
+	/* 2 is RENAME_EXCHANGE */
+	return syscall(SYS_renameat2, sp->fd, a, sp->fd, b, 2u) == 0;
+}
+#else
+static bool
+exchange(struct spool *sp, const char *a, const char *b)
+{
+	(void)sp;
+	(void)a;
+	(void)b;
+	errno = ENOSYS;
+	return false;
+}
+#endif
+
+/* Does `step` to each name in a directory; false: one could not be done. */
+static bool
+each_name(struct spool *sp, const char *dir, bool (*step)(struct spool *,
+    const char *name, const char *dir, const char *to), const char *to)
+{
+	int fd = openat(sp->fd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	bool good = true;
+
+	if (!d) {
+		close_quietly(fd);
+		return false;
+	}
+	while (good && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			good = step(sp, e->d_name, dir, to);
+	closedir(d);
+	return good;
+}
+
+static void
+two_paths(struct path *a, const char *dir, struct path *b, const char *to,
+    const char *name)
+{
+	snprintf(a->s, sizeof a->s, "%s/%s", dir, name);
+	snprintf(b->s, sizeof b->s, "%s/%s", to, name);
+}
+
+static bool
+link_over(struct spool *sp, const char *name, const char *dir,
+    const char *to)
+{
+	struct path a, b;
+
+	two_paths(&a, dir, &b, to, name);
+	return linkat(sp->fd, a.s, sp->fd, b.s, 0) == 0 || errno == EEXIST;
+}
+
+/* Out of the old directory: what the new one has not, goes there. */
+static bool
+clear_out(struct spool *sp, const char *name, const char *dir,
+    const char *to)
+{
+	struct path a, b;
+	struct stat st;
+
+	two_paths(&a, dir, &b, to, name);
+	if (fstatat(sp->fd, a.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    still(sp, b.s, &st))
+		return unlinkat(sp->fd, a.s, 0) == 0;
+	return rename_noreplace(sp->fd, a.s, b.s) == 0;
+}
+
+/* What lies in a fresh directory that a crash left are second links of jobs
+ * that have gone on since, and go; what is nowhere else, a person must see. */
+static bool
+drop_link(struct spool *sp, const char *name, const char *dir,
+    const char *to)
+{
+	struct path a, b;
+	struct job_name job, now;
+	enum job_state state;
+	struct stat st;
+
+	two_paths(&a, dir, &b, to, name);
+	if (fstatat(sp->fd, a.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT;
+	if (!still(sp, b.s, &st) && strcmp(to, dir_names[SPOOL_LOG]) &&
+	    (!job_name_parse(&job, name) ||
+	    spool_find(sp, job.id, &state, &now) != SPOOL_OK ||
+	    !still(sp, path_job(state, &now).s, &st)))
+		return false;
+	return unlinkat(sp->fd, a.s, 0) == 0;
+}
+
+/*
+ * Swaps in a fresh directory: every file is linked into it, then the two are
+ * exchanged, one call, and the old one is cleared out.  At every instant each
+ * job is in its state.  The caller has ids/ exclusively, so that nobody
+ * enqueues, retries, purges or starts a pool, and no pool lives.
+ */
+static bool
+refresh_dir(struct spool *sp, const char *dir)
+{
+	char fresh[32];
+
+	snprintf(fresh, sizeof fresh, "%s.fresh", dir);
+	if (mkdirat(sp->fd, fresh, 0700) < 0 && (errno != EEXIST ||
+	    fchmodat(sp->fd, fresh, 0700, 0) < 0))
+		return false;
+	if (!each_name(sp, fresh, drop_link, dir) ||
+	    !each_name(sp, dir, link_over, fresh) ||
+	    fsync(sp->fd) < 0 || !exchange(sp, dir, fresh))
+		return false;
+	return each_name(sp, fresh, clear_out, dir) &&
+	    unlinkat(sp->fd, fresh, AT_REMOVEDIR) == 0;
+}
+
+static void
+count_slots(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	(void)pool;
+	(void)pid;
+	(void)s;
+	++*(size_t *)arg;
+}
+
+static void
+check_sizes(struct fsck *f)
+{
+	static const char how[] =
+	    "swap in a fresh one (no worker may run)";
+	struct spool *sp = f->spool;
+	char fresh[32];
+	size_t workers = 0;
+	bool alone;
+	int i;
+
+	for (i = 0; i < SPOOL_WORKERS; i++) {
+		bool cut;
+
+		snprintf(fresh, sizeof fresh, "%s.fresh", dir_names[i]);
+		cut = exists(sp, fresh);
+		if (!cut && (i == SPOOL_IDS || !is_bloated(sp, i)))
+			continue;
+		alone = f->repair &&
+		    lock_ids(sp, LOCK_EX | LOCK_NB) == SPOOL_OK;
+		spool_slots(sp, false, count_slots, &workers);
+		problem(f, cut ? fresh : dir_names[i], cut ?
+		    "a repair was cut short" : "it has grown far beyond what "
+		    "it holds", how, alone && !workers &&
+		    refresh_dir(sp, dir_names[i]));
+		if (alone)
+			unlock_ids(sp);
+	}
+}
+
+static void
+ignore_recovered(void *arg, int result, const struct job_attempt *end,
+    enum job_state state, const struct job_name *name)
+{
+	(void)arg;
+	(void)result;
+	(void)end;
+	(void)state;
+	(void)name;
+}
+
+int
+spool_fsck(struct spool *sp, bool repair, int64_t now,
+    spool_problem_seen *each, void *arg, size_t *left)
+{
+	struct fsck f = { .spool = sp, .repair = repair, .now = now,
+		.each = each, .arg = arg };
+	size_t held;
+	int i;
+
+	check_dirs(&f);
+	for (i = 0; i < JOB_STATES; i++)
+		check_state(&f, (enum job_state)i);
+	check_files(&f, SPOOL_IDS, check_id);
+	check_files(&f, SPOOL_LOG, check_log);
+	if (f.lost && repair)
+		spool_recover(sp, now, ignore_recovered, NULL, &held);
+	check_files(&f, SPOOL_WORKERS, check_pool);
+	if (repair)
+		spool_pool_sweep(sp);
+	check_sizes(&f);
+	*left = f.left;
+	return SPOOL_OK;
+}
+
 /* --- news --------------------------------------------------------------- */
 
 void
@@ -2344,6 +2848,37 @@ spool_watch_close(struct spool_watch *w)
 	w->fd = -1;
 }
 
+#if ON_LINUX
+static bool
+file_system_is(const struct spool *sp, const unsigned long *types, size_t n)
+{
+	struct statfs st;
+	size_t i;
+
+	if (fstatfs(sp->fd, &st) < 0)
+		return false;
+	for (i = 0; i < n; i++)
+		if (((unsigned long)st.f_type & 0xffffffff) == types[i])
+			return true;
+	return false;
+}
+#endif
+
+static bool
+on_network(const struct spool *sp)
+{
+#if ON_LINUX
+	/* statfs(2): NFS, CIFS, SMB2, Ceph, AFS */
+	static const unsigned long types[] = { 0x6969, 0xff534d42, 0xfe534d42,
+		0x00c36400, 0x5346414f };
+
+	return file_system_is(sp, types, sizeof types / sizeof types[0]);
+#else
+	(void)sp;
+	return false;
+#endif
+}
+
 bool
 spool_watch_silent(const struct spool *sp)
 {
@@ -2352,15 +2887,8 @@ spool_watch_silent(const struct spool *sp)
 	static const unsigned long types[] = { 0x794c7630, 0x01021997,
 		0x65735546, 0x6969, 0xff534d42, 0xfe534d42, 0x786f4256,
 		0x00c36400 };
-	struct statfs st;
-	size_t i;
 
-	if (fstatfs(sp->fd, &st) < 0)
-		return true;
-	for (i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (((unsigned long)st.f_type & 0xffffffff) == types[i])
-			return true;
-	return false;
+	return file_system_is(sp, types, sizeof types / sizeof types[0]);
 #else
 	(void)sp;
 	return true;

@@ -128,11 +128,12 @@ struct spool_iter {
 	enum job_state state;
 	const char *file;        /* the name as it is, until the next call */
 	size_t strange;          /* files that are no jobs */
+	bool each_strange;       /* and they are not passed over: 2 */
 	char example[256];       /* the first of them */
 };
 
 int spool_iter_open(struct spool *, struct spool_iter *, enum job_state);
-/* 1: a name; 0: no more; -1: errno. */
+/* 1: a name; 0: no more; -1: errno; 2: with each_strange, no job. */
 int spool_iter_next(struct spool_iter *, struct job_name *);
 void spool_iter_close(struct spool_iter *);
 
@@ -218,6 +219,24 @@ int spool_purge(struct spool *, enum job_state, const char *id);
  * count.  Takes some milliseconds when the answer is 1.
  */
 int spool_drained(struct spool *);
+
+/* --- fsck --------------------------------------------------------------- */
+
+struct spool_problem {
+	const char *path;        /* below the spool */
+	const char *what;
+	const char *repair;      /* what would mend it; NULL: only a person */
+	bool repaired;
+};
+
+/*
+ * Looks for what is not as it should be, also while workers run, and with
+ * `repair` mends it where that can be done without removing a job.  *left: the
+ * problems that remain.
+ */
+typedef void spool_problem_seen(void *arg, const struct spool_problem *);
+int spool_fsck(struct spool *, bool repair, int64_t now,
+    spool_problem_seen *each, void *arg, size_t *left);
 
 /* --- pools -------------------------------------------------------------- */
 

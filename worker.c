@@ -442,22 +442,21 @@ consider(struct worker *w, enum job_state state, const struct job_name *name,
 	}
 }
 
-static void
+static bool
 scan_dir(struct worker *w, enum job_state state, int64_t now)
 {
 	struct spool_iter it;
 	struct job_name name;
 	int r;
 
-	if (spool_iter_open(w->spool, &it, state) != SPOOL_OK) {
-		say_error(w->number, w->spool, "cannot look for jobs");
-		return;
-	}
-	while ((r = spool_iter_next(&it, &name)) > 0)
+	r = spool_iter_open(w->spool, &it, state) == SPOOL_OK ? 1 : -1;
+	while (r > 0 && (r = spool_iter_next(&it, &name)) > 0)
 		consider(w, state, &name, now);
 	if (r < 0)
-		say_error(w->number, w->spool, "cannot look for jobs");
+		say_error(w->number, w->spool, "cannot look for jobs; trying "
+		    "again in a second");
 	spool_iter_close(&it);
+	return r == 0;
 }
 
 /* A job may say that its backoff is shorter than the config's: then consider()
@@ -481,12 +480,15 @@ static void
 scan(struct worker *w)
 {
 	int64_t now = today(), began = monotonic();
+	bool whole;
 
 	w->scan = false;
 	queue_clear(&w->ready);
 	queue_clear(&w->timed);
-	scan_dir(w, JOB_PENDING, now);
-	scan_dir(w, JOB_FAILED, now);
+	whole = scan_dir(w, JOB_PENDING, now);
+	whole &= scan_dir(w, JOB_FAILED, now);
+	if (!whole)
+		w->tick = monotonic() + RETRY;
 	mend_deadlines(w, now);
 	/* The cursor is for what the scan finds; what comes is new. */
 	w->resume = w->after && w->ready.over;
@@ -1170,10 +1172,13 @@ static void
 recover(struct worker *w)
 {
 	size_t held;
+	int r;
 
-	spool_recover(w->spool, today(), say_recovered, w, &held);
+	r = spool_recover(w->spool, today(), say_recovered, w, &held);
 	w->recover = 0;
-	if (held) {
+	if (r == SPOOL_ERROR) {
+		w->recover = monotonic() + RETRY;
+	} else if (held) {
 		/* Its worker died and a process of it lives on, or another
 		 * worker has just claimed it and not said so yet. */
 		w->held_wait = !w->held_wait ? HELD_MIN :
@@ -1234,7 +1239,7 @@ static bool
 idle(struct worker *w)
 {
 	int64_t now, until, wait;
-	int ms;
+	int ms, drained;
 
 	w->ticked = false;
 	if (w->noted)
@@ -1242,8 +1247,11 @@ idle(struct worker *w)
 	if (w->options->drain) {
 		if (!w->draining)
 			watch_departures(w);
-		if (spool_drained(w->spool) == 1)
+		drained = spool_drained(w->spool);
+		if (drained == 1)
 			return true;
+		if (drained < 0)
+			w->tick = monotonic() + RETRY;
 	}
 	now = monotonic();
 	until = w->tick;

@@ -1,0 +1,103 @@
+# faults.sh: the whole program, with the nth call failing: it says so, exits 1
+# and leaves nothing half-done, or goes on.  check_crash.c does the same to the
+# spool's functions, at every call and for every error.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2154,SC2164
+. "${0%/*}/lib.sh"
+
+wrap=''
+for f in open openat write pwrite fsync syncfs syscall renameat linkat \
+    unlinkat mkdirat flock malloc calloc realloc; do
+	wrap="$wrap -Wl,--wrap=$f"
+done
+# shellcheck disable=SC2086
+if ! (cd "$qt_root" && ${CC:-cc} -std=c11 -O1 -I. -o "$T/faulty" queuectl.c \
+    field.c json.c job.c config.c spool.c worker.c tests/fault.c $wrap) \
+    2>"$T/w/cc.err"; then
+	skip "faults: the linker knows no --wrap"
+	finish
+fi
+clean="$QUEUECTL"
+QUEUECTL=$T/faulty
+
+# whole NAME: what must hold of the spool after a failure of an enqueue.
+whole() {
+	is "$(ls "$S/pending" | wc -l | tr -d ' ')" "$1" "$2: pending"
+	is "$(ls "$S/ids" | wc -l | tr -d ' ')" "$1" "$2: ids"
+}
+
+spool_init
+points=0
+for e in 28 5 24; do # ENOSPC, EIO, EMFILE
+	for what in object array line; do
+		t "enqueue, $what, errno $e"
+		n=1 last=1
+		while [ $last -ne 0 ] && [ $n -lt 60 ]; do
+			case $what in
+			object) set -- '{"command":"true"}' ;;
+			array) set -- '[{"command":"true"},{"command":"true"}]' ;;
+			line) set -- - ;;
+			esac
+			echo '{"command":"true"}' |
+			    FAULT=f:$n:$e "$QUEUECTL" enqueue "$@" >out 2>err
+			last=$?
+			points=$((points + 1))
+			if [ $last -ne 0 ]; then
+				is $last 1 "call $n: status"
+				ok test -s err
+				is "$(cat out)" "" "call $n: ids printed"
+				whole 0 "call $n"
+			fi
+			n=$((n + 1))
+		done
+		is $last 0 "in the end it works"
+		# what was not needed (close-on-exec…) may fail: then it is done
+		rm -f "$S/pending/"* "$S/ids/"*
+	done
+done
+
+t "enqueue, without memory"
+n=1 last=1
+while [ $last -ne 0 ] && [ $n -lt 60 ]; do
+	FAULT=m:$n:12 "$QUEUECTL" enqueue '{"command":"true","env":{"A":"b"}}' \
+	    >out 2>err
+	last=$?
+	points=$((points + 1))
+	[ $last -eq 0 ] || {
+		like "$(cat err)" "[Mm]emory" "allocation $n"
+		whole 0 "allocation $n"
+	}
+	n=$((n + 1))
+done
+is $last 0 "in the end it works"
+rm -f "$S/pending/"* "$S/ids/"*
+
+# A worker goes on, or waits and tries again; what it cannot do at all (start)
+# it says.  No job is lost and none is run twice.
+t "a worker"
+n=1
+while [ $n -le 60 ]; do
+	rm -f ran
+	"$clean" enqueue --id w1 -- sh -c 'echo w1 >>ran' >/dev/null
+	"$clean" enqueue --id w2 --max-retries 1 -- sh -c 'echo w2 >>ran; exit 1' \
+	    >/dev/null
+	case $((n % 3)) in
+	0) e=28 ;; 1) e=5 ;; *) e=24 ;;
+	esac
+	FAULT=f:$n:$e "$QUEUECTL" worker start --drain >/dev/null 2>err
+	last=$?
+	points=$((points + 1))
+	if [ $last -ne 0 ]; then
+		is $last 1 "call $n: status"
+		ok test -s err
+		"$clean" worker start --drain >/dev/null 2>&1
+	fi
+	is "$(sort ran | tr '\n' ' ')" "w1 w2 " "call $n: runs"
+	is "$(where w1)" 'done' "call $n"
+	is "$(where w2)" dead "call $n"
+	rm -f "$S/done/"* "$S/dead/"* "$S/ids/"* "$S/log/"*
+	n=$((n + 4)) # each may wait for its second try
+done
+echo "faults: $points points"
+QUEUECTL=$clean
+finish
