@@ -5,6 +5,8 @@
 #	make check      all tests (needs libcheck, and gets it where it can)
 #	make check-asan the same under AddressSanitizer and UBSan
 #	make power      more of the model of power loss than make check has
+#	make check-valgrind, make coverage, make fuzz, make fuzz-afl
+#	make torture    a kill storm of SECONDS=120
 #	make lint       static analysis, with the tools that are there
 #	make static     ./queuectl-static, stripped; musl where there is one
 #	make install    PREFIX, DESTDIR; make uninstall
@@ -24,9 +26,9 @@ VERSION = 0.1.0
 SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
 HDR = buf.h config.h field.h job.h json.h spool.h worker.h
 OBJ = $(SRC:.c=.o)
-UNIT = check_json check_job check_spool check_worker check_crash check_power
+UNIT = check_power check_worker check_crash check_spool check_json check_job
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
-	.gitignore .ci man tests contrib
+	.clang-tidy .gitignore .ci man tests contrib
 
 all: queuectl
 
@@ -77,6 +79,35 @@ check-asan: queuectl-asan
 power:
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' POWER=full sh tests/unit check_power
 
+# A kill storm.
+torture: queuectl
+	@sh tests/torture $(SECONDS)
+
+SECONDS = 120
+
+# libFuzzer's and AFL++'s binaries, tests/fuzz_TARGET and tests/afl_TARGET;
+# the corpora in tests/corpus are replayed by make check.
+FUZZ = job name json config number
+CODECS = field.c json.c job.c config.c
+
+fuzz:
+	set -e; for t in $(FUZZ); do \
+		clang -std=c11 $(SANITIZE) -fsanitize=fuzzer -DTARGET=$$t \
+			-o tests/fuzz_$$t tests/fuzz.c $(CODECS); \
+	done
+
+fuzz-afl:
+	set -e; for t in $(FUZZ); do \
+		afl-clang-fast -std=c11 -O2 -DTARGET=$$t -o tests/afl_$$t \
+			tests/fuzz.c $(CODECS); \
+	done
+
+check-valgrind:
+	@CC='$(CC)' sh tests/valgrind check_json check_job check_spool
+
+coverage:
+	@sh tests/coverage $(UNIT)
+
 lint:
 	@sh tests/lint $(SRC)
 
@@ -102,4 +133,4 @@ dist: clean
 	rm -rf queuectl-$(VERSION)
 
 clean:
-	rm -rf queuectl queuectl-* $(OBJ)
+	rm -rf queuectl queuectl-* $(OBJ) tests/fuzz_* tests/afl_*

@@ -343,7 +343,7 @@ probe(struct spool *sp)
 {
 	struct path a, b;
 	char name[32];
-	int fd, fd2 = -1, r = SPOOL_OK;
+	int fd, fd2 = -1, r = SPOOL_OK, e;
 
 	snprintf(name, sizeof name, ".probe-%ld", (long)getpid());
 	a = path_in(SPOOL_WORKERS, name);
@@ -354,17 +354,22 @@ probe(struct spool *sp)
 	if (fd < 0)
 		return fail(sp, a.s);
 	if (linkat(sp->fd, a.s, sp->fd, b.s, 0) < 0) {
-		r = errno == ENOSPC || errno == EDQUOT ? fail(sp, b.s) :
-		    refuse(sp, "its file system has no hard links");
+		r = errno == EPERM || errno == EOPNOTSUPP ||
+		    errno == ENOSYS || errno == EMLINK ?
+		    refuse(sp, "its file system has no hard links") :
+		    fail(sp, b.s);
+	} else if ((fd2 = openat(sp->fd, b.s, O_RDONLY | O_CLOEXEC)) < 0) {
+		r = fail(sp, b.s);
 	} else if (lock(fd, LOCK_EX | LOCK_NB) < 0 ||
-	    (fd2 = openat(sp->fd, b.s, O_RDONLY | O_CLOEXEC)) < 0 ||
 	    lock(fd2, LOCK_EX | LOCK_NB) == 0) {
 		r = refuse(sp, "its file system has no working flock");
 	}
+	e = errno;
 	close_quietly(fd);
 	close_quietly(fd2);
 	unlinkat(sp->fd, a.s, 0);
 	unlinkat(sp->fd, b.s, 0);
+	errno = e;
 	return r;
 }
 
@@ -560,7 +565,7 @@ spool_config_set(struct spool *sp, const struct config_key *k,
 	struct buf b = { 0 };
 	struct stat st;
 	char *text;
-	int r;
+	int r, e;
 
 	if (value && !config_apply(&scratch, k, value))
 		return SPOOL_BAD;
@@ -581,8 +586,10 @@ spool_config_set(struct spool *sp, const struct config_key *k,
 	}
 	free(text);
 	buf_free(&b);
+	e = errno;
 	lock(sp->fd, LOCK_UN);
 	spool_config_refresh(sp);
+	errno = e;
 	return r;
 }
 
@@ -1717,8 +1724,12 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 		if (r == SPOOL_ERROR)
 			spool_release(&c);
 	}
-	if (r != SPOOL_BUSY && r != SPOOL_GONE)
+	if (r != SPOOL_BUSY && r != SPOOL_GONE) {
+		int e = errno;
+
 		each(arg, r, &end, to, &next);
+		errno = e;
+	}
 	return r;
 }
 
@@ -1730,15 +1741,17 @@ spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
 	struct spool_iter it;
 	struct job_name name;
 	bool looked = false;
-	int r, worst = SPOOL_OK;
+	int r, e = 0, worst = SPOOL_OK;
 
 	*held = 0;
 	if (spool_iter_open(sp, &it, JOB_PROCESSING) != SPOOL_OK)
 		return SPOOL_ERROR;
 	while ((r = spool_iter_next(&it, &name)) > 0) {
 		r = recover_one(sp, &name, now, each, arg);
-		if (r == SPOOL_ERROR)
+		if (r == SPOOL_ERROR) {
 			worst = r;
+			e = errno;
+		}
 		if (r != SPOOL_BUSY)
 			continue;
 		if (!looked)
@@ -1747,9 +1760,14 @@ spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
 		if (!slots_find(&live, &name))
 			++*held;
 	}
+	if (r < 0) {
+		worst = SPOOL_ERROR;
+		e = errno;
+	}
 	spool_iter_close(&it);
 	free(live.v);
-	return r < 0 ? SPOOL_ERROR : worst;
+	errno = e;
+	return worst;
 }
 
 int
