@@ -26,6 +26,7 @@ VERSION = 0.1.0
 SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
 HDR = buf.h config.h field.h job.h json.h spool.h worker.h
 OBJ = $(SRC:.c=.o)
+ROOMS = field.o json.o job.o config.o spool.o worker.o
 UNIT = check_power check_worker check_crash check_spool check_json check_job
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
@@ -63,8 +64,8 @@ demo: queuectl
 # The unit tests print libcheck's closing lines, tests/run its own.
 check: queuectl queuectl-portable
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
-	@sh tests/run
+		LDFLAGS='$(LDFLAGS)' ROOMS='$(ROOMS)' sh tests/unit $(UNIT)
+	@CC='$(CC)' PROGRAM='$(OBJ)' sh tests/run
 	@echo "and with the fallbacks of the portable build:"
 	@QUEUECTL=./queuectl-portable QT_PORTABLE=1 sh tests/run $(PORTABLE)
 

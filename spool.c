@@ -1999,8 +1999,6 @@ spool_pool_leave(struct spool *sp, struct spool_pool *pool)
 	unlinkat(sp->fd, path_pool(pool->name, ".stop").s, 0);
 	unlinkat(sp->fd, path_pool(pool->name, ".now").s, 0);
 	unlinkat(sp->fd, path_pool(pool->name, "").s, 0);
-	close_quietly(pool->fd);
-	pool->fd = -1;
 }
 
 int
@@ -2088,7 +2086,8 @@ spool_pool_asked(struct spool *sp, const struct spool_pool *pool)
 	    0) == 0;
 }
 
-/* Opens a pool's file and says whether the pool lives; -1: no such file. */
+/* Opens a pool's file and says whether the pool lives; -1: an error, ENOENT
+ * for all that is no file. */
 static int
 pool_open(struct spool *sp, const char *name, const char *suffix, bool *live)
 {
@@ -2096,10 +2095,14 @@ pool_open(struct spool *sp, const char *name, const char *suffix, bool *live)
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == ELOOP)
+			errno = ENOENT;
 		return -1;
+	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
+		errno = ENOENT;
 		return -1;
 	}
 	*live = lock(fd, LOCK_SH | LOCK_NB) < 0;
@@ -2219,78 +2222,85 @@ spool_pool_sweep(struct spool *sp)
 	each_pool_file(sp, sweep_one, NULL);
 }
 
-struct stopping {
-	bool now;
-	size_t n, cap;
-	char (*name)[POOL_NAME];
-	int error;
+struct asked_pool {
+	int fd;
+	char name[POOL_NAME];
 };
+
+struct stopping {
+	const char *suffix;
+	size_t n, cap;
+	struct asked_pool *pool;
+	int error;                 /* errno of a pool that could not be asked */
+};
+
+static bool
+ask(struct spool *sp, struct stopping *s, const char *name, int pool)
+{
+	int fd;
+
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? 2 * s->cap : 4;
+		void *v = realloc(s->pool, cap * sizeof *s->pool);
+
+		if (!v)
+			return false;
+		s->pool = v;
+		s->cap = cap;
+	}
+	fd = openat(sp->fd, path_pool(name, s->suffix).s, O_WRONLY | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	close(fd);
+	s->pool[s->n].fd = pool;
+	strcpy(s->pool[s->n++].name, name);
+	return true;
+}
 
 static void
 ask_one(struct spool *sp, const struct pool_file *f, void *arg)
 {
 	struct stopping *s = arg;
-	bool live;
+	bool live = true;
 	int fd;
 
-	if (*f->suffix || (fd = pool_open(sp, f->pool, "", &live)) < 0)
+	if (*f->suffix)
 		return;
-	close(fd);
-	if (!live)
+	fd = pool_open(sp, f->pool, "", &live);
+	if ((fd < 0 && errno == ENOENT) || !live) {
+		close_quietly(fd);
 		return;
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? 2 * s->cap : 4;
-		void *v = realloc(s->name, cap * sizeof *s->name);
-
-		if (!v) {
-			s->error = ENOMEM;
-			return;
-		}
-		s->name = v;
-		s->cap = cap;
 	}
-	strcpy(s->name[s->n++], f->pool);
+	if (fd < 0 || !ask(sp, s, f->pool, fd)) {
+		fail(sp, path_pool(f->pool, s->suffix).s);
+		s->error = errno;
+		close_quietly(fd);
+	}
 }
 
+/* The files stay open: a lock on one is free when the last process of its pool
+ * has ended, which is after its name is gone. */
 int
 spool_pools_stop(struct spool *sp, bool now, size_t *pools)
 {
-	struct stopping s = { .now = now };
+	struct stopping s = { .suffix = now ? ".now" : ".stop" };
 	int r = each_pool_file(sp, ask_one, &s);
-	const char *suffix = now ? ".now" : ".stop";
 	int e = errno;
 	size_t i;
 
 	if (s.error) {
-		errno = e = s.error;
-		r = fail(sp, dir_names[SPOOL_WORKERS]);
+		e = s.error;
+		r = SPOOL_ERROR;
 	}
 	for (i = 0; i < s.n; i++) {
-		struct path p = path_pool(s.name[i], suffix);
-		int fd = openat(sp->fd, p.s, O_WRONLY | O_CREAT | O_NOFOLLOW |
-		    O_NONBLOCK | O_CLOEXEC, 0600);
-
-		if (fd < 0) {
-			r = fail(sp, p.s);
-			e = errno;
-			s.name[i][0] = '\0'; /* not asked, not waited for */
-		}
-		close_quietly(fd);
-	}
-	for (i = 0; i < s.n; i++) {
-		int fd = openat(sp->fd, path_pool(s.name[i], "").s,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-		/* the lock is free when the last process of the pool ended */
-		if (fd >= 0 && s.name[i][0])
-			lock(fd, LOCK_SH);
-		close_quietly(fd);
+		lock(s.pool[i].fd, LOCK_SH);
+		close_quietly(s.pool[i].fd);
 		/* unless the pool ended on its own and did not see it */
-		if (s.name[i][0])
-			unlinkat(sp->fd, path_pool(s.name[i], suffix).s, 0);
+		unlinkat(sp->fd, path_pool(s.pool[i].name, s.suffix).s, 0);
 	}
 	*pools = s.n;
-	free(s.name);
+	free(s.pool);
 	errno = e;
 	return r;
 }

@@ -273,6 +273,7 @@ act_pool(void)
 		return r;
 	spool_pool_note(&pool, &slot);
 	spool_pool_leave(&sp, &pool);
+	close(pool.fd);
 	return SPOOL_OK;
 }
 

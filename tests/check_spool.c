@@ -898,6 +898,7 @@ START_TEST(knows_live_pools_from_dead)
 	shell("touch workers/%s.now", pool.name);
 	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 2);
 	spool_pool_leave(&sp, &pool);
+	close(pool.fd);
 	ck_assert_uint_eq(count("workers"), 0);
 }
 END_TEST

@@ -11,9 +11,9 @@ for f in open openat write pwrite fsync syncfs syscall renameat linkat \
 	wrap="$wrap -Wl,--wrap=$f"
 done
 # shellcheck disable=SC2086
-if ! (cd "$qt_root" && ${CC:-cc} -std=c11 -O1 -I. -o "$T/faulty" queuectl.c \
-    field.c json.c job.c config.c spool.c worker.c tests/fault.c $wrap) \
-    2>"$T/w/cc.err"; then
+if ! (cd "$qt_root" && ${CC:-cc} -std=c11 -O1 -I. -o "$T/faulty" \
+    tests/fault.c ${PROGRAM-queuectl.c field.c json.c job.c config.c spool.c \
+    worker.c} $wrap) 2>"$T/w/cc.err"; then
 	skip "faults: the linker knows no --wrap"
 	finish
 fi

@@ -51,13 +51,23 @@ struct sight {
 static struct sight sights[200];
 static size_t nsights;
 
+static const struct sight *
+sight_of(const char *id)
+{
+	size_t k;
+
+	for (k = 0; k < nsights; k++)
+		if (!strcmp(sights[k].id, id))
+			return &sights[k];
+	return NULL;
+}
+
 /* Reads all states, and checks each job there. */
 static void
 look(const char *when)
 {
 	struct spool_iter it;
 	struct job_name name;
-	size_t k;
 	int i;
 
 	nsights = 0;
@@ -70,9 +80,8 @@ look(const char *when)
 			struct job job;
 			int r;
 
-			for (k = 0; k < nsights; k++)
-				ck_assert_msg(strcmp(sights[k].id, name.id),
-				    "%s: %s is there twice", when, name.id);
+			ck_assert_msg(!sight_of(name.id),
+			    "%s: %s is there twice", when, name.id);
 			strcpy(sights[nsights].id, name.id);
 			sights[nsights++].state = (enum job_state)i;
 			r = spool_load(&sp, (enum job_state)i, &name, &job);
@@ -96,17 +105,6 @@ look(const char *when)
 		    job_state_dir((enum job_state)i), it.example);
 		spool_iter_close(&it);
 	}
-}
-
-static const struct sight *
-sight_of(const char *id)
-{
-	size_t k;
-
-	for (k = 0; k < nsights; k++)
-		if (!strcmp(sights[k].id, id))
-			return &sights[k];
-	return NULL;
 }
 
 /* Uses every entry of ids/ that belongs to no job. */

@@ -179,6 +179,25 @@ within() {
 	    'BEGIN { exit !(x != "" && x + 0 >= l && x + 0 <= h) }'; then pass
 	else fail "${4:+$4: }from $2 to $3" "$1"; fi
 }
+# exact LOW HIGH CMD...: CMD prints seconds, never less than LOW, and once in
+# five not more than HIGH: a busy machine delays anything now and then.  CMD
+# gets the number of the try.
+exact() {
+	qt_low=$1 qt_high=$2 qt_all=''
+	shift 2
+	for qt_n in 1 2 3 4 5; do
+		qt_took=$("$@" $qt_n)
+		qt_all="$qt_all $qt_took"
+		awk -v x="$qt_took" -v l="$qt_low" \
+		    'BEGIN { exit !(x != "" && x + 0 >= l) }' || break
+		if awk -v x="$qt_took" -v h="$qt_high" \
+		    'BEGIN { exit !(x + 0 <= h) }'; then
+			pass
+			return
+		fi
+	done
+	fail "seconds from $qt_low to $qt_high of: $*" "$qt_all"
+}
 # ok CMD..., no CMD...: it succeeds, it fails.
 ok() {
 	if "$@" >/dev/null 2>&1; then pass; else fail "success of: $*" failure; fi

@@ -22,7 +22,6 @@ pool --count 2
 await 10 in_state 'done' "$id"
 run q worker stop
 status 0
-ok ended "$pool"
 pool_ends
 like "$(cat "$T/worker.err")" \
     "^\[Worker [12]\] Processing job $id: echo Hello QueueCTL\$"

@@ -4,7 +4,7 @@
 . "${0%/*}/lib.sh"
 
 t "a short storm"
-run sh "$qt_root/tests/torture" "${TORTURE_SECONDS:-8}"
+run sh "$qt_root/tests/torture" "${TORTURE_SECONDS:-5}"
 if [ "$st" = 77 ]; then
 	skip "the kill storm: ${err#torture: cannot be tried: }"
 else
