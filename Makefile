@@ -65,11 +65,11 @@ demo: queuectl
 check: queuectl queuectl-portable
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' \
 		LDFLAGS='$(LDFLAGS)' ROOMS='$(ROOMS)' sh tests/unit $(UNIT)
-	@CC='$(CC)' PROGRAM='$(OBJ)' sh tests/run
-	@echo "and with the fallbacks of the portable build:"
-	@QUEUECTL=./queuectl-portable QT_PORTABLE=1 sh tests/run $(PORTABLE)
+	@CC='$(CC)' PROGRAM='$(OBJ)' sh tests/run $(PORTABLE) all
 
-PORTABLE = worker order hands
+# These with the fallbacks, too.
+PORTABLE = worker@queuectl-portable order@queuectl-portable \
+	hands@queuectl-portable
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \

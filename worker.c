@@ -53,8 +53,6 @@
 #include "worker.h"
 
 enum {
-	READY_MAX = 4096,       /* candidates; 96 bytes each */
-	TIMED_MAX = 1024,
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
 	REFUSED_MAX = 64,       /* names whose refusal was told already */
@@ -1302,8 +1300,9 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 		.since = today()
 	};
 
-	if (queue_init(&w.ready, READY_MAX) < 0 ||
-	    queue_init(&w.timed, TIMED_MAX) < 0) {
+	if (queue_init(&w.ready, options->ready ? options->ready :
+	    READY_MAX) < 0 || queue_init(&w.timed, options->timed ?
+	    options->timed : TIMED_MAX) < 0) {
 		say(number, "out of memory");
 		_exit(1);
 	}

@@ -11,13 +11,19 @@
 
 #include "spool.h"
 
-enum { WORKER_COUNT_MAX = 1000 };
+enum {
+	WORKER_COUNT_MAX = 1000,
+	READY_MAX = 4096,
+	TIMED_MAX = 1024
+};
 
 struct worker_options {
 	int count;      /* workers, from 1 */
 	bool daemon;    /* detach, write to worker.log in the spool */
 	bool drain;     /* end when nothing is pending, processing or failed */
 	mode_t umask;   /* the jobs' */
+	size_t ready;   /* candidates that a worker keeps, 96 bytes each; and */
+	size_t timed;   /* deadlines.  0: READY_MAX, TIMED_MAX */
 };
 
 /*

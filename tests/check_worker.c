@@ -72,12 +72,15 @@ enqueue(size_t n, const char *prefix, int64_t run_at)
 	spool_batch_free(&b);
 }
 
-/* A pool that drains, in a process of its own, which must end in time. */
-static void
-drain(int count, const sigset_t *blocked, int seconds)
+/* Few, so that few jobs are more than a worker keeps. */
+enum { READY = 64, TIMED = 16 };
+
+/* A pool that drains, in a process of its own. */
+static pid_t
+start(int count, const sigset_t *blocked)
 {
-	struct worker_options o = { .count = count, .drain = true };
-	int status = -1, i;
+	struct worker_options o = { .count = count, .drain = true,
+		.ready = READY, .timed = TIMED };
 	pid_t pid;
 
 	fflush(NULL);
@@ -89,6 +92,15 @@ drain(int count, const sigset_t *blocked, int seconds)
 			_exit(2);
 		_exit(worker_pool(&sp, &o) < 0);
 	}
+	return pid;
+}
+
+/* It must end in time. */
+static void
+ends(pid_t pid, int seconds)
+{
+	int status = -1, i;
+
 	for (i = 0; i < seconds * 50; i++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			break;
@@ -107,7 +119,7 @@ START_TEST(minds_no_inherited_mask)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	enqueue(3, "j", 0);
-	drain(1, &set, 20);
+	ends(start(1, &set), 20);
 	ck_assert_uint_eq(holds_count(path, "done"), 3);
 }
 END_TEST
@@ -120,10 +132,10 @@ START_TEST(wakes_for_a_deadline_it_did_not_keep)
 	struct job_name name;
 	struct job job;
 
-	enqueue(1030, "early", late - 1500000);
+	enqueue(TIMED + 6, "early", late - 1500000);
 	enqueue(1, "late", late);
-	drain(2, NULL, 40);
-	ck_assert_uint_eq(holds_count(path, "done"), 1031);
+	ends(start(2, NULL), 40);
+	ck_assert_uint_eq(holds_count(path, "done"), TIMED + 7);
 	ck_assert_int_eq(spool_find(&sp, "late0", &state, &name), SPOOL_OK);
 	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
 	ck_assert_uint_eq(job.nattempt, 1);
@@ -132,7 +144,8 @@ START_TEST(wakes_for_a_deadline_it_did_not_keep)
 }
 END_TEST
 
-/* More candidates than a worker holds, and in order. */
+/* More candidates than a worker holds, and in order; so is what comes last,
+ * although there is room for it when it comes. */
 START_TEST(runs_all_of_a_long_queue_in_order)
 {
 	enum job_state state;
@@ -140,13 +153,21 @@ START_TEST(runs_all_of_a_long_queue_in_order)
 	struct job job;
 	int64_t last = 0;
 	char id[24];
+	pid_t pid;
 	int i;
 
-	enqueue(4200, "j", 0);
-	drain(1, NULL, 60);
-	ck_assert_uint_eq(holds_count(path, "done"), 4200);
-	for (i = 0; i < 4200; i++) {
-		snprintf(id, sizeof id, "j%d", i);
+	enqueue(3 * READY, "j", 0);
+	pid = start(1, NULL);
+	for (i = 0; i < 3000 && holds_count(path, "done") < 3; i++)
+		usleep(1000);
+	enqueue(1, "last", 0);
+	ends(pid, 60);
+	ck_assert_uint_eq(holds_count(path, "done"), 3 * READY + 1);
+	for (i = 0; i <= 3 * READY; i++) {
+		if (i < 3 * READY)
+			snprintf(id, sizeof id, "j%d", i);
+		else
+			strcpy(id, "last0");
 		ck_assert_int_eq(spool_find(&sp, id, &state, &name),
 		    SPOOL_OK);
 		ck_assert_int_eq(spool_load(&sp, state, &name, &job),

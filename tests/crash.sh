@@ -72,7 +72,7 @@ awk 'BEGIN { for (i = 0; i < 300; i++)
 q enqueue - <in | sort >want
 pool --count 2
 n=0
-while ! has 'done' 300 && [ $n -lt 30 ]; do
+while ! has 'done' 300 && [ $n -lt 12 ]; do
 	q list --json >list.out || fail "list" "status $?"
 	sed 's/.*"id": *"\([^"]*\)".*/\1/' list.out | sort >got
 	if ! cmp -s want got; then

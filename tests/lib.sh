@@ -373,9 +373,9 @@ due() {
 
 # snap: all that must not change, as text: everything but times.
 snap() {
-	(cd "$S" 2>/dev/null || exit
-	ls -AilR . | sed 's/ [A-Z][a-z][a-z]  *[0-9]*  *[0-9:]* / /'
-	cat ./config ./ids/* ./log/* 2>/dev/null)
+	ls -AilR "$S" 2>/dev/null |
+	    sed 's/ [A-Z][a-z][a-z]  *[0-9]*  *[0-9:]* / /' - "$S"/config \
+	    "$S"/ids/* "$S"/log/* 2>/dev/null
 }
 # refused STATUS TEXT CMD...: the status, TEXT on stderr, nothing on stdout,
 # nothing changed in the spool since then, or since the last refused of the
@@ -455,14 +455,8 @@ stop_pool() {
 marked() (
 	qt_m=QT_MARK=$QT_MARK
 	unset QT_MARK
-	[ -r /proc/self/environ ] || exit 0
-	for qt_p in /proc/[0-9]*; do
-		[ -r "$qt_p/environ" ] || continue
-		printf '\n@%s\n' "${qt_p#/proc/}"
-		cat "$qt_p/environ" 2>/dev/null
-	done | tr '\000' '\n' | awk -v m="$qt_m" '
-		/^@[0-9]+$/ { p = substr($0, 2) }
-		$0 == m { print p }'
+	grep -lF -e "$qt_m" /proc/[0-9]*/environ 2>/dev/null |
+	    sed 's,^/proc/\([0-9]*\)/.*,\1,'
 )
 none_marked() { [ -z "$(marked)" ]; }
 
