@@ -73,12 +73,8 @@ PORTABLE = worker@queuectl-portable order@queuectl-portable \
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' sh tests/unit check_json check_job check_spool
-	@QUEUECTL=./queuectl-asan sh tests/run $(SHORT)
-
-# without the long ones and those with builds or preloads of their own
-SHORT = original enqueue badinput list logs run retry config order worker \
-	hands planted recovery help crash
+		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
+	@QUEUECTL=./queuectl-asan sh tests/run
 
 # The model of power loss with many more disks; takes half an hour.
 power:

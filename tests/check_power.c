@@ -681,12 +681,19 @@ static const struct scenario {
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
+static void
+forget(void)
+{
+	while (nevents)
+		free(events[--nevents].data);
+}
+
 /* Plays a scenario, from nothing, and records it. */
 static void
 play(const struct scenario *s, const char *sync)
 {
 	now = INT64_C(1764000000000000);
-	nevents = 0;
+	forget();
 	syncs = 0;
 	disks = 0;
 	memset(checked, 0, sizeof checked);
@@ -760,6 +767,7 @@ main(void)
 		sample = 256;
 	}
 	tcase_set_timeout(t, 3600);
+	tcase_add_checked_fixture(t, NULL, forget);
 	tcase_add_loop_test(t, survives_with_sync_enqueue, 0, SCENARIOS);
 	tcase_add_loop_test(t, survives_with_sync_full, 0, SCENARIOS);
 	tcase_add_test(t, notices_a_missing_sync);
