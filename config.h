@@ -56,9 +56,9 @@ void config_value(const struct config *, const struct config_key *,
 size_t config_read(struct config *, char *text);
 /*
  * Adds the old text, cut up on the way, NULL for none, with the key's line
- * replaced in its place, or appended; `value` NULL removes it.
+ * replaced in its place, or appended; `set` NULL removes it.
  */
 void config_edit(struct buf *, char *text, const struct config_key *,
-    const char *value);
+    const char *set);
 
 #endif
