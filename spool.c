@@ -707,19 +707,48 @@ spool_release(struct spool_claim *c)
 }
 
 /*
- * Locks and reads a job where it is.  SPOOL_OK, or SPOOL_BAD with the lock
- * held all the same; otherwise nothing is held.
+ * Opens a job's file that is to be written to.  On an overlay the first who
+ * opens it for that copies it up from a lower layer, which makes it another
+ * file than the one just opened, with locks of its own: that one is wanted.
+ */
+static int
+open_own(struct spool *sp, const char *path, int *fd, struct stat *st)
+{
+	int r = open_job(sp, path, fd, st), out;
+
+	if (r != SPOOL_OK)
+		return r;
+	out = openat(sp->fd, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_NOCTTY | O_CLOEXEC);
+	if (out >= 0 && still(sp, path, st)) {
+		close(out);
+		return SPOOL_OK;
+	}
+	if (out < 0)
+		r = errno == ENOENT ? SPOOL_GONE : errno == EACCES ?
+		    refuse(sp, "it may not be written") : fail(sp, path);
+	close_quietly(out);
+	close_quietly(*fd);
+	*fd = -1;
+	return r == SPOOL_OK ? open_job(sp, path, fd, st) : r;
+}
+
+/*
+ * Locks and reads a job where it is, `change` if it is to be moved or appended
+ * to.  SPOOL_OK, or SPOOL_BAD with the lock held all the same; otherwise
+ * nothing is held.
  */
 static int
 take(struct spool *sp, enum job_state state, const struct job_name *name,
-    struct spool_claim *c, struct stat *st)
+    bool change, struct spool_claim *c, struct stat *st)
 {
 	struct path p = path_job(state, name);
 	int r;
 
 	*c = (struct spool_claim){ .fd = -1, .from = state, .name = *name };
 	job_init(&c->job);
-	r = open_job(sp, p.s, &c->fd, st);
+	r = change ? open_own(sp, p.s, &c->fd, st) :
+	    open_job(sp, p.s, &c->fd, st);
 	if (r != SPOOL_OK)
 		return r;
 	if (lock(c->fd, LOCK_EX | LOCK_NB) < 0)
@@ -787,6 +816,42 @@ move(struct spool *sp, enum job_state from, const struct job_name *name,
 	}
 }
 
+/* How many names the id has in the states. */
+static size_t
+names_of(struct spool *sp, const char *id)
+{
+	struct job_name name;
+	struct spool_iter it;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK) {
+			n++; /* who knows */
+			continue;
+		}
+		while (spool_iter_next(&it, &name) > 0)
+			n += !strcmp(name.id, id);
+		spool_iter_close(&it);
+	}
+	return n;
+}
+
+/*
+ * Whether ids/ID, which is not the file that the caller holds, is some other
+ * job's: one that is in a state.  Else it is a leftover, or a copy has broken
+ * the hard link: by cp, or from the lower layer of an overlay.
+ */
+static bool
+is_others(struct spool *sp, const char *entry, const char *id)
+{
+	struct stat st;
+
+	return fstatat(sp->fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (!S_ISREG(st.st_mode) ||
+	    (st.st_nlink > 1 && names_of(sp, id) > 1));
+}
+
 /*
  * Sees to it that a job has its ids/ entry: one that a hand put into the spool,
  * or whose hard link a copy broke, has none.  The caller holds its lock.
@@ -797,8 +862,7 @@ adopt(struct spool *sp, const char *path, const char *id,
     const struct stat *st)
 {
 	struct path p = path_in(SPOOL_IDS, id);
-	struct stat other;
-	int r;
+	int fd, r;
 
 	if (still(sp, p.s, st) ||
 	    linkat(sp->fd, path, sp->fd, p.s, 0) == 0)
@@ -807,20 +871,22 @@ adopt(struct spool *sp, const char *path, const char *id,
 		return SPOOL_GONE;
 	if (errno != EEXIST)
 		return fail(sp, p.s);
-	if (fstatat(sp->fd, p.s, &other, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? SPOOL_BUSY : fail(sp, p.s);
-	if (other.st_nlink > 1 || !S_ISREG(other.st_mode))
+	if (is_others(sp, p.s, id))
 		return refuse(sp, "its id is another job's");
-	/* An entry without a job, or one that is being enqueued. */
+	/* Not while it is being enqueued, nor while it moves. */
 	r = lock_ids(sp, LOCK_EX | LOCK_NB);
 	if (r != SPOOL_OK)
 		return r;
-	if (fstatat(sp->fd, p.s, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    other.st_nlink > 1)
+	fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0 && lock(fd, LOCK_EX | LOCK_NB) < 0)
+		r = SPOOL_BUSY;
+	else if (is_others(sp, p.s, id))
 		r = refuse(sp, "its id is another job's");
 	else if ((unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT) ||
 	    linkat(sp->fd, path, sp->fd, p.s, 0) < 0)
 		r = errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
+	close_quietly(fd);
 	unlock_ids(sp);
 	return r;
 }
@@ -892,7 +958,7 @@ spool_claim(struct spool *sp, enum job_state state,
 	struct stat st;
 	int r, a;
 
-	r = take(sp, state, name, c, &st);
+	r = take(sp, state, name, true, c, &st);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
 	a = adopt(sp, path_job(state, name).s, name->id, &st);
@@ -936,6 +1002,7 @@ append(struct spool *sp, struct spool_claim *c, enum job_state state,
 	struct path p = path_job(state, &c->name);
 	struct stat st;
 	char last = '\n';
+
 	int fd, r = SPOOL_OK;
 
 	if (line->failed) {
@@ -1701,7 +1768,7 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 	struct stat st;
 	int r, bad;
 
-	bad = r = take(sp, JOB_PROCESSING, name, &c, &st);
+	bad = r = take(sp, JOB_PROCESSING, name, true, &c, &st);
 	if (r == SPOOL_OK || r == SPOOL_BAD) {
 		r = adopt(sp, path_job(JOB_PROCESSING, name).s, name->id,
 		    &st);
@@ -1785,7 +1852,7 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 		return r;
 	if (state != JOB_DEAD)
 		return SPOOL_STATE;
-	r = take(sp, JOB_DEAD, &name, &c, &st);
+	r = take(sp, JOB_DEAD, &name, true, &c, &st);
 	if (r != SPOOL_OK) {
 		if (r == SPOOL_BAD)
 			spool_release(&c);
@@ -1830,7 +1897,7 @@ spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 		return r;
 	if (state != wanted)
 		return SPOOL_STATE;
-	r = take(sp, state, &name, &c, &st);
+	r = take(sp, state, &name, false, &c, &st);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
 	r = lock_ids(sp, LOCK_SH);
@@ -2375,25 +2442,6 @@ check_dirs(struct fsck *f)
 		problem(f, "config", "it is not understood", NULL, false);
 }
 
-/* How many names the id has in the states. */
-static size_t
-names_of(struct spool *sp, const char *id)
-{
-	struct job_name name;
-	struct spool_iter it;
-	size_t n = 0;
-	int i;
-
-	for (i = 0; i < JOB_STATES; i++) {
-		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK)
-			continue;
-		while (spool_iter_next(&it, &name) > 0)
-			n += !strcmp(name.id, id);
-		spool_iter_close(&it);
-	}
-	return n;
-}
-
 /* A job that we hold: its links. */
 static void
 check_links(struct fsck *f, const char *path, const char *id,
@@ -2401,15 +2449,13 @@ check_links(struct fsck *f, const char *path, const char *id,
 {
 	struct spool *sp = f->spool;
 	struct path p = path_in(SPOOL_IDS, id);
-	struct stat other;
 
 	if (st->st_nlink > 2 && names_of(sp, id) > 1)
 		problem(f, path, "the job has another name in a state",
 		    NULL, false);
 	if (still(sp, p.s, st))
 		return;
-	if (fstatat(sp->fd, p.s, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    other.st_nlink > 1)
+	if (is_others(sp, p.s, id))
 		problem(f, path, "its id is another job's", NULL, false);
 	else
 		problem(f, path, "it has no entry in ids/", "link it",
@@ -2425,7 +2471,7 @@ check_job(struct fsck *f, enum job_state state, const struct job_name *name)
 	struct job_name next;
 	struct spool_claim c;
 	struct stat st;
-	int r = take(sp, state, name, &c, &st);
+	int r = take(sp, state, name, f->repair, &c, &st);
 
 	switch (r) {
 	case SPOOL_ALIEN:

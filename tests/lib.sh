@@ -455,7 +455,7 @@ stop_pool() {
 marked() (
 	qt_m=QT_MARK=$QT_MARK
 	unset QT_MARK
-	grep -lF -e "$qt_m" /proc/[0-9]*/environ 2>/dev/null |
+	grep -lzxF -e "$qt_m" /proc/[0-9]*/environ 2>/dev/null |
 	    sed 's,^/proc/\([0-9]*\)/.*,\1,'
 )
 none_marked() { [ -z "$(marked)" ]; }

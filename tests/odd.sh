@@ -385,9 +385,45 @@ if [ "$mounts" ] && unshare -m sh -c "T=$T; $overlay; layer" 2>/dev/null; then
 	in_mounts "$overlay; layer || exit; cd /; $life"
 	lived
 
-	# To write to a file of a lower layer, or to move it, is to copy it up,
-	# which breaks its hard link and its lock: ASSUMPTIONS in queuectl(1).
-	skip "jobs in a lower layer of an overlay: not supported"
+	t "jobs in a lower layer of an overlay"
+	# To write to one is to copy it up, which breaks its hard link, and
+	# makes it another file than the one that was opened before.
+	in_mounts "$overlay"'
+	export QUEUECTL_SPOOL=$PWD/lower/q
+	"$Q" config set sync none
+	"$Q" enqueue --id u1 --max-retries 1 -- false >/dev/null
+	"$Q" enqueue --id u2 --max-retries 1 -- false >/dev/null
+	"$Q" enqueue --id u3 --max-retries 2 --backoff-base 3 -- sh -c "test \$QUEUECTL_ATTEMPT = 2" >/dev/null
+	"$Q" worker start --count 2 2>/dev/null &
+	i=0
+	until [ "$(ls lower/q/failed lower/q/dead | grep -c u)" = 3 ] || [ $i -gt 200 ]; do
+		sleep 0.05
+		i=$((i + 1))
+	done
+	"$Q" worker stop 2>/dev/null
+	wait
+	for i in 1 2 3 4 5; do
+		"$Q" enqueue --id "p$i" -- sh -c "echo \$QUEUECTL_ID >>\"$PWD/ran\"" >/dev/null
+	done
+	export QUEUECTL_SPOOL=$S
+	layer || exit
+	"$Q" fsck; echo before=$?
+	"$Q" dlq retry u1; echo retry=$?
+	"$Q" dlq purge u2; echo purge=$?
+	"$Q" worker start --count 3 --drain 2>/dev/null; echo drain=$?
+	"$Q" fsck; echo fsck=$?
+	"$Q" list --json | sed -n "s/^{\"id\":\"\([^\"]*\)\".*\"state\":\"\([^\"]*\)\".*/\1=\2/p"
+	echo runs=$(sort ran | tr "\n" " ")
+	echo leaves=$(ls "$S/ids" | tr "\n" " ")'
+	for k in before retry purge drain fsck; do
+		says $k 0
+	done
+	for k in p1 p2 p3 p4 p5 u3; do
+		says $k completed
+	done
+	says u1 dead
+	says runs "p1 p2 p3 p4 p5"
+	says leaves "p1 p2 p3 p4 p5 u1 u3"
 else
 	skip "overlayfs: it cannot be mounted"
 fi
