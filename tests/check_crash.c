@@ -13,7 +13,8 @@
  *
  * The same walk with the call failing (ENOSPC, EIO, …) instead, and with
  * malloc returning NULL: the error is named, nothing is half-done, no
- * descriptor is leaked, and the operation can be repeated and succeeds.
+ * descriptor is leaked, and the operation can be repeated and succeeds.  And
+ * with each call that only looks (stat, read, readdir) failing.
  *
  * The number of points tried is printed for each.
  *
@@ -439,6 +440,24 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 	}
 }
 
+/* After a call that only looks has failed: whatever came of it, it leaks
+ * nothing, and can be repeated unless it was done. */
+static void
+after_look(const struct operation *o, const char *when, int r, int e, int fds)
+{
+	ck_assert_msg(r != SPOOL_ERROR || e == fault.error, "%s: errno %d",
+	    when, e);
+	/* "" is the spool itself */
+	ck_assert_msg(r != SPOOL_ERROR || sp.at[0] || o->act == act_create,
+	    "%s: names nothing", when);
+	if (r == SPOOL_OK)
+		return;
+	ck_assert_msg(open_fds() <= fds + (sp.ids >= 0), "%s: leaks", when);
+	r = o->act();
+	ck_assert_msg(r == SPOOL_OK || (o->act == act_retry &&
+	    r == SPOOL_STATE), "%s: cannot be repeated: %d", when, r);
+}
+
 /* The process that carries the operation out. */
 static _Noreturn void
 perform(const struct operation *o, const char *when, const struct fault *f)
@@ -454,7 +473,9 @@ perform(const struct operation *o, const char *when, const struct fault *f)
 	r = o->act();
 	e = errno;
 	fault.armed = false;
-	if (f->mode == FAULT_ERROR)
+	if (f->kind == FAULT_LOOKS)
+		after_look(o, when, r, e, fds + (claimed.fd > 2));
+	else if (f->mode == FAULT_ERROR)
 		after_error(o, when, r, e, fds + (claimed.fd > 2));
 	else
 		ck_assert_msg(r == SPOOL_OK, "%s: result %d", when, r);
@@ -510,7 +531,8 @@ walk(const struct operation *o, struct fault f, const char *how)
 	for (f.at = 1; f.at < POINTS_MAX; f.at++)
 		if (!try_point(o, &f, how))
 			break;
-	ck_assert_msg(f.at > 1, "%s: no call at all", o->name);
+	ck_assert_msg(f.at > 1 || f.kind == FAULT_LOOKS, "%s: no call at all",
+	    o->name);
 	ck_assert_int_lt(f.at, POINTS_MAX);
 	return f.at - 1;
 }
@@ -540,6 +562,22 @@ START_TEST(fails_at_every_call)
 }
 END_TEST
 
+START_TEST(fails_at_every_look)
+{
+	static const int errors[] = { EIO, EINTR };
+	const struct operation *o = &operations[_i];
+	struct fault f = { .mode = FAULT_ERROR, .kind = FAULT_LOOKS };
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		f.error = errors[i];
+		n += walk(o, f, strerror(errors[i]));
+	}
+	printf("error points of looking: %s: %d\n", o->name, n);
+}
+END_TEST
+
 START_TEST(fails_at_every_allocation)
 {
 	const struct operation *o = &operations[_i];
@@ -564,6 +602,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, dies_at_every_call, 0, OPERATIONS);
 	tcase_add_loop_test(t, fails_at_every_call, 0, OPERATIONS);
+	tcase_add_loop_test(t, fails_at_every_look, 0, OPERATIONS);
 	tcase_add_loop_test(t, fails_at_every_allocation, 0, OPERATIONS);
 	suite_add_tcase(s, t);
 	srunner_run_all(runner, CK_ENV);

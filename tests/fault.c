@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -33,6 +34,10 @@ int __real_linkat(int, const char *, int, const char *, int);
 int __real_unlinkat(int, const char *, int);
 int __real_mkdirat(int, const char *, mode_t);
 int __real_flock(int, int);
+int __real_fstat(int, struct stat *);
+int __real_fstatat(int, const char *, struct stat *, int);
+ssize_t __real_pread(int, void *, size_t, off_t);
+struct dirent *__real_readdir(DIR *);
 void *__real_malloc(size_t);
 void *__real_calloc(size_t, size_t);
 void *__real_realloc(void *, size_t);
@@ -49,6 +54,10 @@ int __wrap_linkat(int, const char *, int, const char *, int);
 int __wrap_unlinkat(int, const char *, int);
 int __wrap_mkdirat(int, const char *, mode_t);
 int __wrap_flock(int, int);
+int __wrap_fstat(int, struct stat *);
+int __wrap_fstatat(int, const char *, struct stat *, int);
+ssize_t __wrap_pread(int, void *, size_t, off_t);
+struct dirent *__wrap_readdir(DIR *);
 void *__wrap_malloc(size_t);
 void *__wrap_calloc(size_t, size_t);
 void *__wrap_realloc(void *, size_t);
@@ -230,6 +239,31 @@ int
 __wrap_flock(int fd, int how)
 {
 	return hit(FAULT_FILES, "flock") ? -1 : __real_flock(fd, how);
+}
+
+int
+__wrap_fstat(int fd, struct stat *st)
+{
+	return hit(FAULT_LOOKS, "fstat") ? -1 : __real_fstat(fd, st);
+}
+
+int
+__wrap_fstatat(int at, const char *path, struct stat *st, int flags)
+{
+	return hit(FAULT_LOOKS, "fstatat") ? -1 :
+	    __real_fstatat(at, path, st, flags);
+}
+
+ssize_t
+__wrap_pread(int fd, void *p, size_t n, off_t at)
+{
+	return hit(FAULT_LOOKS, "pread") ? -1 : __real_pread(fd, p, n, at);
+}
+
+struct dirent *
+__wrap_readdir(DIR *d)
+{
+	return hit(FAULT_LOOKS, "readdir") ? NULL : __real_readdir(d);
 }
 
 void *

@@ -2,9 +2,10 @@
  * fault.h: calls that fail on demand, for tests only.
  *
  * A program that is linked with fault.c and FAULT_WRAP (Makefile) makes its
- * system calls through it.  While `fault.armed`, each call that changes files,
- * opens one or allocates is counted, and the one with the number `fault.at`
- * does not happen as it should: see enum fault_mode.  The shipped program has
+ * system calls through it.  While `fault.armed`, each call of one kind is
+ * counted (that change files or open one; that only look; that allocate), and
+ * the one with the number `fault.at` does not happen as it should: see enum
+ * fault_mode.  The shipped program has
  * none of this.
  *
  * SPDX-License-Identifier: MIT
@@ -22,7 +23,7 @@ enum fault_mode {
 	FAULT_ERROR      /* the call fails with fault.error */
 };
 
-enum fault_kind { FAULT_FILES, FAULT_MEMORY };
+enum fault_kind { FAULT_FILES, FAULT_LOOKS, FAULT_MEMORY };
 
 enum { FAULT_EXIT = 77 };  /* status of a process that died so */
 

@@ -7,7 +7,8 @@
 
 wrap=''
 for f in open openat write pwrite fsync syncfs syscall renameat linkat \
-    unlinkat mkdirat flock malloc calloc realloc; do
+    unlinkat mkdirat flock fstat fstatat pread readdir malloc calloc \
+    realloc; do
 	wrap="$wrap -Wl,--wrap=$f"
 done
 # shellcheck disable=SC2086
