@@ -817,39 +817,42 @@ move(struct spool *sp, enum job_state from, const struct job_name *name,
 }
 
 /* How many names the id has in the states. */
-static size_t
-names_of(struct spool *sp, const char *id)
+static int
+count_names(struct spool *sp, const char *id, size_t *n)
 {
 	struct job_name name;
 	struct spool_iter it;
-	size_t n = 0;
-	int i;
+	int i, r = 0;
 
-	for (i = 0; i < JOB_STATES; i++) {
-		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK) {
-			n++; /* who knows */
-			continue;
-		}
-		while (spool_iter_next(&it, &name) > 0)
-			n += !strcmp(name.id, id);
+	*n = 0;
+	for (i = 0; i < JOB_STATES && r == 0; i++) {
+		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK)
+			return SPOOL_ERROR;
+		while ((r = spool_iter_next(&it, &name)) > 0)
+			*n += !strcmp(name.id, id);
 		spool_iter_close(&it);
 	}
-	return n;
+	return r < 0 ? SPOOL_ERROR : SPOOL_OK;
 }
 
 /*
- * Whether ids/ID, which is not the file that the caller holds, is some other
- * job's: one that is in a state.  Else it is a leftover, or a copy has broken
- * the hard link: by cp, or from the lower layer of an overlay.
+ * ids/ID is not the file that the caller holds.  SPOOL_ALIEN: it is some other
+ * job's, one that is in a state.  SPOOL_OK: it is a leftover, or a copy has
+ * broken the hard link (cp, or from the lower layer of an overlay).
  */
-static bool
-is_others(struct spool *sp, const char *entry, const char *id)
+static int
+check_entry(struct spool *sp, const char *entry, const char *id)
 {
 	struct stat st;
+	size_t n = 0;
 
-	return fstatat(sp->fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (!S_ISREG(st.st_mode) ||
-	    (st.st_nlink > 1 && names_of(sp, id) > 1));
+	if (fstatat(sp->fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? SPOOL_OK : fail(sp, entry);
+	if (S_ISREG(st.st_mode) && st.st_nlink < 2)
+		return SPOOL_OK;
+	if (S_ISREG(st.st_mode) && count_names(sp, id, &n) != SPOOL_OK)
+		return SPOOL_ERROR;
+	return n == 1 ? SPOOL_OK : refuse(sp, "its id is another job's");
 }
 
 /*
@@ -871,8 +874,9 @@ adopt(struct spool *sp, const char *path, const char *id,
 		return SPOOL_GONE;
 	if (errno != EEXIST)
 		return fail(sp, p.s);
-	if (is_others(sp, p.s, id))
-		return refuse(sp, "its id is another job's");
+	r = check_entry(sp, p.s, id);
+	if (r != SPOOL_OK)
+		return r;
 	/* Not while it is being enqueued, nor while it moves. */
 	r = lock_ids(sp, LOCK_EX | LOCK_NB);
 	if (r != SPOOL_OK)
@@ -881,8 +885,8 @@ adopt(struct spool *sp, const char *path, const char *id,
 	    O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0 && lock(fd, LOCK_EX | LOCK_NB) < 0)
 		r = SPOOL_BUSY;
-	else if (is_others(sp, p.s, id))
-		r = refuse(sp, "its id is another job's");
+	else if ((r = check_entry(sp, p.s, id)) != SPOOL_OK)
+		;
 	else if ((unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT) ||
 	    linkat(sp->fd, path, sp->fd, p.s, 0) < 0)
 		r = errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
@@ -2449,14 +2453,18 @@ check_links(struct fsck *f, const char *path, const char *id,
 {
 	struct spool *sp = f->spool;
 	struct path p = path_in(SPOOL_IDS, id);
+	size_t n;
+	int r;
 
-	if (st->st_nlink > 2 && names_of(sp, id) > 1)
+	if (st->st_nlink > 2 && count_names(sp, id, &n) == SPOOL_OK && n > 1)
 		problem(f, path, "the job has another name in a state",
 		    NULL, false);
 	if (still(sp, p.s, st))
 		return;
-	if (is_others(sp, p.s, id))
-		problem(f, path, "its id is another job's", NULL, false);
+	r = check_entry(sp, p.s, id);
+	if (r != SPOOL_OK)
+		problem(f, path, r == SPOOL_ALIEN ? sp->why : strerror(errno),
+		    NULL, false);
 	else
 		problem(f, path, "it has no entry in ids/", "link it",
 		    f->repair && adopt(sp, path, id, st) == SPOOL_OK);

@@ -305,6 +305,23 @@ run q --spool dangling enqueue -- true
 st_d=$st
 [ "$st_d" = 0 ] || status 1
 
+t "a spool of another user"
+if [ "$qt_root_user" ]; then
+	q --spool other enqueue --id o1 -- true >/dev/null
+	chown 65534 other
+	for c in list 'enqueue -- true' 'worker start --drain' fsck; do
+		# shellcheck disable=SC2086
+		run q --spool other $c
+		status 1
+		err_has "$T/w/other"
+		err_has "belongs to another user"
+		out_is ""
+	done
+	is "$(ls other/pending other/done | grep -c o1)" 1
+else
+	skip "a spool of another user: not root"
+fi
+
 t "a spool that may not be read or written"
 if [ "$qt_root_user" ]; then
 	skip "spools without permission: this is root"

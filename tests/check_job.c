@@ -1071,6 +1071,16 @@ START_TEST(seconds_both_ways)
 }
 END_TEST
 
+START_TEST(no_time_is_negative)
+{
+	struct buf b = { 0 };
+
+	job_seconds_format(&b, -1);
+	ck_assert_str_eq(b.p, "0");
+	buf_free(&b);
+}
+END_TEST
+
 START_TEST(number_parse)
 {
 	static const struct {
@@ -1426,6 +1436,7 @@ add_loops(TCase *t)
 	tcase_add_loop_test(t, name_hostile, 0, COUNT(hostile));
 	tcase_add_loop_test(t, time_parse, 0, COUNT(times));
 	tcase_add_loop_test(t, seconds_both_ways, 0, COUNT(seconds));
+	tcase_add_test(t, no_time_is_negative);
 	tcase_add_loop_test(t, after_attempt, 0, COUNT(after));
 	tcase_add_loop_test(t, escape, 0, COUNT(escapes));
 	tcase_add_loop_test(t, title, 0, COUNT(titles));

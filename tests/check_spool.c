@@ -6,7 +6,9 @@
  */
 #define _GNU_SOURCE /* flock */
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <check.h>
 #include <dirent.h>
@@ -825,6 +827,148 @@ START_TEST(resolves_prefixes)
 }
 END_TEST
 
+/* --- what is seldom ----------------------------------------------------- */
+
+START_TEST(says_no_such_job)
+{
+	struct job_name name;
+	enum job_state state;
+
+	ck_assert_int_eq(spool_find(&sp, "../x", &state, &name), SPOOL_GONE);
+	ck_assert_int_eq(spool_find(&sp, "none", &state, &name), SPOOL_GONE);
+	ck_assert_int_eq(spool_retry(&sp, "none", now), SPOOL_GONE);
+	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "none"), SPOOL_GONE);
+}
+END_TEST
+
+/* It has moved between the listing and the look. */
+START_TEST(loads_what_has_moved)
+{
+	enum job_state state;
+	struct job_name name;
+	struct job job;
+
+	enqueue("a");
+	where("a", &state, &name);
+	ck_assert_int_eq(run("a", JOB_EXIT, 0), JOB_DONE);
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
+	ck_assert_uint_eq(job.nattempt, 1);
+	job_free(&job);
+	/* with nothing in ids/, it is looked for */
+	shell("rm ids/%s", "a");
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
+	ck_assert_uint_eq(job.nattempt, 1);
+	job_free(&job);
+	shell("rm done/*-%s", "a");
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_GONE);
+	job_free(&job);
+}
+END_TEST
+
+/* Two at the same microsecond, and a name that a hand has taken. */
+START_TEST(makes_names_that_are_not_taken)
+{
+	struct spool_batch b = { .spool = &sp };
+	char command[200], stamp[JOB_STAMP_LEN + 1];
+	struct job_name name;
+	enum job_state state;
+	struct job job;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		fill(&job, "", "true");
+		job.created = now;
+		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+		ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+		spool_batch_free(&b);
+		b = (struct spool_batch){ .spool = &sp };
+	}
+	ck_assert_uint_eq(count("pending"), 2);
+	ck_assert_uint_eq(count("ids"), 2);
+
+	fill(&job, "a", "true");
+	job_stamp_format(stamp, job.created);
+	snprintf(command, sizeof command, ": >pending/5-%s-0-%%s", stamp);
+	shell(command, "a");
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+	/* and once more, which is nothing */
+	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+	spool_batch_free(&b);
+	where("a", &state, &name);
+	ck_assert_uint_eq(count("pending"), 4);
+}
+END_TEST
+
+START_TEST(leaves_sockets_and_giants)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	enum job_state state;
+	struct job_name name;
+	struct spool_claim c;
+	char p[200];
+	int fd;
+
+	snprintf(at.sun_path, sizeof at.sun_path,
+	    "%.40s/pending/5-20200101T000000.000000Z-0-sock", path);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(fd, (void *)&at, sizeof at), 0);
+	ck_assert(job_name_parse(&name, strrchr(at.sun_path, '/') + 1));
+	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, now, &c),
+	    SPOOL_ALIEN);
+	close(fd);
+
+	snprintf(p, sizeof p, "%s/pending/5-20200101T000000.000000Z-0-big",
+	    path);
+	fd = open(p, O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_eq(ftruncate(fd, 3 * (off_t)JOB_TEXT_MAX), 0);
+	close(fd);
+	shell("touch -d 2020-01-01 pending/*-%s", "big");
+	where("big", &state, &name);
+	ck_assert_int_eq(spool_claim(&sp, state, &name, now, &c), SPOOL_BAD);
+	ck_assert_int_eq(state_of("big"), JOB_DEAD);
+}
+END_TEST
+
+static void
+note_left(void *arg, int result, const struct job_attempt *end,
+    enum job_state to, const struct job_name *next)
+{
+	(void)end;
+	(void)to;
+	(void)next;
+	ck_assert_int_eq(result, SPOOL_ALIEN);
+	++*(size_t *)arg;
+}
+
+/* In processing/ by hand, with the id of a job that is elsewhere. */
+START_TEST(recovers_not_what_is_another_jobs)
+{
+	size_t held, left = 0;
+
+	enqueue("a");
+	shell("cp pending/* processing/5-20200101T000000.000000Z-1-%s", "a");
+	ck_assert_int_eq(spool_recover(&sp, now++, note_left, &left, &held),
+	    SPOOL_OK);
+	ck_assert_uint_eq(left, 1);
+	ck_assert_uint_eq(count("pending"), 1);
+	ck_assert_uint_eq(count("processing"), 1);
+}
+END_TEST
+
+START_TEST(refuses_a_path_that_is_too_long)
+{
+	char p[5000];
+	struct spool other;
+
+	memset(p, 'x', sizeof p - 1);
+	p[0] = '/';
+	p[sizeof p - 1] = '\0';
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ERROR);
+	ck_assert_int_eq(errno, ENAMETOOLONG);
+}
+END_TEST
+
 /* --- config ------------------------------------------------------------- */
 
 START_TEST(keeps_what_it_does_not_understand)
@@ -897,6 +1041,20 @@ START_TEST(knows_live_pools_from_dead)
 	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 1);
 	shell("touch workers/%s.now", pool.name);
 	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 2);
+	/* it cannot be asked, so it is not waited for */
+	shell("rm workers/*.now workers/*.stop && mkdir workers/%s.stop",
+	    pool.name);
+	ck_assert_int_eq(spool_pools_stop(&sp, false, &pools), SPOOL_ERROR);
+	ck_assert_int_eq(errno, EISDIR);
+	ck_assert_str_eq(strchr(sp.at, '.'), ".stop");
+	/* what a hand wrote into its file, and what is no file of a pool */
+	shell("rmdir workers/*.stop && echo junk >workers/%s", pool.name);
+	shell("mkdir workers/0123456789-42 && ln -s %s workers/0123456789-43",
+	    "x");
+	n = 0;
+	ck_assert_int_eq(spool_slots(&sp, false, count_slot, &n), SPOOL_OK);
+	ck_assert_uint_eq(n, 0);
+	shell("rmdir workers/0123456789-42 && rm workers/%s", "0123456789-43");
 	spool_pool_leave(&sp, &pool);
 	close(pool.fd);
 	ck_assert_uint_eq(count("workers"), 0);
@@ -936,6 +1094,10 @@ main(void)
 		    keeps_what_it_does_not_understand,
 		    knows_live_pools_from_dead, says_when_a_directory_is_missing,
 		    ends_at_the_end_of_time, NULL } },
+		{ "seldom", { says_no_such_job, loads_what_has_moved,
+		    makes_names_that_are_not_taken, leaves_sockets_and_giants,
+		    recovers_not_what_is_another_jobs,
+		    refuses_a_path_that_is_too_long, NULL } },
 	};
 	Suite *s = suite_create("spool");
 	SRunner *runner = srunner_create(s);

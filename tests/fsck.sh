@@ -140,6 +140,64 @@ status 0
 QUEUECTL_SPOOL=$T/copy run q fsck
 status 0
 
+t "what only a person can mend"
+n=5-20260101T000000.000000Z-1-b
+cp "$S/pending/$(name pending b)" "$S/dead/$n"
+mkdir "$S/ids/dir" "$S/log/dir.log"
+: >"$S/ids/no id"
+: >"$S/log/no log"
+echo nonsense >>"$S/config"
+before=$(snap)
+for w in "" --repair; do
+	run q fsck $w
+	status 1
+	finds "dead/$n" "its id is another job's"
+	finds ids/dir "no entry"
+	finds "ids/no id" "no entry"
+	finds log/dir.log "no log"
+	finds "log/no log" "no log"
+	finds config "not understood"
+	is "$(snap)" "$before" "nothing is changed"
+done
+rm -r "$S/dead/$n" "$S/ids/dir" "$S/log/dir.log" "$S/ids/no id" "$S/log/no log"
+q config set sync none >/dev/null
+sed '/nonsense/d' "$S/config" >config && cat config >"$S/config"
+run q fsck
+status 0
+
+t "directories"
+rmdir "$S/processing"
+run q fsck
+status 1
+finds processing "would mkdir"
+run q fsck --repair
+status 0
+finds processing "repaired: mkdir"
+is "$(ls -ld "$S/processing" | cut -c 1-10)" drwx------
+rmdir "$S/processing"
+: >"$S/processing"
+run q fsck --repair
+status 1
+finds processing "not a directory"
+rm "$S/processing"
+run q fsck --repair
+status 0
+
+t "another's files"
+if [ "$qt_root_user" ]; then
+	chown 1 "$S/ids/b" "$S/done" "$S/log"
+	run q fsck --repair
+	status 1
+	finds 'pending/.*-b' "belong"
+	finds 'done' "belong"
+	finds log "belong"
+	chown 0 "$S/ids/b" "$S/done" "$S/log"
+	run q fsck
+	status 0
+else
+	skip "another owner's file: not root"
+fi
+
 t "no spool"
 QUEUECTL_SPOOL=$T/none run q fsck
 status 1
