@@ -885,10 +885,11 @@ adopt(struct spool *sp, const char *path, const char *id,
 	    O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0 && lock(fd, LOCK_EX | LOCK_NB) < 0)
 		r = SPOOL_BUSY;
-	else if ((r = check_entry(sp, p.s, id)) != SPOOL_OK)
-		;
-	else if ((unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT) ||
-	    linkat(sp->fd, path, sp->fd, p.s, 0) < 0)
+	if (r == SPOOL_OK)
+		r = check_entry(sp, p.s, id);
+	if (r == SPOOL_OK &&
+	    ((unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT) ||
+	    linkat(sp->fd, path, sp->fd, p.s, 0) < 0))
 		r = errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
 	close_quietly(fd);
 	unlock_ids(sp);

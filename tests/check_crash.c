@@ -62,6 +62,8 @@ ack(char what, const char *id)
 static int
 enqueue(size_t n, bool own)
 {
+	static const char *argv[] = { "true", "x", NULL };
+	static const char *env[] = { "A=b", NULL };
 	struct spool_batch b = { .spool = &sp, .bulk = n > 1 };
 	struct job job;
 	size_t i;
@@ -73,6 +75,11 @@ enqueue(size_t n, bool own)
 		if (own)
 			snprintf(id, sizeof id, "j%zu", i);
 		holds_fill(&job, id, now++);
+		job.command = NULL;
+		job.argv = argv;
+		job.argc = 2;
+		job.env = env;
+		job.nenv = 1;
 		r = spool_stage(&b, &job);
 	}
 	if (r == SPOOL_OK)
@@ -687,7 +694,7 @@ main(void)
 	TCase *t = tcase_create("walks");
 	int failed;
 
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 600);
 	tcase_add_loop_test(t, dies_at_every_call, 0, OPERATIONS);
 	tcase_add_loop_test(t, fails_at_every_call, 0, OPERATIONS);
 	tcase_add_loop_test(t, fails_at_every_look, 0, OPERATIONS);

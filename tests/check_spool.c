@@ -1048,7 +1048,8 @@ START_TEST(knows_live_pools_from_dead)
 	ck_assert_int_eq(errno, EISDIR);
 	ck_assert_str_eq(strchr(sp.at, '.'), ".stop");
 	/* what a hand wrote into its file, and what is no file of a pool */
-	shell("rmdir workers/*.stop && echo junk >workers/%s", pool.name);
+	shell("rmdir workers/*.stop && printf '%%500s' >workers/%s",
+	    pool.name);
 	shell("mkdir workers/0123456789-42 && ln -s %s workers/0123456789-43",
 	    "x");
 	n = 0;

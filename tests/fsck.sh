@@ -183,6 +183,38 @@ rm "$S/processing"
 run q fsck --repair
 status 0
 
+t "a directory that has grown"
+long=$(awk 'BEGIN { while (n++ < 200) printf "x" }')
+i=0
+while [ $i -lt 7000 ]; do
+	: >"$S/pending/$long$i"
+	i=$((i + 1))
+done
+(cd "$S/pending" && ls | grep xxx | xargs rm)
+grown() { [ "$(ls -ld "$S/pending" | awk '{ print $5 }')" -ge 1048576 ]; }
+if grown; then
+	before=$(ls -i "$S/pending")
+	run q fsck
+	status 1
+	finds pending "grown"
+	pool
+	await 10 workers 1
+	run q fsck --repair
+	status 1
+	ok grown
+	stop_pool
+	run q fsck --repair
+	status 0
+	no grown
+	is "$(ls -i "$S/pending")" "$before" "the same files"
+	ok in_state pending b
+	run q fsck
+	status 0
+	out_is ""
+else
+	skip "a directory that has grown: it does not here"
+fi
+
 t "another's files"
 if [ "$qt_root_user" ]; then
 	chown 1 "$S/ids/b" "$S/done" "$S/log"
