@@ -317,7 +317,7 @@ if [ "$qt_root_user" ]; then
 		err_has "belongs to another user"
 		out_is ""
 	done
-	is "$(ls other/pending other/done | grep -c o1)" 1
+	is "$(find other/pending -name '*-o1' | wc -l | tr -d ' ')" 1
 else
 	skip "a spool of another user: not root"
 fi

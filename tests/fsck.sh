@@ -190,7 +190,7 @@ while [ $i -lt 7000 ]; do
 	: >"$S/pending/$long$i"
 	i=$((i + 1))
 done
-(cd "$S/pending" && ls | grep xxx | xargs rm)
+find "$S/pending" -name 'xxx*' -exec rm {} +
 grown() { [ "$(ls -ld "$S/pending" | awk '{ print $5 }')" -ge 1048576 ]; }
 if grown; then
 	before=$(ls -i "$S/pending")
