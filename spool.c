@@ -1007,7 +1007,6 @@ append(struct spool *sp, struct spool_claim *c, enum job_state state,
 	struct path p = path_job(state, &c->name);
 	struct stat st;
 	char last = '\n';
-
 	int fd, r = SPOOL_OK;
 
 	if (line->failed) {
@@ -2172,7 +2171,11 @@ pool_open(struct spool *sp, const char *name, const char *suffix, bool *live)
 			errno = ENOENT;
 		return -1;
 	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0) {
+		close_quietly(fd);
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode)) {
 		close(fd);
 		errno = ENOENT;
 		return -1;

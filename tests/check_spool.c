@@ -1007,7 +1007,9 @@ START_TEST(knows_live_pools_from_dead)
 	struct spool_slot slot = { .number = 2, .pid = 77, .start = now };
 	struct spool_pool pool;
 	size_t n = 0, pools;
+	char p[200];
 	pid_t pid;
+	int fd;
 
 	/* a pool whose process died */
 	pid = fork();
@@ -1056,8 +1058,14 @@ START_TEST(knows_live_pools_from_dead)
 	ck_assert_int_eq(spool_slots(&sp, false, count_slot, &n), SPOOL_OK);
 	ck_assert_uint_eq(n, 0);
 	shell("rmdir workers/0123456789-42 && rm workers/%s", "0123456789-43");
+	/* who waits for its lock waits until the process has ended */
+	snprintf(p, sizeof p, "%s/workers/%s", path, pool.name);
+	fd = open(p, O_RDONLY);
 	spool_pool_leave(&sp, &pool);
+	ck_assert_int_lt(flock(fd, LOCK_SH | LOCK_NB), 0);
 	close(pool.fd);
+	ck_assert_int_eq(flock(fd, LOCK_SH | LOCK_NB), 0);
+	close(fd);
 	ck_assert_uint_eq(count("workers"), 0);
 }
 END_TEST
