@@ -253,24 +253,27 @@ unlock_ids(struct spool *sp)
 
 /* --- opening and making ------------------------------------------------- */
 
-/* mkdir and fsync of the directory that it is in. */
+/* fsync of a directory.  One that cannot be synced (on some network and FUSE
+ * file systems) is no reason to refuse what is made in it. */
 static int
-make_dir(int at, const char *name, const char *parent)
+sync_at(int at, const char *dir)
 {
-	int fd, r;
+	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
-	if (mkdirat(at, name, 0700) < 0)
-		return -1;
-	fd = openat(at, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	r = fsync(fd);
-	/* A parent that cannot be synced (some network and FUSE file systems)
-	 * is no reason to refuse the directory. */
 	if (r < 0 && (errno == EINVAL || errno == EROFS))
 		r = 0;
 	close_quietly(fd);
 	return r;
+}
+
+/* mkdir and fsync of the directory that it is in. */
+static int
+make_dir(int at, const char *name, const char *parent)
+{
+	return mkdirat(at, name, 0700) < 0 ? -1 : sync_at(at, parent);
 }
 
 /* mkdir -p, but only the last part must not exist. */
@@ -373,8 +376,9 @@ probe(struct spool *sp)
 	return r;
 }
 
-/* Makes the directories that are missing; pending/ comes last, so that a
- * spool with it is whole.  What was made is removed again on failure. */
+/* Makes the directories that are missing; pending/ comes last, when the others
+ * are safe, so that a spool with it is whole.  What was made is removed again
+ * on failure. */
 static int
 furnish(struct spool *sp)
 {
@@ -386,11 +390,17 @@ furnish(struct spool *sp)
 	for (i = SPOOL_DIRS - 1; i >= 0 && r == SPOOL_OK; i--) {
 		if (i == JOB_PENDING && (r = probe(sp)) != SPOOL_OK)
 			break;
-		if (make_dir(sp->fd, dir_names[i], ".") == 0)
+		if (i == JOB_PENDING && sync_at(sp->fd, ".") < 0) {
+			r = fail(sp, "");
+			break;
+		}
+		if (mkdirat(sp->fd, dir_names[i], 0700) == 0)
 			made[i] = true;
 		else if (errno != EEXIST)
 			r = fail(sp, dir_names[i]);
 	}
+	if (r == SPOOL_OK && sync_at(sp->fd, ".") < 0)
+		r = fail(sp, "");
 	if (r != SPOOL_OK) {
 		e = errno;
 		for (i = 0; i < SPOOL_DIRS; i++)

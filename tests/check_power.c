@@ -74,6 +74,7 @@ static size_t nevents;
 static char told[TOLD_MAX];
 static int skip_sync;      /* leave out the nth fsync or syncfs; 0: none */
 static int syncs;
+static char skipped[200];  /* what that was of */
 
 static void
 tell(char what, const char *id)
@@ -167,6 +168,8 @@ record(const char *call, int fd, const char *a, const char *b)
 	}
 	if (e->kind < SYNC_FILE || ++syncs != skip_sync)
 		nevents++;
+	else
+		strcpy(skipped, e->kind == SYNC_ALL ? "all" : e->a);
 	fault.armed = true;
 }
 
@@ -729,7 +732,12 @@ START_TEST(survives_with_sync_full)
 }
 END_TEST
 
-/* The same, each sync in turn being left out: the model must notice. */
+/*
+ * The same, each sync in turn being left out: the model must notice.  One is
+ * not missed: that of the directory that a job ends in, for a rename that did
+ * not happen leaves it in processing/ with its end on record, and recovery
+ * completes it.  It is for file systems where a rename is not whole (ext2).
+ */
 START_TEST(notices_a_missing_sync)
 {
 	int n, noticed = 0, all;
@@ -744,12 +752,12 @@ START_TEST(notices_a_missing_sync)
 		if (!all_hold("a sync left out"))
 			noticed++;
 		else
-			printf("power loss: sync %d of %d is not missed\n", n,
-			    all);
+			ck_assert_msg(!strcmp(skipped, "/spool/done"),
+			    "sync %d (%s) is not missed", n, skipped);
 	}
 	printf("power loss: %d of %d syncs left out were noticed\n", noticed,
 	    all);
-	ck_assert_int_gt(noticed, 0);
+	ck_assert_int_eq(noticed, all - 1);
 }
 END_TEST
 

@@ -62,6 +62,31 @@ sight_of(const char *id)
 	return NULL;
 }
 
+/* Whether the job's last attempt is on record, and was a success. */
+static bool
+succeeded(const struct sight *s)
+{
+	struct spool_iter it;
+	struct job_name name;
+	bool yes = false;
+
+	ck_assert_int_eq(spool_iter_open(&sp, &it, s->state), SPOOL_OK);
+	while (!yes && spool_iter_next(&it, &name) > 0) {
+		struct job job;
+
+		if (strcmp(name.id, s->id))
+			continue;
+		ck_assert_int_eq(spool_load(&sp, s->state, &name, &job),
+		    SPOOL_OK);
+		yes = job.nattempt &&
+		    job.attempt[job.nattempt - 1].outcome == JOB_EXIT &&
+		    job.attempt[job.nattempt - 1].value == 0;
+		job_free(&job);
+	}
+	spool_iter_close(&it);
+	return yes;
+}
+
 /* Reads all states, and checks each job there. */
 static void
 look(const char *when, bool first)
@@ -215,6 +240,9 @@ holds(const char *spool, int64_t then, const char *when, const char *told)
 			if (line[0] == '=')
 				ck_assert_msg(s && s->state == JOB_DONE,
 				    "%s: %s would run again", when, line + 1);
+			if (line[0] == '=')
+				ck_assert_msg(succeeded(s),
+				    "%s: how %s ended is lost", when, line + 1);
 			p = strchr(p, '\n') + 1;
 		}
 		if (pass == 0) {
