@@ -76,7 +76,7 @@ check-asan: queuectl-asan
 		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
 	@QUEUECTL=./queuectl-asan sh tests/run
 
-# The model of power loss with many more disks; takes half an hour.
+# The model of power loss with many more disks; takes minutes.
 power:
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' POWER=full sh tests/unit check_power
 

@@ -771,8 +771,8 @@ main(void)
 	int failed;
 
 	if (full && !strcmp(full, "full")) {
-		loose_max = 8;
-		sample = 256;
+		loose_max = 10;
+		sample = 1024;
 	}
 	tcase_set_timeout(t, 3600);
 	tcase_add_checked_fixture(t, NULL, forget);
