@@ -1032,11 +1032,14 @@ job_after(const struct job *job, const struct job_name *run,
 	struct job_name name = *run;
 	unsigned n = name.attempt;
 	bool lost = end->outcome == JOB_LOST;
+	/* by no fault of the job, so it is not charged */
+	bool free_of_charge = lost || end->outcome == JOB_REQUEUED ||
+	    end->outcome == JOB_CANCELLED;
 
 	/* `next` may be `run`. */
 	name.timed = false;
 	name.stamp = clamp_time(end->end);
-	if ((lost || end->outcome == JOB_REQUEUED) && name.attempt > 0)
+	if (free_of_charge && name.attempt > 0)
 		name.attempt--;
 	if (end->outcome == JOB_REQUEUED)
 		name.stamp = clamp_time(job->created);

@@ -52,7 +52,12 @@ enum {
 	OPTIONS_MAX = 10,       /* of one command */
 	BATCH_JOBS = 1000,      /* of enqueue -, between two syncs */
 	LINE_LEN_MAX = 2 * JOB_TEXT_MAX,
-	FOLLOW_MS = 100         /* between looks of logs -f */
+	FOLLOW_MS = 100,        /* between looks of logs -f */
+	LOOK_MS = 250,          /* and of wait and cancel, where there is no */
+	TICK_MS = 60000,        /* inotify, and where there is */
+	BAR_MS = 100,           /* between two progress lines, */
+	BAR_MIN_MS = 1000,      /* and not longer than this */
+	HELD_MS = 2000          /* so long a job may seem to have no worker */
 };
 
 struct option_def {
@@ -1507,6 +1512,151 @@ logs(struct call *c)
 	return r;
 }
 
+/* --- waiting ------------------------------------------------------------ */
+
+static int64_t
+monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* What happens to jobs. */
+struct news {
+	struct spool_watch watch;
+	bool told;              /* by inotify; else we must look */
+};
+
+static void
+news_open(struct news *n, struct spool *sp)
+{
+	int i;
+
+	spool_watch_open(&n->watch);
+	n->told = !spool_watch_silent(sp);
+	for (i = 0; i < JOB_STATES; i++)
+		n->told &= spool_watch_add(sp, &n->watch, i, true);
+}
+
+/* Sleeps until there are any, for `ms` at most. */
+static void
+news_wait(struct news *n, int64_t ms)
+{
+	struct pollfd p = { .fd = n->watch.fd, .events = POLLIN };
+
+	if (!n->told && ms > LOOK_MS)
+		ms = LOOK_MS;
+	poll(&p, 1, ms > 0 ? (int)ms : 0);
+}
+
+/* For who looks at everything again. */
+static void
+news_skip(struct news *n)
+{
+	const char *file;
+	int dir;
+
+	while (spool_watch_next(&n->watch, &dir, &file))
+		;
+}
+
+static void
+news_close(struct news *n)
+{
+	spool_watch_close(&n->watch);
+}
+
+/* --- cancel ------------------------------------------------------------- */
+
+/* Says why a job could not be cancelled. */
+static int
+complain_cancel(const struct spool *sp, int result,
+    const struct spool_cancel *x)
+{
+	if (result == SPOOL_STATE)
+		complain("%s: has ended already: it is %s", x->id,
+		    job_state_word(x->state));
+	else if (result == SPOOL_BAD)
+		complain("%s: not cancelled, but moved to the dead letter "
+		    "queue: its text is no job: %s", x->id, sp->why);
+	else
+		return complain_job(sp, result, x->id);
+	return FAILED;
+}
+
+/* Goes once through those that have not ended.  *left: how many there are. */
+static int
+cancel_round(struct call *c, struct spool_cancel *x, size_t n, bool patient,
+    size_t *left)
+{
+	int worst = DONE;
+	size_t i;
+
+	*left = 0;
+	for (i = 0; i < n; i++) {
+		int r;
+
+		if (!*x[i].id)
+			continue;
+		r = spool_cancel(&c->spool, &x[i], now_us());
+		if (r == SPOOL_BUSY && (patient || !x[i].held)) {
+			++*left;
+			continue;
+		}
+		if (r == SPOOL_OK) {
+			puts(x[i].id);
+		} else if (r == SPOOL_BUSY) {
+			complain("%s: its worker died, and a process of it "
+			    "still runs; it is cancelled when that has ended",
+			    x[i].id);
+			worst = FAILED;
+		} else {
+			worst = complain_cancel(&c->spool, r, &x[i]);
+		}
+		*x[i].id = '\0';
+	}
+	return worst;
+}
+
+static int
+cancel(struct call *c)
+{
+	struct spool_cancel *x;
+	struct news news;
+	int64_t held = monotonic_ms() + HELD_MS;
+	size_t n = 0, left;
+	int i, r, worst = DONE;
+
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	x = calloc((size_t)c->n, sizeof *x);
+	if (!x)
+		return no_memory();
+	for (i = 0; i < c->n; i++) {
+		r = spool_resolve(&c->spool, c->operand[i], x[n].id);
+		if (r == SPOOL_OK)
+			n++;
+		else
+			worst = complain_job(&c->spool, r, c->operand[i]);
+	}
+	news_open(&news, &c->spool);
+	do {
+		r = cancel_round(c, x, n, monotonic_ms() < held, &left);
+		if (r != DONE)
+			worst = r;
+		if (fflush(stdout))
+			break;
+		if (left)
+			news_wait(&news, HELD_MS / 2);
+		news_skip(&news);
+	} while (left);
+	news_close(&news);
+	free(x);
+	return worst;
+}
+
 /* --- status ------------------------------------------------------------- */
 
 struct overview {
@@ -2078,6 +2228,10 @@ static const struct command commands[] = {
 	{ "logs", "[-f | --attempt N] ID", "print what a job wrote",
 	  "stdout and stderr of all attempts, byte for byte.\n",
 	  logs_options, 1, 1, logs },
+	{ "cancel", "ID...", "end jobs for good, running or not",
+	  "A job that runs is ended as by its timeout.  All go to the dead "
+	  "letter queue,\nas cancelled.  Prints their ids.\n",
+	  NULL, 1, -1, cancel },
 	{ "status", "[--json]", "count jobs by state, and workers",
 	  NULL, json_options, 0, 0, status },
 	{ "worker start", "[--count N] [--daemon] [--drain]",

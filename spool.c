@@ -105,6 +105,20 @@ path_log(const char *id)
 	return p;
 }
 
+/* The file that asks for the end of a run.  It names that run and no other, so
+ * one that is left behind does no harm. */
+static const char request_suffix[] = ".cancel";
+
+static struct path
+path_request(const struct job_name *run)
+{
+	char file[JOB_NAME_MAX + sizeof request_suffix];
+
+	job_name_format(file, run);
+	strcat(file, request_suffix);
+	return path_in(SPOOL_WORKERS, file);
+}
+
 /* Every SPOOL_ERROR passes here.  errno stays. */
 static int
 fail(struct spool *sp, const char *at)
@@ -239,6 +253,7 @@ lock_ids(struct spool *sp, int how)
 			return SPOOL_BUSY;
 		return fail(sp, dir_names[SPOOL_IDS]);
 	}
+	sp->shares_ids = how == LOCK_SH;
 	return SPOOL_OK;
 }
 
@@ -248,6 +263,19 @@ unlock_ids(struct spool *sp)
 	int e = errno;
 
 	lock(sp->ids, LOCK_UN);
+	sp->shares_ids = false;
+	errno = e;
+}
+
+/* After ids/ was asked for exclusively by who held it shared: what was changed
+ * in between was changed by name, and all of it is still to be done. */
+static void
+share_again(struct spool *sp, bool shared)
+{
+	int e = errno;
+
+	if (shared)
+		lock_ids(sp, LOCK_SH);
 	errno = e;
 }
 
@@ -875,6 +903,7 @@ adopt(struct spool *sp, const char *path, const char *id,
     const struct stat *st)
 {
 	struct path p = path_in(SPOOL_IDS, id);
+	bool shared = sp->shares_ids;
 	int fd, r;
 
 	if (still(sp, p.s, st) ||
@@ -889,8 +918,10 @@ adopt(struct spool *sp, const char *path, const char *id,
 		return r;
 	/* Not while it is being enqueued, nor while it moves. */
 	r = lock_ids(sp, LOCK_EX | LOCK_NB);
-	if (r != SPOOL_OK)
+	if (r != SPOOL_OK) {
+		share_again(sp, shared);
 		return r;
+	}
 	fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0 && lock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -903,6 +934,7 @@ adopt(struct spool *sp, const char *path, const char *id,
 		r = errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
 	close_quietly(fd);
 	unlock_ids(sp);
+	share_again(sp, shared);
 	return r;
 }
 
@@ -1072,9 +1104,12 @@ int
 spool_finish(struct spool *sp, struct spool_claim *c,
     const struct job_attempt *end, enum job_state *to, struct job_name *next)
 {
+	/* that a job is cancelled was promised to somebody */
+	bool sync = sp->config.sync == SYNC_FULL ||
+	    (end->outcome == JOB_CANCELLED && sp->config.sync != SYNC_NONE);
 	int r = record(sp, c, end);
 
-	if (r == SPOOL_OK && sp->config.sync == SYNC_FULL && !c->synced) {
+	if (r == SPOOL_OK && sync && !c->synced) {
 		/* the file is safe before its name says what it says */
 		if (fsync(c->fd) < 0)
 			r = fail(sp, path_job(JOB_PROCESSING, &c->name).s);
@@ -1086,10 +1121,12 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 		r = move(sp, JOB_PROCESSING, &c->name, c->to, &c->next);
 		c->moved = r == SPOOL_OK;
 	}
-	if (r == SPOOL_OK && sp->config.sync == SYNC_FULL)
+	if (r == SPOOL_OK && sync)
 		if ((r = sync_dir(sp, (int)c->to)) == SPOOL_OK &&
 		    (r = sync_dir(sp, JOB_PROCESSING)) == SPOOL_OK)
 			r = sync_dir(sp, (int)c->from);
+	if (r != SPOOL_ERROR && end->outcome == JOB_CANCELLED)
+		unlinkat(sp->fd, path_request(&c->name).s, 0);
 	*to = c->to;
 	*next = c->next;
 	if (r != SPOOL_ERROR)
@@ -1770,6 +1807,17 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 	free(slots.v);
 }
 
+static void
+recovered_quietly(void *arg, int result, const struct job_attempt *end,
+    enum job_state to, const struct job_name *name)
+{
+	(void)arg;
+	(void)result;
+	(void)end;
+	(void)to;
+	(void)name;
+}
+
 static int
 recover_one(struct spool *sp, const struct job_name *name, int64_t now,
     spool_recovered *each, void *arg)
@@ -1800,6 +1848,8 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 			end = *last;
 		else
 			lost_attempt(sp, &c, now, &end);
+		if (!c.recorded && spool_cancelled(sp, name))
+			end.outcome = JOB_CANCELLED;
 		r = spool_finish(sp, &c, &end, &to, &next);
 		end.error = NULL; /* it was the job's */
 		if (r == SPOOL_ERROR)
@@ -1893,6 +1943,128 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 		r = sync_dir(sp, JOB_DEAD);
 	unlock_ids(sp);
 	spool_release(&c);
+	return r;
+}
+
+/* Cancels a job that waits: as if it were run, but it is not. */
+static int
+cancel_waiting(struct spool *sp, struct spool_cancel *x,
+    const struct job_name *name, int64_t now)
+{
+	struct spool_claim c;
+	struct job_attempt end = { .outcome = JOB_CANCELLED };
+	struct job_name next;
+	struct stat st;
+	int r;
+
+	r = spool_claim(sp, x->state, name, now, &c);
+	if (r != SPOOL_OK)
+		return r == SPOOL_GONE ? SPOOL_BUSY : r;
+	end.number = c.name.attempt;
+	end.start = end.end = c.name.stamp;
+	if (c.job.nattempt && fstatat(sp->fd, path_log(name->id).s, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0)
+		end.log = st.st_size;
+	r = spool_finish(sp, &c, &end, &x->state, &next);
+	if (r == SPOOL_ERROR)
+		spool_release(&c);
+	return r;
+}
+
+/* Asks whoever runs the job to end it; what nobody runs is recovered. */
+static int
+cancel_running(struct spool *sp, struct spool_cancel *x,
+    const struct job_name *name, int64_t now)
+{
+	struct slots live = { 0 };
+	struct path p = path_request(name);
+	int fd, r;
+
+	if (!x->asked) {
+		fd = openat(sp->fd, p.s, O_WRONLY | O_CREAT | O_NOFOLLOW |
+		    O_NONBLOCK | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return fail(sp, p.s);
+		close(fd);
+		x->asked = true;
+		x->run = *name;
+	}
+	r = recover_one(sp, name, now, recovered_quietly, NULL);
+	if (r != SPOOL_BUSY)
+		return r == SPOOL_OK || r == SPOOL_GONE ? SPOOL_BUSY : r;
+	spool_slots(sp, false, slots_add, &live);
+	x->held = !slots_find(&live, name);
+	free(live.v);
+	return SPOOL_BUSY;
+}
+
+bool
+spool_cancelled(struct spool *sp, const struct job_name *run)
+{
+	return exists(sp, path_request(run).s);
+}
+
+bool
+spool_is_request(const char *file)
+{
+	char name[JOB_NAME_MAX + 1];
+	struct job_name run;
+	size_t n = strlen(file), k = sizeof request_suffix - 1;
+
+	if (n <= k || n - k > JOB_NAME_MAX ||
+	    strcmp(file + n - k, request_suffix))
+		return false;
+	memcpy(name, file, n - k);
+	name[n - k] = '\0';
+	return job_name_parse(&run, name);
+}
+
+/* SPOOL_OK: the last attempt of an ended job was cancelled; SPOOL_STATE: it
+ * was not. */
+static int
+ended_cancelled(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	struct job job;
+	int r = spool_load(sp, state, name, &job);
+
+	if (r == SPOOL_OK && (!job.nattempt ||
+	    job.attempt[job.nattempt - 1].outcome != JOB_CANCELLED))
+		r = SPOOL_STATE;
+	job_free(&job);
+	return r == SPOOL_GONE || r == SPOOL_BAD ? SPOOL_STATE : r;
+}
+
+int
+spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
+{
+	struct job_name name;
+	int r = spool_find(sp, x->id, &x->state, &name);
+
+	x->held = false;
+	if (x->asked && (r != SPOOL_OK || x->state != JOB_PROCESSING ||
+	    job_name_compare(&name, &x->run))) {
+		int ended = r == SPOOL_OK && x->state == JOB_DEAD ?
+		    ended_cancelled(sp, x->state, &name) : SPOOL_STATE;
+
+		if (ended != SPOOL_OK && ended != SPOOL_STATE)
+			return ended;
+		unlinkat(sp->fd, path_request(&x->run).s, 0);
+		x->asked = false;
+		if (ended == SPOOL_OK)
+			return SPOOL_OK;
+	}
+	if (r != SPOOL_OK)
+		return r;
+	if (x->state == JOB_DONE || x->state == JOB_DEAD)
+		return SPOOL_STATE;
+	/* not while fsck exchanges directories */
+	r = lock_ids(sp, LOCK_SH);
+	if (r != SPOOL_OK)
+		return r;
+	r = x->state == JOB_PROCESSING ? cancel_running(sp, x, &name, now) :
+	    cancel_waiting(sp, x, &name, now);
+	unlock_ids(sp);
 	return r;
 }
 
@@ -2301,10 +2473,41 @@ sweep_one(struct spool *sp, const struct pool_file *f, void *arg)
 		unlinkat(sp->fd, p.s, 0);
 }
 
+/* The run that a request in workers/ is about, and which is no more. */
+static bool
+is_stale_request(struct spool *sp, const char *file)
+{
+	struct path p = path_in(JOB_PROCESSING, file);
+
+	if (!spool_is_request(file))
+		return false;
+	p.s[strlen(p.s) - (sizeof request_suffix - 1)] = '\0';
+	return !exists(sp, p.s);
+}
+
+static void
+sweep_requests(struct spool *sp)
+{
+	int fd = open_dir(sp, SPOOL_WORKERS);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir) {
+		close_quietly(fd);
+		return;
+	}
+	while ((e = readdir(dir)))
+		if (is_stale_request(sp, e->d_name))
+			unlinkat(sp->fd, path_in(SPOOL_WORKERS, e->d_name).s,
+			    0);
+	closedir(dir);
+}
+
 void
 spool_pool_sweep(struct spool *sp)
 {
 	each_pool_file(sp, sweep_one, NULL);
+	sweep_requests(sp);
 }
 
 struct asked_pool {
@@ -2616,6 +2819,13 @@ check_pool(struct fsck *f, const char *file)
 	struct pool_file pool;
 	bool live = false;
 
+	if (spool_is_request(file)) {
+		if (is_stale_request(f->spool, file))
+			problem(f, p.s, "the run that it asks to end is over",
+			    "remove it", f->repair &&
+			    unlinkat(f->spool->fd, p.s, 0) == 0);
+		return;
+	}
 	if (!pool_parse(file, &pool)) {
 		problem(f, p.s, "it is no file of a pool", NULL, false);
 		return;

@@ -57,6 +57,7 @@ struct spool {
 	size_t config_bad;       /* first line of config not understood, or 0 */
 	int config_error;        /* errno: it could not be read; or 0 */
 	struct { ino_t ino; off_t size; time_t sec; long nsec; } config_id;
+	bool shares_ids;         /* we hold ids/ shared */
 };
 
 /*
@@ -208,6 +209,27 @@ typedef void spool_recovered(void *arg, int result,
 int spool_recover(struct spool *, int64_t now, spool_recovered *each,
     void *arg, size_t *held);
 
+/*
+ * One step towards the end of a job.  Begin with a struct that is zeroed but
+ * for its id, and go on while the answer is SPOOL_BUSY: somebody runs the job
+ * (its worker has been asked to end it) or is about to, so look again when
+ * processing/ has changed, or in a while.  SPOOL_OK: it is in dead/, cancelled,
+ * and that is safe unless config.sync is SYNC_NONE.  SPOOL_STATE: it has
+ * ended otherwise, see `state`.  SPOOL_BAD: it was buried, its text is no job.
+ */
+struct spool_cancel {
+	char id[JOB_ID_MAX + 1];
+	enum job_state state;    /* where it was seen last */
+	bool held;               /* BUSY: its worker is dead, a process of it
+	                          * still runs; who recovers it cancels it */
+	bool asked;              /* the run of this name was asked to end: */
+	struct job_name run;
+};
+
+int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
+/* Whether somebody wants that run to end. */
+bool spool_cancelled(struct spool *, const struct job_name *run);
+
 /* dead/ → pending/, counting from 0 again.  SPOOL_STATE: not in dead/. */
 int spool_retry(struct spool *, const char *id, int64_t now);
 /* Removes the job, its log and its id, if it is in that state. */
@@ -306,6 +328,8 @@ bool spool_watch_add(struct spool *, struct spool_watch *, int dir,
  * -1: news were lost. */
 int spool_watch_next(struct spool_watch *, int *dir, const char **file);
 void spool_watch_close(struct spool_watch *);
+/* Whether such a file in workers/ is a request to cancel a job. */
+bool spool_is_request(const char *file);
 /* Whether the file system is known for changes that inotify is not told of. */
 bool spool_watch_silent(const struct spool *);
 

@@ -16,9 +16,9 @@
  * tick.  Asleep, a worker wakes for news, the next deadline and the tick.
  *
  * Requests reach a worker as signals from its supervisor: SIGTERM, finish the
- * job and end; SIGUSR1, end it now.  A worker whose supervisor died reads
- * that off the lifeline, a pipe whose other end only the supervisor holds, and
- * ends after its job.
+ * job and end; SIGUSR1, end it now; SIGUSR2, see whether your job is cancelled.
+ * A worker whose supervisor died reads that off the lifeline, a pipe whose
+ * other end only the supervisor holds, and ends after its job.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -74,8 +74,10 @@ enum {
 static int wake[2] = { -1, -1 };            /* the self-pipe */
 static volatile sig_atomic_t terminations;  /* SIGTERM, SIGINT, SIGHUP */
 static volatile sig_atomic_t stop_now;      /* SIGUSR1 */
+static volatile sig_atomic_t some_cancel;   /* SIGUSR2: look for requests */
 
-static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
+static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2,
+	SIGCHLD };
 
 static void
 on_signal(int sig)
@@ -85,6 +87,8 @@ on_signal(int sig)
 
 	if (sig == SIGUSR1)
 		stop_now = 1;
+	else if (sig == SIGUSR2)
+		some_cancel = 1;
 	else if (sig == SIGHUP && !terminations)
 		terminations = 1; /* it comes twice where others come once */
 	else if ((sig == SIGTERM || sig == SIGINT) && terminations < 2)
@@ -121,7 +125,7 @@ signals_open(void)
 	if (make_pipe(wake, true) < 0)
 		return -1;
 	terminations = 0;
-	stop_now = 0;
+	stop_now = some_cancel = 0;
 	sigfillset(&sa.sa_mask);
 	sigemptyset(&ours);
 	for (i = 0; i < sizeof caught / sizeof caught[0]; i++) {
@@ -381,6 +385,18 @@ doze(struct worker *w, int ms, bool news, int fd)
 	}
 	if (w->lifeline < 0 && spool_pool_asked(w->spool, w->pool) == 2)
 		stop_now = 1;
+	if (w->lifeline < 0)
+		some_cancel = 1;
+}
+
+/* Whether somebody asked for the end of our job. */
+static bool
+is_cancelled(struct worker *w, const struct job_name *run)
+{
+	if (!some_cancel)
+		return false;
+	some_cancel = 0;
+	return spool_cancelled(w->spool, run);
 }
 
 static void
@@ -803,6 +819,7 @@ failure_words(struct buf *b, const struct job *job, const struct failure *f)
 
 /* A job that runs. */
 struct run {
+	const struct job_name *name;
 	pid_t pid;                 /* and process group */
 	int feed;                  /* the pipe to its stdin, -1: none */
 	const char *input;         /* what is still to be written there */
@@ -916,14 +933,26 @@ feed(struct run *run)
 	run->feed = -1;
 }
 
+/* Why the job is to be ended now; JOB_EXIT: it is not. */
+static enum job_outcome
+why_end(struct worker *w, const struct run *run, int64_t now)
+{
+	if (is_cancelled(w, run->name))
+		return JOB_CANCELLED;
+	if (stop_level(w) == 2)
+		return JOB_REQUEUED;
+	return run->deadline && now >= run->deadline ? JOB_TIMEOUT : JOB_EXIT;
+}
+
 /*
- * Waits for the job, or ends it: at its deadline, or when we are told to stop
- * now.  Then all of its group gets SIGTERM and, kill-grace later, SIGKILL.
+ * Waits for the job, or ends it: at its deadline, when it is cancelled or when
+ * we are told to stop now.  Then all of its group gets SIGTERM and, kill-grace
+ * later, SIGKILL.
  */
 static void
 watch_over(struct worker *w, struct run *run)
 {
-	enum job_outcome why = JOB_EXIT;     /* TIMEOUT, REQUEUED: we end it */
+	enum job_outcome why = JOB_EXIT;     /* any other: we end it */
 	int64_t kill_at = 0, give_up = 0;
 	bool gone = false, killed = false;
 	int status = 0;
@@ -939,9 +968,8 @@ watch_over(struct worker *w, struct run *run)
 		if (gone && (why == JOB_EXIT || kill(-run->pid, 0) < 0 ||
 		    (killed && now >= give_up)))
 			break;
-		if (why == JOB_EXIT && (stop_level(w) == 2 ||
-		    (run->deadline && now >= run->deadline))) {
-			why = stop_level(w) == 2 ? JOB_REQUEUED : JOB_TIMEOUT;
+		if (why == JOB_EXIT &&
+		    (why = why_end(w, run, now)) != JOB_EXIT) {
 			kill(-run->pid, SIGTERM);
 			kill(-run->pid, SIGCONT); /* stopped, it is deaf */
 			kill_at = now + w->spool->config.kill_grace;
@@ -988,7 +1016,9 @@ say_end(struct worker *w, const struct job *job, const struct job_attempt *end,
 	}
 	job_outcome_words(&b, end);
 	words = b.p ? b.p : "";
-	if (to == JOB_PENDING)
+	if (end->outcome == JOB_CANCELLED)
+		say(w->number, "Job cancelled: %s", next->id);
+	else if (to == JOB_PENDING)
 		say(w->number, "Job requeued: %s: %s", next->id, words);
 	else if (to == JOB_FAILED)
 		say(w->number, "Job failed: %s: %s; attempt %u of %u, "
@@ -1061,7 +1091,9 @@ begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
 			say_error(w->number, w->spool, "cannot start a job; "
 			    "trying again every second");
 		told = true;
-		if (stop_level(w))
+		if (is_cancelled(w, &c->name))
+			run->end.outcome = JOB_CANCELLED;
+		if (stop_level(w) || run->end.outcome == JOB_CANCELLED)
 			return false;
 		doze(w, poll_ms(RETRY), false, -1);
 	}
@@ -1071,7 +1103,7 @@ static void
 run_job(struct worker *w, struct spool_claim *c)
 {
 	struct run run = {
-		.feed = -1,
+		.name = &c->name, .feed = -1,
 		.end = {
 			.number = c->name.attempt, .start = c->name.stamp,
 			.worker = (long)w->pid, .outcome = JOB_REQUEUED
@@ -1470,7 +1502,8 @@ supervise(struct pool *p)
 	    false) &&
 	    !spool_watch_silent(p->spool);
 	const char *file;
-	int dir, ms;
+	bool cancels;
+	int dir, ms, r;
 
 	fds[1] = (struct pollfd){ .fd = p->watch.fd, .events = POLLIN };
 	while ((ms = tend(p)) != -2) {
@@ -1478,8 +1511,11 @@ supervise(struct pool *p)
 			ms = (int)(POLL / 1000);
 		if (poll(fds, 2, ms) > 0 && fds[0].revents)
 			drain_pipe(wake[0]);
-		while (spool_watch_next(&p->watch, &dir, &file))
-			;
+		cancels = !told;
+		while ((r = spool_watch_next(&p->watch, &dir, &file)) != 0)
+			cancels |= r < 0 || spool_is_request(file);
+		if (cancels)
+			signal_members(p, SIGUSR2);
 		heed(p);
 		reap(p);
 	}

@@ -210,6 +210,13 @@ setup_dead(void)
 	ck_assert_int_eq(finish(JOB_CANCELLED, 0), SPOOL_OK);
 }
 
+static void
+setup_failed(void)
+{
+	setup_claim();
+	ck_assert_int_eq(finish(JOB_EXIT, 1), SPOOL_OK);
+}
+
 static int
 act_retry(void)
 {
@@ -262,6 +269,23 @@ act_recover(void)
 	size_t held;
 
 	return spool_recover(&sp, now++, holds_recovered, NULL, &held);
+}
+
+/* As the command does: until it is no longer busy. */
+static int
+act_cancel(void)
+{
+	struct spool_cancel x = { .id = "j0" };
+	int r, i;
+
+	for (i = 0; i < 5; i++)
+		if ((r = spool_cancel(&sp, &x, now++)) != SPOOL_BUSY)
+			break;
+	if (r == SPOOL_OK) {
+		fault.armed = false;
+		ack('x', "j0");
+	}
+	return r;
 }
 
 static int
@@ -471,6 +495,9 @@ static const struct operation {
 	{ "purge", setup_dead, act_purge, false },
 	{ "recover what was lost", setup_lost, act_recover, false },
 	{ "recover what was recorded", setup_recorded, act_recover, false },
+	{ "cancel what waits", setup_job, act_cancel, false },
+	{ "cancel what waits for a retry", setup_failed, act_cancel, false },
+	{ "cancel what was lost", setup_lost, act_cancel, false },
 	{ "find by a prefix", setup_job, act_resolve, true },
 	{ "ask what is left", setup_job, act_drained, true },
 	{ "ask who works", setup_lost, act_slots, true },
@@ -523,9 +550,10 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 	if (enqueues && o->setup == setup_nothing)
 		ck_assert_msg(holds_count(path, "ids") == 0, "%s: left an id", when);
 	r = o->act();
-	/* a retry that is done, but not safe yet */
-	ck_assert_msg(r == SPOOL_OK || (o->act == act_retry &&
-	    r == SPOOL_STATE), "%s: cannot be repeated: %d", when, r);
+	/* one that is done, but not safe yet */
+	ck_assert_msg(r == SPOOL_OK || (r == SPOOL_STATE &&
+	    (o->act == act_retry || o->act == act_cancel)),
+	    "%s: cannot be repeated: %d", when, r);
 	if (o->act == act_finish_done) {
 		char command[200];
 
@@ -549,8 +577,9 @@ after_look(const struct operation *o, const char *when, int r, int e, int fds)
 		return;
 	ck_assert_msg(open_fds() <= fds + (sp.ids >= 0), "%s: leaks", when);
 	r = o->act();
-	ck_assert_msg(r == SPOOL_OK || (o->act == act_retry &&
-	    r == SPOOL_STATE), "%s: cannot be repeated: %d", when, r);
+	ck_assert_msg(r == SPOOL_OK || (r == SPOOL_STATE &&
+	    (o->act == act_retry || o->act == act_cancel)),
+	    "%s: cannot be repeated: %d", when, r);
 }
 
 /* The process that carries the operation out. */

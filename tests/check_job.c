@@ -1209,7 +1209,7 @@ static const struct {
 	{ JOB_REQUEUED, 0, 2, -1, -1, -1, JOB_PENDING, 1, 0 },
 	{ JOB_REQUEUED, 0, 3, 1, -1, -1, JOB_PENDING, 2, 0 },
 	{ JOB_REQUEUED, 0, 0, -1, -1, -1, JOB_PENDING, 0, 0 },
-	{ JOB_CANCELLED, 0, 1, -1, -1, -1, JOB_DEAD, 1, 0 },
+	{ JOB_CANCELLED, 0, 1, -1, -1, -1, JOB_DEAD, 0, 0 },
 };
 
 START_TEST(after_attempt)

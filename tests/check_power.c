@@ -665,6 +665,16 @@ purged(void)
 }
 
 static void
+cancelled(void)
+{
+	struct spool_cancel x = { .id = "k0" };
+
+	enqueue(1);
+	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_OK);
+	tell('x', "k0");
+}
+
+static void
 configured(void)
 {
 	enqueue(1);
@@ -679,7 +689,8 @@ static const struct scenario {
 	{ "one job", one }, { "an array", array },
 	{ "a bulk", bulk }, { "a retry", retried },
 	{ "a requeue", requeued }, { "a lost job", lost },
-	{ "a purge", purged }, { "a setting", configured },
+	{ "a purge", purged }, { "a cancel", cancelled },
+	{ "a setting", configured },
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
