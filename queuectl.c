@@ -46,7 +46,7 @@
 #define SECOND INT64_C(1000000)
 
 /* queuectl(1), EXIT STATUS */
-enum { DONE, FAILED, USAGE };
+enum { DONE, FAILED, USAGE, TIMED_OUT = 124 };
 
 enum {
 	OPTIONS_MAX = 10,       /* of one command */
@@ -252,6 +252,1043 @@ now_us(void)
 	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
 }
 
+/* --- tables ------------------------------------------------------------- */
+
+/* Columns of the terminal on `fd`, or 0: it is none, and nothing is cut. */
+static size_t
+terminal_width(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize ws;
+	int64_t n;
+
+	if (!isatty(fd))
+		return 0;
+	setlocale(LC_CTYPE, ""); /* for wcwidth */
+	if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
+		return ws.ws_col;
+	if (columns && job_number_parse(columns, 1, 10000, &n))
+		return (size_t)n;
+	return 80;
+}
+
+/* Bytes of `s` that fit into `width` columns, and how many columns they
+ * take. */
+static size_t
+fit(const char *s, size_t width, size_t *columns)
+{
+	size_t at = 0, used = 0, n;
+
+	for (; s[at]; at += n) {
+		wchar_t wc;
+		int w = 1;
+
+		n = mbtowc(&wc, s + at, MB_CUR_MAX) > 0 ?
+		    (size_t)mbtowc(&wc, s + at, MB_CUR_MAX) : 1;
+		if (n > 1 || (unsigned char)s[at] < 0x80)
+			w = wcwidth(wc);
+		if (w < 0)
+			w = 1;
+		if (used + (size_t)w > width)
+			break;
+		used += (size_t)w;
+	}
+	*columns = used;
+	return at;
+}
+
+/* Prints the last cell of a row, cut if the terminal (`width`, 0: none) has
+ * only what `used` leaves. */
+static void
+put_last(const char *s, size_t width, size_t used)
+{
+	size_t columns, n;
+
+	if (!width) {
+		puts(s);
+		return;
+	}
+	if (width <= used) {
+		putchar('\n');
+		return;
+	}
+	n = fit(s, width - used, &columns);
+	if (!s[n]) {
+		puts(s);
+		return;
+	}
+	n = fit(s, width - used - 1, &columns);
+	printf("%.*s…\n", (int)n, s);
+}
+
+/* A time to the second, for tables. */
+static void
+short_time(char out[JOB_TIME_LEN + 1], int64_t time)
+{
+	if (time < 0) {
+		strcpy(out, "-");
+		return;
+	}
+	job_time_format(out, time);
+	strcpy(out + 19, "Z");
+}
+
+/* "43 s", "2 min 5 s", "3 h 20 min", "5 d 2 h". */
+static void
+span_words(struct buf *b, int64_t us)
+{
+	int64_t s = us > 0 ? (us + SECOND - 1) / SECOND : 0;
+
+	if (s < 60)
+		buf_printf(b, "%lld s", (long long)s);
+	else if (s < 3600)
+		buf_printf(b, "%lld min %lld s", (long long)(s / 60),
+		    (long long)(s % 60));
+	else if (s < 86400)
+		buf_printf(b, "%lld h %lld min", (long long)(s / 3600),
+		    (long long)(s / 60 % 60));
+	else
+		buf_printf(b, "%lld d %lld h", (long long)(s / 86400),
+		    (long long)(s / 3600 % 24));
+}
+
+/* --- looking at jobs ---------------------------------------------------- */
+
+struct entry {
+	enum job_state state;
+	size_t seen;            /* when, to tell two sights of a job apart */
+	struct job_name name;
+};
+
+struct listing {
+	struct entry *v;
+	size_t n, cap;
+};
+
+static bool
+listing_add(struct listing *l, enum job_state state,
+    const struct job_name *name)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		struct entry *v = realloc(l->v, cap * sizeof *v);
+
+		if (!v)
+			return false;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n] = (struct entry){ state, l->n, *name };
+	l->n++;
+	return true;
+}
+
+/* In the order in which a person looks: what runs, what will, what failed. */
+static int
+compare_shown(const void *pa, const void *pb)
+{
+	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
+		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
+	const struct entry *a = pa, *b = pb;
+
+	if (a->state != b->state)
+		return rank[a->state] - rank[b->state];
+	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
+		return a->name.stamp < b->name.stamp ? -1 : 1;
+	return job_name_compare(&a->name, &b->name);
+}
+
+static int
+compare_sights(const void *pa, const void *pb)
+{
+	const struct entry *a = pa, *b = pb;
+	int c = strcmp(a->name.id, b->name.id);
+
+	return c ? c : a->seen < b->seen ? -1 : 1;
+}
+
+static int
+collect_state(struct spool *sp, struct listing *l, enum job_state state)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int r;
+
+	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
+		return complain_spool(sp);
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (!listing_add(l, state, &name)) {
+			spool_iter_close(&it);
+			return no_memory();
+		}
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(sp) : DONE;
+}
+
+/*
+ * All jobs, or those of one state (JOB_STATES: all), each id once, sorted.  A
+ * job that moves while we read can be seen twice or missed: then we read
+ * again, and what was seen last counts.
+ */
+static int
+collect(struct spool *sp, struct listing *l, enum job_state only)
+{
+	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
+		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
+	uint64_t before = spool_version(sp);
+	size_t i, n = 0, pass;
+	int r;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < JOB_STATES; i++)
+			if ((only == JOB_STATES || only == order[i]) &&
+			    (r = collect_state(sp, l, order[i])) != DONE)
+				return r;
+		if (spool_version(sp) == before)
+			break;
+	}
+	if (l->n) {
+		qsort(l->v, l->n, sizeof *l->v, compare_sights);
+		for (i = 1; i < l->n; i++)
+			if (strcmp(l->v[n].name.id, l->v[i].name.id))
+				l->v[++n] = l->v[i];
+			else
+				l->v[n] = l->v[i];
+		l->n = n + 1;
+	}
+	if (l->n)
+		qsort(l->v, l->n, sizeof *l->v, compare_shown);
+	return DONE;
+}
+
+static int
+parse_state(const char *word, enum job_state *state)
+{
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		*state = (enum job_state)i;
+		if (!strcasecmp(word, job_state_dir(*state)) ||
+		    !strcasecmp(word, job_state_word(*state)))
+			return DONE;
+	}
+	complain("no such state: %s; the states are pending, processing, "
+	    "completed, failed, dead", word);
+	return USAGE;
+}
+
+/* What runs a job, from the pools' files. */
+struct runner {
+	const struct job_name *name;
+	struct spool_slot slot; /* pid 0: not found */
+};
+
+static void
+find_runner(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct runner *r = arg;
+
+	(void)pool;
+	(void)pid;
+	if (s->start == r->name->stamp && !strcmp(s->job, r->name->id))
+		r->slot = *s;
+}
+
+/* The job as it is shown: SPOOL_OK; what is wrong with it is shown, too, also
+ * that it is none of ours.  SPOOL_GONE, SPOOL_ERROR: there is nothing to show. */
+static int
+view_job(struct spool *sp, enum job_state state, const struct job_name *name,
+    struct job *job, struct field_view *v)
+{
+	struct runner runner = { .name = name };
+	int r = spool_load(sp, state, name, job);
+
+	if (r == SPOOL_GONE || r == SPOOL_ERROR)
+		return r;
+	*v = (struct field_view){ .state = state, .name = name, .job = job,
+		.policy = &sp->config.policy };
+	if (r != SPOOL_OK) {
+		v->bad = sp->why;
+		v->line = sp->line;
+		v->alien = r == SPOOL_ALIEN;
+	}
+	if (state == JOB_PROCESSING) {
+		spool_slots(sp, false, find_runner, &runner);
+		v->worker = runner.slot.pid;
+	}
+	return SPOOL_OK;
+}
+
+/* The command for a table; of a text that is no job, what is wrong. */
+static void
+title_words(struct buf *b, const struct field_view *v)
+{
+	if (!v->bad)
+		job_title(b, v->job, 0);
+	else if (v->alien)
+		buf_printf(b, "(left alone: %s)", v->bad);
+	else if (v->line)
+		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
+	else
+		buf_printf(b, "(damaged: %s)", v->bad);
+}
+
+static int
+print_json(const struct field_view *v)
+{
+	struct buf b = { 0 };
+	int r = DONE;
+
+	field_write(&b, v);
+	if (b.failed)
+		r = no_memory();
+	else
+		puts(b.p);
+	buf_free(&b);
+	return r;
+}
+
+static size_t
+id_width(const struct listing *l, size_t n)
+{
+	size_t i, width = 2;
+
+	for (i = 0; i < n; i++)
+		if (strlen(l->v[i].name.id) > width)
+			width = strlen(l->v[i].name.id);
+	return width;
+}
+
+enum { L_STATE, L_LIMIT, L_JSON };
+
+static const struct option_def list_options[] = {
+	{ "state", 's', "STATE", "only pending, processing, completed, "
+	    "failed or dead jobs" },
+	{ "limit", 'n', "N", "the first N jobs only" },
+	{ "json", 0, NULL, "one JSON object per line" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static void
+print_row(const struct field_view *v, size_t ids, size_t width)
+{
+	struct buf title = { 0 };
+	char created[JOB_TIME_LEN + 1];
+	int used;
+
+	title_words(&title, v);
+	short_time(created, v->job->created);
+	used = printf("%-*s  %-10s  %8u  %8d  %-20s  ", (int)ids, v->name->id,
+	    job_state_word(v->state), v->name->attempt, v->name->priority,
+	    created);
+	put_last(title.p ? title.p : "", width, (size_t)used);
+	buf_free(&title);
+}
+
+static int
+list(struct call *c)
+{
+	enum job_state only = JOB_STATES;
+	struct listing l = { 0 };
+	size_t ids, width, i, n;
+	int64_t limit = JOB_NUMBER_MAX;
+	int r, worst = DONE;
+
+	if (c->value[L_STATE] &&
+	    parse_state(c->value[L_STATE], &only) != DONE)
+		return USAGE;
+	if (c->value[L_LIMIT] && !job_number_parse(c->value[L_LIMIT], 0,
+	    JOB_NUMBER_MAX, &limit)) {
+		complain("--limit must be a whole number, not %s",
+		    c->value[L_LIMIT]);
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	r = collect(&c->spool, &l, only);
+	n = l.n < (size_t)limit ? l.n : (size_t)limit;
+	ids = id_width(&l, n);
+	width = terminal_width(STDOUT_FILENO);
+	if (r == DONE && !c->value[L_JSON])
+		printf("%-*s  %-10s  %8s  %8s  %-20s  %s\n", (int)ids, "ID",
+		    "STATE", "ATTEMPTS", "PRIORITY", "CREATED", "COMMAND");
+	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
+		struct field_view v;
+		struct job job;
+
+		int s = view_job(&c->spool, l.v[i].state, &l.v[i].name, &job,
+		    &v);
+
+		if (s == SPOOL_ERROR)
+			worst = complain_spool(&c->spool);
+		if (s != SPOOL_OK)
+			continue;
+		if (c->value[L_JSON])
+			r = print_json(&v);
+		else
+			print_row(&v, ids, width);
+		job_free(&job);
+	}
+	free(l.v);
+	return r == DONE ? worst : r;
+}
+
+/* From a word of the command line to a job that is there. */
+static int
+look_up(struct call *c, const char *word, enum job_state *state,
+    struct job_name *name)
+{
+	char id[JOB_ID_MAX + 1];
+	int r = spool_resolve(&c->spool, word, id);
+
+	if (r == SPOOL_OK)
+		r = spool_find(&c->spool, id, state, name);
+	return r == SPOOL_OK ? DONE : complain_job(&c->spool, r, word);
+}
+
+static void
+show_state(const struct field_view *v, const struct spool *sp)
+{
+	const struct job_attempt *last = v->job->nattempt ?
+	    &v->job->attempt[v->job->nattempt - 1] : NULL;
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
+
+	job_time_format(time, v->name->stamp);
+	if (v->state == JOB_PROCESSING && v->worker)
+		buf_printf(&b, ", by worker process %ld since %s", v->worker,
+		    time);
+	else if (v->state == JOB_PROCESSING)
+		buf_printf(&b, ", by no worker that lives, since %s", time);
+	else if (v->name->timed) {
+		buf_printf(&b, ", not before %s (in ", time);
+		span_words(&b, v->name->stamp - now_us());
+		buf_putc(&b, ')');
+	} else if (last && v->state != JOB_PENDING) {
+		buf_puts(&b, ": ");
+		job_outcome_words(&b, last);
+	}
+	printf("State:      %s%s\n", job_state_word(v->state),
+	    b.p ? b.p : "");
+	printf("Attempts:   %u of %u\n", v->name->attempt,
+	    job_allowed(v->job, &sp->config.policy));
+	buf_free(&b);
+}
+
+static void
+show_given(const struct job *job)
+{
+	struct buf b = { 0 };
+	size_t i;
+
+	if (job->timeout >= 0) {
+		job_seconds_format(&b, job->timeout);
+		printf("Timeout:    %s s\n", b.p ? b.p : "");
+		buf_clear(&b);
+	}
+	if (job->cwd) {
+		job_escape(&b, job->cwd, 0);
+		printf("Directory:  %s\n", b.p ? b.p : "");
+	}
+	for (i = 0; i < job->nenv; i++) {
+		buf_clear(&b);
+		job_escape(&b, job->env[i], 0);
+		printf("Env:        %s\n", b.p ? b.p : "");
+	}
+	if (job->input)
+		printf("Stdin:      %zu bytes\n", strlen(job->input));
+	buf_free(&b);
+}
+
+static void
+show_history(const struct job *job)
+{
+	size_t i;
+
+	if (!job->nattempt)
+		return;
+	printf("\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
+	    "WORKER", "OUTCOME");
+	for (i = 0; i < job->nattempt; i++) {
+		const struct job_attempt *a = &job->attempt[i];
+		char start[JOB_TIME_LEN + 1];
+		/* below 0 where the clock was set back meanwhile */
+		int64_t took = a->end > a->start ? a->end - a->start : 0;
+		struct buf b = { 0 };
+
+		short_time(start, a->start);
+		job_outcome_words(&b, a);
+		printf("%-7u  %-20s  %7lld.%03lld s  %7ld  %s\n", a->number,
+		    start, (long long)(took / SECOND),
+		    (long long)(took % SECOND / 1000), a->worker,
+		    b.p ? b.p : "");
+		buf_free(&b);
+	}
+}
+
+static const struct option_def show_options[] = {
+	{ "json", 0, NULL, "one JSON object, with the attempts as history" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static int
+show(struct call *c)
+{
+	struct field_view v;
+	struct job_name name;
+	enum job_state state;
+	struct job job;
+	struct buf title = { 0 };
+	char time[JOB_TIME_LEN + 1];
+	int r = DONE;
+
+	if (open_spool(c, false) != DONE ||
+	    look_up(c, c->operand[0], &state, &name) != DONE)
+		return FAILED;
+	r = view_job(&c->spool, state, &name, &job, &v);
+	if (r != SPOOL_OK)
+		return complain_job(&c->spool, r, name.id);
+	v.history = true;
+	if (c->value[0]) {
+		r = print_json(&v);
+		job_free(&job);
+		return r;
+	}
+	title_words(&title, &v);
+	printf("Id:         %s\n", name.id);
+	printf("Command:    %s\n", title.p ? title.p : "");
+	show_state(&v, &c->spool);
+	printf("Priority:   %d\n", name.priority);
+	if (job.created >= 0) {
+		job_time_format(time, job.created);
+		printf("Created:    %s\n", time);
+	}
+	job_time_format(time, field_updated(&v));
+	printf("Updated:    %s\n", time);
+	show_given(&job);
+	show_history(&job);
+	buf_free(&title);
+	job_free(&job);
+	return r;
+}
+
+/* --- logs --------------------------------------------------------------- */
+
+enum { LOGS_FOLLOW, LOGS_ATTEMPT };
+
+static const struct option_def logs_options[] = {
+	{ "follow", 'f', NULL, "go on until the job has ended for good" },
+	{ "attempt", 'a', "N", "only what attempt N wrote (the latest N)" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* Copies from *at up to `end` (-1: as far as it goes) to stdout. */
+static int
+copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
+{
+	char bytes[65536];
+
+	while (end < 0 || *at < end) {
+		size_t want = end >= 0 && end - *at < (int64_t)sizeof bytes ?
+		    (size_t)(end - *at) : sizeof bytes;
+		ssize_t n = pread(fd, bytes, want, (off_t)*at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			complain("%s/log/%s.log: %s", c->spool.path, id,
+			    strerror(errno));
+			return FAILED;
+		}
+		if (n == 0)
+			break;
+		if (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n)
+			return FAILED;
+		*at += n;
+	}
+	return fflush(stdout) ? FAILED : DONE;
+}
+
+/* Where the latest attempt of that number begins and ends in the log. */
+static int
+find_attempt(struct call *c, const char *word, enum job_state state,
+    const struct job_name *name, int64_t *begin, int64_t *end)
+{
+	struct runner runner = { .name = name };
+	struct job job;
+	int64_t n;
+	size_t i;
+	bool found = false;
+	int r;
+
+	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n)) {
+		complain("--attempt must be a whole number from 1, not %s",
+		    word);
+		return USAGE;
+	}
+	*end = -1;
+	r = spool_load(&c->spool, state, name, &job);
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return complain_job(&c->spool, r, name->id);
+	for (i = 0; i < job.nattempt; i++) {
+		if (found && *end < 0)
+			*end = job.attempt[i].log;
+		if (job.attempt[i].number == n) {
+			*begin = job.attempt[i].log;
+			*end = -1;
+			found = true;
+		}
+	}
+	if (state == JOB_PROCESSING)
+		spool_slots(&c->spool, false, find_runner, &runner);
+	if (runner.slot.pid && name->attempt == n) {
+		*begin = runner.slot.log;
+		*end = -1;
+		found = true;
+	} else if (runner.slot.pid && found && *end < 0) {
+		*end = runner.slot.log;
+	}
+	job_free(&job);
+	if (found)
+		return DONE;
+	complain("%s: there was no attempt %lld", name->id, (long long)n);
+	return FAILED;
+}
+
+/* Copies as the log grows, until the job is completed, dead or gone. */
+static int
+follow_log(struct call *c, enum job_state state, struct job_name *name)
+{
+	char id[JOB_ID_MAX + 1];
+	int64_t at = 0;
+	int fd = -1, r = DONE, s;
+	bool ended = false;
+
+	strcpy(id, name->id);
+	while (r == DONE) {
+		/* Whether it has ended is asked first, so that the last copy
+		 * comes after the last byte. */
+		s = spool_there(&c->spool, state, name) ? SPOOL_OK :
+		    spool_find(&c->spool, id, &state, name);
+		if (s == SPOOL_ERROR)
+			r = complain_spool(&c->spool);
+		ended = s == SPOOL_GONE;
+		ended |= state == JOB_DONE || state == JOB_DEAD;
+		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
+		if (s != SPOOL_OK && s != SPOOL_GONE)
+			r = complain_job(&c->spool, s, id);
+		if (fd >= 0 && r == DONE)
+			r = copy_log(c, id, fd, &at, -1);
+		if (ended)
+			break;
+		poll(NULL, 0, FOLLOW_MS);
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int
+logs(struct call *c)
+{
+	struct job_name name;
+	enum job_state state;
+	int64_t begin = 0, end = -1;
+	int fd, r;
+
+	if (c->value[LOGS_FOLLOW] && c->value[LOGS_ATTEMPT]) {
+		complain("--follow and --attempt do not go together");
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE ||
+	    look_up(c, c->operand[0], &state, &name) != DONE)
+		return FAILED;
+	if (c->value[LOGS_FOLLOW])
+		return follow_log(c, state, &name);
+	if (c->value[LOGS_ATTEMPT] && (r = find_attempt(c,
+	    c->value[LOGS_ATTEMPT], state, &name, &begin, &end)) != DONE)
+		return r;
+	r = spool_log_read(&c->spool, name.id, &fd);
+	if (r == SPOOL_GONE)
+		return DONE; /* it wrote nothing yet */
+	if (r != SPOOL_OK)
+		return complain_job(&c->spool, r, name.id);
+	r = copy_log(c, name.id, fd, &begin, end);
+	close(fd);
+	return r;
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+static int64_t
+monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Whether a job in that state has ended. */
+static bool
+ends(int state)
+{
+	return state == JOB_DONE || state == JOB_DEAD;
+}
+
+/* What happens to jobs. */
+struct news {
+	struct spool_watch watch;
+	bool told;              /* by inotify; else we must look */
+};
+
+static void
+news_open(struct news *n, struct spool *sp)
+{
+	int i;
+
+	spool_watch_open(&n->watch);
+	n->told = !spool_watch_silent(sp);
+	/* what leaves other states may be gone for good */
+	for (i = 0; i < JOB_STATES; i++)
+		n->told &= spool_watch_add(sp, &n->watch, i, !ends(i));
+}
+
+/* Sleeps until there are any, for `ms` at most. */
+static void
+news_wait(struct news *n, int64_t ms)
+{
+	struct pollfd p = { .fd = n->watch.fd, .events = POLLIN };
+
+	if (!n->told && ms > LOOK_MS)
+		ms = LOOK_MS;
+	poll(&p, 1, ms > 0 ? (int)ms : 0);
+}
+
+/* For who looks at everything again. */
+static void
+news_skip(struct news *n)
+{
+	const char *file;
+	int dir;
+
+	while (spool_watch_next(&n->watch, &dir, &file))
+		;
+}
+
+static void
+news_close(struct news *n)
+{
+	spool_watch_close(&n->watch);
+}
+
+/* --- wait --------------------------------------------------------------- */
+
+struct awaited {
+	char id[JOB_ID_MAX + 1];
+	bool ended;
+};
+
+/* Jobs whose end somebody waits for.  Zeroed, it has none. */
+struct waiting {
+	struct awaited *v;      /* n jobs, sorted by id once we wait */
+	size_t n, cap;
+	size_t ended, failed;
+	size_t before;          /* had ended when we came */
+	int status;             /* of the last that failed, as sh has it */
+	size_t columns;         /* of the terminal for the bar; 0: none */
+	int64_t began, drawn;   /* ms */
+};
+
+static bool
+waiting_add(struct waiting *w, const char *id)
+{
+	if (w->n == w->cap) {
+		size_t cap = w->cap ? 2 * w->cap : 16;
+		struct awaited *v = realloc(w->v, cap * sizeof *v);
+
+		if (!v)
+			return false;
+		w->v = v;
+		w->cap = cap;
+	}
+	w->v[w->n] = (struct awaited){ .ended = false };
+	strcpy(w->v[w->n++].id, id);
+	return true;
+}
+
+static int
+compare_awaited(const void *a, const void *b)
+{
+	return strcmp(((const struct awaited *)a)->id,
+	    ((const struct awaited *)b)->id);
+}
+
+/* Sorts them, each once. */
+static void
+waiting_sort(struct waiting *w)
+{
+	size_t i, n = 0;
+
+	if (w->n)
+		qsort(w->v, w->n, sizeof *w->v, compare_awaited);
+	for (i = 0; i < w->n; i++)
+		if (!n || strcmp(w->v[n - 1].id, w->v[i].id))
+			w->v[n++] = w->v[i];
+	w->n = n;
+}
+
+/* How a dead job ended, for a person and as an exit status. */
+static void
+tell_failure(struct spool *sp, const struct job_name *name, int *status,
+    bool only)
+{
+	const struct job_attempt *last = NULL;
+	struct buf b = { 0 };
+	struct job job;
+
+	*status = FAILED;
+	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK && job.nattempt)
+		last = &job.attempt[job.nattempt - 1];
+	if (last && last->outcome == JOB_EXIT && last->value)
+		*status = last->value;
+	else if (last && last->outcome == JOB_SIGNAL)
+		*status = 128 + last->value;
+	if (last)
+		job_outcome_words(&b, last);
+	if (only)
+		complain("%s: %s", name->id, b.p ? b.p : "damaged");
+	buf_free(&b);
+	job_free(&job);
+}
+
+/* Sees whether one has ended. */
+static int
+check_one(struct spool *sp, struct waiting *w, struct awaited *a)
+{
+	enum job_state state = JOB_DEAD;
+	struct job_name name;
+	int r;
+
+	if (a->ended)
+		return DONE;
+	r = spool_find(sp, a->id, &state, &name);
+	if (r != SPOOL_OK && r != SPOOL_GONE)
+		return complain_spool(sp);
+	if (r == SPOOL_OK && !ends(state))
+		return DONE;
+	a->ended = true;
+	w->ended++;
+	if (r == SPOOL_OK && state == JOB_DONE)
+		return DONE;
+	w->failed++;
+	w->status = FAILED;
+	if (r == SPOOL_OK)
+		tell_failure(sp, &name, &w->status, w->n == 1);
+	else
+		complain("%s: it was removed before it had ended", a->id);
+	return DONE;
+}
+
+static int
+check_all(struct spool *sp, struct waiting *w)
+{
+	size_t i;
+	int r = DONE;
+
+	for (i = 0; i < w->n && r == DONE; i++)
+		r = check_one(sp, w, &w->v[i]);
+	return r;
+}
+
+/* Looks at those of which there is news. */
+static int
+check_news(struct spool *sp, struct waiting *w, struct news *news)
+{
+	struct job_name name;
+	struct awaited key, *a;
+	const char *file;
+	bool lost = false;
+	int dir, s, r = DONE;
+
+	while (r == DONE &&
+	    (s = spool_watch_next(&news->watch, &dir, &file)) != 0) {
+		lost |= s < 0;
+		if (s < 0 || !job_name_parse(&name, file))
+			continue;
+		strcpy(key.id, name.id);
+		a = bsearch(&key, w->v, w->n, sizeof key, compare_awaited);
+		if (a)
+			r = check_one(sp, w, a);
+	}
+	return r == DONE && lost ? check_all(sp, w) : r;
+}
+
+/* [######--------------] 6/20, 1 failed, 3.1/s, 5 s left */
+static void
+draw_bar(struct waiting *w, int64_t now)
+{
+	static const char full[] = "####################";
+	static const char empty[] = "--------------------";
+	size_t done = w->n ? 20 * w->ended / w->n : 20, columns;
+	double seconds = (double)(now - w->began) / 1000;
+	double rate = (double)(w->ended - w->before) / seconds;
+	struct buf b = { 0 };
+
+	buf_printf(&b, "[%.*s%.*s] %zu/%zu", (int)done, full,
+	    (int)(20 - done), empty, w->ended, w->n);
+	if (w->failed)
+		buf_printf(&b, ", %zu failed", w->failed);
+	if (w->ended > w->before && seconds > 0) {
+		buf_printf(&b, ", %.1f/s", rate);
+		if (w->ended < w->n) {
+			buf_puts(&b, ", ");
+			span_words(&b, (int64_t)((double)(w->n - w->ended) /
+			    rate * 1e6));
+			buf_puts(&b, " left");
+		}
+	}
+	if (b.p && !b.failed)
+		fprintf(stderr, "\r%.*s\033[K", (int)fit(b.p, w->columns - 1,
+		    &columns), b.p);
+	buf_free(&b);
+	w->drawn = now;
+}
+
+static void
+count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	(void)pool;
+	(void)pid;
+	(void)s;
+	++*(size_t *)arg;
+}
+
+/* Waits for them all, for `timeout` ms at most (-1: for ever).  Returns the
+ * exit status. */
+static int
+wait_for(struct spool *sp, struct waiting *w, int64_t timeout)
+{
+	int64_t now = monotonic_ms(), next = 0, took;
+	size_t workers = 0;
+	struct news news;
+	int r;
+
+	waiting_sort(w);
+	w->columns = terminal_width(STDERR_FILENO);
+	w->began = now;
+	news_open(&news, sp);
+	r = check_all(sp, w);
+	w->before = w->ended;
+	if (w->ended < w->n && timeout &&
+	    spool_slots(sp, false, count_slot, &workers) == SPOOL_OK &&
+	    !workers)
+		complain("no worker is running; waiting all the same");
+	while (r == DONE && w->ended < w->n) {
+		int64_t ms = TICK_MS;
+
+		now = monotonic_ms();
+		if (timeout >= 0 && now - w->began >= timeout)
+			break;
+		if (w->columns && now - w->drawn >= BAR_MS)
+			draw_bar(w, now);
+		if (timeout >= 0 && w->began + timeout - now < ms)
+			ms = w->began + timeout - now;
+		if (w->columns && ms > BAR_MIN_MS)
+			ms = BAR_MIN_MS;
+		news_wait(&news, ms);
+		now = monotonic_ms();
+		r = check_news(sp, w, &news);
+		if (r == DONE && now >= next) {
+			r = check_all(sp, w);
+			took = monotonic_ms() - now;
+			next = now + (news.told ? TICK_MS : 10 * took);
+		}
+	}
+	if (w->columns && w->drawn) {
+		draw_bar(w, monotonic_ms());
+		putc('\n', stderr);
+	}
+	news_close(&news);
+	if (r != DONE)
+		return r;
+	if (w->ended < w->n) {
+		complain("%zu of %zu job%s had not ended in time",
+		    w->n - w->ended, w->n, w->n == 1 ? "" : "s");
+		return TIMED_OUT;
+	}
+	if (w->failed && w->n > 1)
+		complain("%zu of %zu jobs did not succeed", w->failed, w->n);
+	return !w->failed ? DONE : w->n == 1 ? w->status : FAILED;
+}
+
+enum { WAIT_TIMEOUT, WAIT_ALL };
+
+static const struct option_def wait_options[] = {
+	{ "timeout", 0, "S", "for S seconds at most; exit status 124 then" },
+	{ "all", 0, NULL, "for all that wait or run now" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* The jobs that have not ended. */
+static int
+await_all(struct spool *sp, struct waiting *w)
+{
+	struct listing l = { 0 };
+	size_t i;
+	int r = collect(sp, &l, JOB_STATES);
+
+	for (i = 0; i < l.n && r == DONE; i++)
+		if (!ends((int)l.v[i].state) &&
+		    !waiting_add(w, l.v[i].name.id))
+			r = no_memory();
+	free(l.v);
+	return r;
+}
+
+static int
+await_named(struct call *c, struct waiting *w)
+{
+	char id[JOB_ID_MAX + 1];
+	int i, r = DONE;
+
+	for (i = 0; i < c->n; i++) {
+		int s = spool_resolve(&c->spool, c->operand[i], id);
+
+		if (s != SPOOL_OK)
+			r = complain_job(&c->spool, s, c->operand[i]);
+		else if (!waiting_add(w, id))
+			return no_memory();
+	}
+	return r;
+}
+
+static int
+wait_jobs(struct call *c)
+{
+	struct waiting w = { .n = 0 };
+	int64_t us = -1000;
+	int r;
+
+	if ((c->value[WAIT_ALL] != NULL) == (c->n > 0)) {
+		complain("name jobs, or --all");
+		return USAGE;
+	}
+	if (c->value[WAIT_TIMEOUT] &&
+	    !job_seconds_parse(c->value[WAIT_TIMEOUT], &us)) {
+		complain("--timeout must be a number of seconds, not %s",
+		    c->value[WAIT_TIMEOUT]);
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	r = c->n ? await_named(c, &w) : await_all(&c->spool, &w);
+	if (r == DONE)
+		r = wait_for(&c->spool, &w, us / 1000);
+	free(w.v);
+	return r;
+}
+
 /* --- enqueue ------------------------------------------------------------ */
 
 static const struct option_def enqueue_options[] = {
@@ -264,6 +1301,8 @@ static const struct option_def enqueue_options[] = {
 	{ "timeout", 0, "S", "end an attempt after S seconds" },
 	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
 	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
+	{ "wait", 0, NULL, "return when the jobs have ended, as wait does; also "
+	    "with JSON" },
 	{ NULL, 0, NULL, NULL }
 };
 
@@ -271,6 +1310,7 @@ static const struct option_def enqueue_options[] = {
 struct enqueue {
 	struct call *call;
 	struct spool_batch batch;
+	struct waiting *waiting; /* NULL: nobody waits */
 	int64_t last;           /* the last stamp given to a job */
 	char cwd[PATH_MAX];     /* "": not asked for yet */
 	struct buf paths;       /* one absolute cwd */
@@ -348,13 +1388,19 @@ hold_signals(bool hold)
 static int
 print_ids(struct enqueue *q)
 {
+	bool good = true;
 	size_t i;
 
-	for (i = 0; i < q->batch.n; i++)
+	for (i = 0; i < q->batch.n; i++) {
 		puts(q->batch.name[i].id);
+		good = good && (!q->waiting ||
+		    waiting_add(q->waiting, q->batch.name[i].id));
+	}
 	spool_batch_clear(&q->batch);
 	i = (size_t)fflush(stdout);
 	hold_signals(false);
+	if (!good)
+		return no_memory();
 	return i || ferror(stdout) ? FAILED : DONE;
 }
 
@@ -702,7 +1748,7 @@ static const struct {
 	{ "env", JSON_OBJECT }
 };
 
-enum { ENV_OPTION = 8 };
+enum { ENV_OPTION = 8, WAIT_OPTION };
 
 /* The object that the command line stands for, of nodes that the caller
  * frees. */
@@ -756,7 +1802,9 @@ words_to_tree(const struct call *c, struct words_tree *t)
 			    enqueue_options[o].name);
 			return false;
 		}
-		if (o != ENV_OPTION)
+		if (o == WAIT_OPTION)
+			t->n++; /* no field; its node stays unused */
+		else if (o != ENV_OPTION)
 			tail = &add_node(t, tail, option_fields[o].type,
 			    option_fields[o].key, v)->next;
 		else if (!add_env(t, &env, v))
@@ -823,10 +1871,16 @@ enqueue_words(struct enqueue *q)
 static int
 enqueue(struct call *c)
 {
+	struct waiting waiting = { .n = 0 };
 	struct enqueue q = { .call = c };
+	size_t fields = 0, i;
 	int r;
 
-	if (!c->dashes && c->ngiven) {
+	for (i = 0; i < c->ngiven; i++)
+		fields += c->given[i].option != WAIT_OPTION;
+	if (c->value[WAIT_OPTION])
+		q.waiting = &waiting;
+	if (!c->dashes && fields) {
 		complain("the options of enqueue go with -- CMD [ARG...]; a "
 		    "JSON job has fields for them");
 		r = USAGE;
@@ -843,729 +1897,13 @@ enqueue(struct call *c)
 	}
 	spool_batch_free(&q.batch);
 	buf_free(&q.paths);
+	if (waiting.n) {
+		int ended = wait_for(&c->spool, &waiting, -1);
+
+		r = r == DONE ? ended : r;
+	}
+	free(waiting.v);
 	return r;
-}
-
-/* --- tables ------------------------------------------------------------- */
-
-/* Columns of the terminal on stdout, or 0: it is none, and nothing is cut. */
-static size_t
-terminal_width(void)
-{
-	const char *columns = getenv("COLUMNS");
-	struct winsize ws;
-	int64_t n;
-
-	if (!isatty(STDOUT_FILENO))
-		return 0;
-	setlocale(LC_CTYPE, ""); /* for wcwidth */
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
-		return ws.ws_col;
-	if (columns && job_number_parse(columns, 1, 10000, &n))
-		return (size_t)n;
-	return 80;
-}
-
-/* Bytes of `s` that fit into `width` columns, and how many columns they
- * take. */
-static size_t
-fit(const char *s, size_t width, size_t *columns)
-{
-	size_t at = 0, used = 0, n;
-
-	for (; s[at]; at += n) {
-		wchar_t wc;
-		int w = 1;
-
-		n = mbtowc(&wc, s + at, MB_CUR_MAX) > 0 ?
-		    (size_t)mbtowc(&wc, s + at, MB_CUR_MAX) : 1;
-		if (n > 1 || (unsigned char)s[at] < 0x80)
-			w = wcwidth(wc);
-		if (w < 0)
-			w = 1;
-		if (used + (size_t)w > width)
-			break;
-		used += (size_t)w;
-	}
-	*columns = used;
-	return at;
-}
-
-/* Prints the last cell of a row, cut if the terminal (`width`, 0: none) has
- * only what `used` leaves. */
-static void
-put_last(const char *s, size_t width, size_t used)
-{
-	size_t columns, n;
-
-	if (!width) {
-		puts(s);
-		return;
-	}
-	if (width <= used) {
-		putchar('\n');
-		return;
-	}
-	n = fit(s, width - used, &columns);
-	if (!s[n]) {
-		puts(s);
-		return;
-	}
-	n = fit(s, width - used - 1, &columns);
-	printf("%.*s…\n", (int)n, s);
-}
-
-/* A time to the second, for tables. */
-static void
-short_time(char out[JOB_TIME_LEN + 1], int64_t time)
-{
-	if (time < 0) {
-		strcpy(out, "-");
-		return;
-	}
-	job_time_format(out, time);
-	strcpy(out + 19, "Z");
-}
-
-/* "43 s", "2 min 5 s", "3 h 20 min", "5 d 2 h". */
-static void
-span_words(struct buf *b, int64_t us)
-{
-	int64_t s = us > 0 ? (us + SECOND - 1) / SECOND : 0;
-
-	if (s < 60)
-		buf_printf(b, "%lld s", (long long)s);
-	else if (s < 3600)
-		buf_printf(b, "%lld min %lld s", (long long)(s / 60),
-		    (long long)(s % 60));
-	else if (s < 86400)
-		buf_printf(b, "%lld h %lld min", (long long)(s / 3600),
-		    (long long)(s / 60 % 60));
-	else
-		buf_printf(b, "%lld d %lld h", (long long)(s / 86400),
-		    (long long)(s / 3600 % 24));
-}
-
-/* --- looking at jobs ---------------------------------------------------- */
-
-struct entry {
-	enum job_state state;
-	size_t seen;            /* when, to tell two sights of a job apart */
-	struct job_name name;
-};
-
-struct listing {
-	struct entry *v;
-	size_t n, cap;
-};
-
-static bool
-listing_add(struct listing *l, enum job_state state,
-    const struct job_name *name)
-{
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 64;
-		struct entry *v = realloc(l->v, cap * sizeof *v);
-
-		if (!v)
-			return false;
-		l->v = v;
-		l->cap = cap;
-	}
-	l->v[l->n] = (struct entry){ state, l->n, *name };
-	l->n++;
-	return true;
-}
-
-/* In the order in which a person looks: what runs, what will, what failed. */
-static int
-compare_shown(const void *pa, const void *pb)
-{
-	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
-		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
-	const struct entry *a = pa, *b = pb;
-
-	if (a->state != b->state)
-		return rank[a->state] - rank[b->state];
-	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
-		return a->name.stamp < b->name.stamp ? -1 : 1;
-	return job_name_compare(&a->name, &b->name);
-}
-
-static int
-compare_sights(const void *pa, const void *pb)
-{
-	const struct entry *a = pa, *b = pb;
-	int c = strcmp(a->name.id, b->name.id);
-
-	return c ? c : a->seen < b->seen ? -1 : 1;
-}
-
-static int
-collect_state(struct spool *sp, struct listing *l, enum job_state state)
-{
-	struct job_name name;
-	struct spool_iter it;
-	int r;
-
-	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
-		return complain_spool(sp);
-	while ((r = spool_iter_next(&it, &name)) > 0)
-		if (!listing_add(l, state, &name)) {
-			spool_iter_close(&it);
-			return no_memory();
-		}
-	spool_iter_close(&it);
-	return r < 0 ? complain_spool(sp) : DONE;
-}
-
-/*
- * All jobs, or those of one state (JOB_STATES: all), each id once, sorted.  A
- * job that moves while we read can be seen twice or missed: then we read
- * again, and what was seen last counts.
- */
-static int
-collect(struct spool *sp, struct listing *l, enum job_state only)
-{
-	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
-		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
-	uint64_t before = spool_version(sp);
-	size_t i, n = 0, pass;
-	int r;
-
-	for (pass = 0; pass < 2; pass++) {
-		for (i = 0; i < JOB_STATES; i++)
-			if ((only == JOB_STATES || only == order[i]) &&
-			    (r = collect_state(sp, l, order[i])) != DONE)
-				return r;
-		if (spool_version(sp) == before)
-			break;
-	}
-	if (l->n) {
-		qsort(l->v, l->n, sizeof *l->v, compare_sights);
-		for (i = 1; i < l->n; i++)
-			if (strcmp(l->v[n].name.id, l->v[i].name.id))
-				l->v[++n] = l->v[i];
-			else
-				l->v[n] = l->v[i];
-		l->n = n + 1;
-	}
-	if (l->n)
-		qsort(l->v, l->n, sizeof *l->v, compare_shown);
-	return DONE;
-}
-
-static int
-parse_state(const char *word, enum job_state *state)
-{
-	int i;
-
-	for (i = 0; i < JOB_STATES; i++) {
-		*state = (enum job_state)i;
-		if (!strcasecmp(word, job_state_dir(*state)) ||
-		    !strcasecmp(word, job_state_word(*state)))
-			return DONE;
-	}
-	complain("no such state: %s; the states are pending, processing, "
-	    "completed, failed, dead", word);
-	return USAGE;
-}
-
-/* What runs a job, from the pools' files. */
-struct runner {
-	const struct job_name *name;
-	struct spool_slot slot; /* pid 0: not found */
-};
-
-static void
-find_runner(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	struct runner *r = arg;
-
-	(void)pool;
-	(void)pid;
-	if (s->start == r->name->stamp && !strcmp(s->job, r->name->id))
-		r->slot = *s;
-}
-
-/* The job as it is shown: SPOOL_OK; what is wrong with it is shown, too, also
- * that it is none of ours.  SPOOL_GONE, SPOOL_ERROR: there is nothing to show. */
-static int
-view_job(struct spool *sp, enum job_state state, const struct job_name *name,
-    struct job *job, struct field_view *v)
-{
-	struct runner runner = { .name = name };
-	int r = spool_load(sp, state, name, job);
-
-	if (r == SPOOL_GONE || r == SPOOL_ERROR)
-		return r;
-	*v = (struct field_view){ .state = state, .name = name, .job = job,
-		.policy = &sp->config.policy };
-	if (r != SPOOL_OK) {
-		v->bad = sp->why;
-		v->line = sp->line;
-		v->alien = r == SPOOL_ALIEN;
-	}
-	if (state == JOB_PROCESSING) {
-		spool_slots(sp, false, find_runner, &runner);
-		v->worker = runner.slot.pid;
-	}
-	return SPOOL_OK;
-}
-
-/* The command for a table; of a text that is no job, what is wrong. */
-static void
-title_words(struct buf *b, const struct field_view *v)
-{
-	if (!v->bad)
-		job_title(b, v->job, 0);
-	else if (v->alien)
-		buf_printf(b, "(left alone: %s)", v->bad);
-	else if (v->line)
-		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
-	else
-		buf_printf(b, "(damaged: %s)", v->bad);
-}
-
-static int
-print_json(const struct field_view *v)
-{
-	struct buf b = { 0 };
-	int r = DONE;
-
-	field_write(&b, v);
-	if (b.failed)
-		r = no_memory();
-	else
-		puts(b.p);
-	buf_free(&b);
-	return r;
-}
-
-static size_t
-id_width(const struct listing *l, size_t n)
-{
-	size_t i, width = 2;
-
-	for (i = 0; i < n; i++)
-		if (strlen(l->v[i].name.id) > width)
-			width = strlen(l->v[i].name.id);
-	return width;
-}
-
-enum { L_STATE, L_LIMIT, L_JSON };
-
-static const struct option_def list_options[] = {
-	{ "state", 's', "STATE", "only pending, processing, completed, "
-	    "failed or dead jobs" },
-	{ "limit", 'n', "N", "the first N jobs only" },
-	{ "json", 0, NULL, "one JSON object per line" },
-	{ NULL, 0, NULL, NULL }
-};
-
-static void
-print_row(const struct field_view *v, size_t ids, size_t width)
-{
-	struct buf title = { 0 };
-	char created[JOB_TIME_LEN + 1];
-	int used;
-
-	title_words(&title, v);
-	short_time(created, v->job->created);
-	used = printf("%-*s  %-10s  %8u  %8d  %-20s  ", (int)ids, v->name->id,
-	    job_state_word(v->state), v->name->attempt, v->name->priority,
-	    created);
-	put_last(title.p ? title.p : "", width, (size_t)used);
-	buf_free(&title);
-}
-
-static int
-list(struct call *c)
-{
-	enum job_state only = JOB_STATES;
-	struct listing l = { 0 };
-	size_t ids, width, i, n;
-	int64_t limit = JOB_NUMBER_MAX;
-	int r, worst = DONE;
-
-	if (c->value[L_STATE] &&
-	    parse_state(c->value[L_STATE], &only) != DONE)
-		return USAGE;
-	if (c->value[L_LIMIT] && !job_number_parse(c->value[L_LIMIT], 0,
-	    JOB_NUMBER_MAX, &limit)) {
-		complain("--limit must be a whole number, not %s",
-		    c->value[L_LIMIT]);
-		return USAGE;
-	}
-	if (open_spool(c, false) != DONE)
-		return FAILED;
-	r = collect(&c->spool, &l, only);
-	n = l.n < (size_t)limit ? l.n : (size_t)limit;
-	ids = id_width(&l, n);
-	width = terminal_width();
-	if (r == DONE && !c->value[L_JSON])
-		printf("%-*s  %-10s  %8s  %8s  %-20s  %s\n", (int)ids, "ID",
-		    "STATE", "ATTEMPTS", "PRIORITY", "CREATED", "COMMAND");
-	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
-		struct field_view v;
-		struct job job;
-
-		int s = view_job(&c->spool, l.v[i].state, &l.v[i].name, &job,
-		    &v);
-
-		if (s == SPOOL_ERROR)
-			worst = complain_spool(&c->spool);
-		if (s != SPOOL_OK)
-			continue;
-		if (c->value[L_JSON])
-			r = print_json(&v);
-		else
-			print_row(&v, ids, width);
-		job_free(&job);
-	}
-	free(l.v);
-	return r == DONE ? worst : r;
-}
-
-/* From a word of the command line to a job that is there. */
-static int
-look_up(struct call *c, const char *word, enum job_state *state,
-    struct job_name *name)
-{
-	char id[JOB_ID_MAX + 1];
-	int r = spool_resolve(&c->spool, word, id);
-
-	if (r == SPOOL_OK)
-		r = spool_find(&c->spool, id, state, name);
-	return r == SPOOL_OK ? DONE : complain_job(&c->spool, r, word);
-}
-
-static void
-show_state(const struct field_view *v, const struct spool *sp)
-{
-	const struct job_attempt *last = v->job->nattempt ?
-	    &v->job->attempt[v->job->nattempt - 1] : NULL;
-	char time[JOB_TIME_LEN + 1];
-	struct buf b = { 0 };
-
-	job_time_format(time, v->name->stamp);
-	if (v->state == JOB_PROCESSING && v->worker)
-		buf_printf(&b, ", by worker process %ld since %s", v->worker,
-		    time);
-	else if (v->state == JOB_PROCESSING)
-		buf_printf(&b, ", by no worker that lives, since %s", time);
-	else if (v->name->timed) {
-		buf_printf(&b, ", not before %s (in ", time);
-		span_words(&b, v->name->stamp - now_us());
-		buf_putc(&b, ')');
-	} else if (last && v->state != JOB_PENDING) {
-		buf_puts(&b, ": ");
-		job_outcome_words(&b, last);
-	}
-	printf("State:      %s%s\n", job_state_word(v->state),
-	    b.p ? b.p : "");
-	printf("Attempts:   %u of %u\n", v->name->attempt,
-	    job_allowed(v->job, &sp->config.policy));
-	buf_free(&b);
-}
-
-static void
-show_given(const struct job *job)
-{
-	struct buf b = { 0 };
-	size_t i;
-
-	if (job->timeout >= 0) {
-		job_seconds_format(&b, job->timeout);
-		printf("Timeout:    %s s\n", b.p ? b.p : "");
-		buf_clear(&b);
-	}
-	if (job->cwd) {
-		job_escape(&b, job->cwd, 0);
-		printf("Directory:  %s\n", b.p ? b.p : "");
-	}
-	for (i = 0; i < job->nenv; i++) {
-		buf_clear(&b);
-		job_escape(&b, job->env[i], 0);
-		printf("Env:        %s\n", b.p ? b.p : "");
-	}
-	if (job->input)
-		printf("Stdin:      %zu bytes\n", strlen(job->input));
-	buf_free(&b);
-}
-
-static void
-show_history(const struct job *job)
-{
-	size_t i;
-
-	if (!job->nattempt)
-		return;
-	printf("\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
-	    "WORKER", "OUTCOME");
-	for (i = 0; i < job->nattempt; i++) {
-		const struct job_attempt *a = &job->attempt[i];
-		char start[JOB_TIME_LEN + 1];
-		/* below 0 where the clock was set back meanwhile */
-		int64_t took = a->end > a->start ? a->end - a->start : 0;
-		struct buf b = { 0 };
-
-		short_time(start, a->start);
-		job_outcome_words(&b, a);
-		printf("%-7u  %-20s  %7lld.%03lld s  %7ld  %s\n", a->number,
-		    start, (long long)(took / SECOND),
-		    (long long)(took % SECOND / 1000), a->worker,
-		    b.p ? b.p : "");
-		buf_free(&b);
-	}
-}
-
-static const struct option_def show_options[] = {
-	{ "json", 0, NULL, "one JSON object, with the attempts as history" },
-	{ NULL, 0, NULL, NULL }
-};
-
-static int
-show(struct call *c)
-{
-	struct field_view v;
-	struct job_name name;
-	enum job_state state;
-	struct job job;
-	struct buf title = { 0 };
-	char time[JOB_TIME_LEN + 1];
-	int r = DONE;
-
-	if (open_spool(c, false) != DONE ||
-	    look_up(c, c->operand[0], &state, &name) != DONE)
-		return FAILED;
-	r = view_job(&c->spool, state, &name, &job, &v);
-	if (r != SPOOL_OK)
-		return complain_job(&c->spool, r, name.id);
-	v.history = true;
-	if (c->value[0]) {
-		r = print_json(&v);
-		job_free(&job);
-		return r;
-	}
-	title_words(&title, &v);
-	printf("Id:         %s\n", name.id);
-	printf("Command:    %s\n", title.p ? title.p : "");
-	show_state(&v, &c->spool);
-	printf("Priority:   %d\n", name.priority);
-	if (job.created >= 0) {
-		job_time_format(time, job.created);
-		printf("Created:    %s\n", time);
-	}
-	job_time_format(time, field_updated(&v));
-	printf("Updated:    %s\n", time);
-	show_given(&job);
-	show_history(&job);
-	buf_free(&title);
-	job_free(&job);
-	return r;
-}
-
-/* --- logs --------------------------------------------------------------- */
-
-enum { LOGS_FOLLOW, LOGS_ATTEMPT };
-
-static const struct option_def logs_options[] = {
-	{ "follow", 'f', NULL, "go on until the job has ended for good" },
-	{ "attempt", 'a', "N", "only what attempt N wrote (the latest N)" },
-	{ NULL, 0, NULL, NULL }
-};
-
-/* Copies from *at up to `end` (-1: as far as it goes) to stdout. */
-static int
-copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
-{
-	char bytes[65536];
-
-	while (end < 0 || *at < end) {
-		size_t want = end >= 0 && end - *at < (int64_t)sizeof bytes ?
-		    (size_t)(end - *at) : sizeof bytes;
-		ssize_t n = pread(fd, bytes, want, (off_t)*at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			complain("%s/log/%s.log: %s", c->spool.path, id,
-			    strerror(errno));
-			return FAILED;
-		}
-		if (n == 0)
-			break;
-		if (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n)
-			return FAILED;
-		*at += n;
-	}
-	return fflush(stdout) ? FAILED : DONE;
-}
-
-/* Where the latest attempt of that number begins and ends in the log. */
-static int
-find_attempt(struct call *c, const char *word, enum job_state state,
-    const struct job_name *name, int64_t *begin, int64_t *end)
-{
-	struct runner runner = { .name = name };
-	struct job job;
-	int64_t n;
-	size_t i;
-	bool found = false;
-	int r;
-
-	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n)) {
-		complain("--attempt must be a whole number from 1, not %s",
-		    word);
-		return USAGE;
-	}
-	*end = -1;
-	r = spool_load(&c->spool, state, name, &job);
-	if (r != SPOOL_OK && r != SPOOL_BAD)
-		return complain_job(&c->spool, r, name->id);
-	for (i = 0; i < job.nattempt; i++) {
-		if (found && *end < 0)
-			*end = job.attempt[i].log;
-		if (job.attempt[i].number == n) {
-			*begin = job.attempt[i].log;
-			*end = -1;
-			found = true;
-		}
-	}
-	if (state == JOB_PROCESSING)
-		spool_slots(&c->spool, false, find_runner, &runner);
-	if (runner.slot.pid && name->attempt == n) {
-		*begin = runner.slot.log;
-		*end = -1;
-		found = true;
-	} else if (runner.slot.pid && found && *end < 0) {
-		*end = runner.slot.log;
-	}
-	job_free(&job);
-	if (found)
-		return DONE;
-	complain("%s: there was no attempt %lld", name->id, (long long)n);
-	return FAILED;
-}
-
-/* Copies as the log grows, until the job is completed, dead or gone. */
-static int
-follow_log(struct call *c, enum job_state state, struct job_name *name)
-{
-	char id[JOB_ID_MAX + 1];
-	int64_t at = 0;
-	int fd = -1, r = DONE, s;
-	bool ended = false;
-
-	strcpy(id, name->id);
-	while (r == DONE) {
-		/* Whether it has ended is asked first, so that the last copy
-		 * comes after the last byte. */
-		s = spool_there(&c->spool, state, name) ? SPOOL_OK :
-		    spool_find(&c->spool, id, &state, name);
-		if (s == SPOOL_ERROR)
-			r = complain_spool(&c->spool);
-		ended = s == SPOOL_GONE;
-		ended |= state == JOB_DONE || state == JOB_DEAD;
-		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
-		if (s != SPOOL_OK && s != SPOOL_GONE)
-			r = complain_job(&c->spool, s, id);
-		if (fd >= 0 && r == DONE)
-			r = copy_log(c, id, fd, &at, -1);
-		if (ended)
-			break;
-		poll(NULL, 0, FOLLOW_MS);
-	}
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-static int
-logs(struct call *c)
-{
-	struct job_name name;
-	enum job_state state;
-	int64_t begin = 0, end = -1;
-	int fd, r;
-
-	if (c->value[LOGS_FOLLOW] && c->value[LOGS_ATTEMPT]) {
-		complain("--follow and --attempt do not go together");
-		return USAGE;
-	}
-	if (open_spool(c, false) != DONE ||
-	    look_up(c, c->operand[0], &state, &name) != DONE)
-		return FAILED;
-	if (c->value[LOGS_FOLLOW])
-		return follow_log(c, state, &name);
-	if (c->value[LOGS_ATTEMPT] && (r = find_attempt(c,
-	    c->value[LOGS_ATTEMPT], state, &name, &begin, &end)) != DONE)
-		return r;
-	r = spool_log_read(&c->spool, name.id, &fd);
-	if (r == SPOOL_GONE)
-		return DONE; /* it wrote nothing yet */
-	if (r != SPOOL_OK)
-		return complain_job(&c->spool, r, name.id);
-	r = copy_log(c, name.id, fd, &begin, end);
-	close(fd);
-	return r;
-}
-
-/* --- waiting ------------------------------------------------------------ */
-
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* What happens to jobs. */
-struct news {
-	struct spool_watch watch;
-	bool told;              /* by inotify; else we must look */
-};
-
-static void
-news_open(struct news *n, struct spool *sp)
-{
-	int i;
-
-	spool_watch_open(&n->watch);
-	n->told = !spool_watch_silent(sp);
-	for (i = 0; i < JOB_STATES; i++)
-		n->told &= spool_watch_add(sp, &n->watch, i, true);
-}
-
-/* Sleeps until there are any, for `ms` at most. */
-static void
-news_wait(struct news *n, int64_t ms)
-{
-	struct pollfd p = { .fd = n->watch.fd, .events = POLLIN };
-
-	if (!n->told && ms > LOOK_MS)
-		ms = LOOK_MS;
-	poll(&p, 1, ms > 0 ? (int)ms : 0);
-}
-
-/* For who looks at everything again. */
-static void
-news_skip(struct news *n)
-{
-	const char *file;
-	int dir;
-
-	while (spool_watch_next(&n->watch, &dir, &file))
-		;
-}
-
-static void
-news_close(struct news *n)
-{
-	spool_watch_close(&n->watch);
 }
 
 /* --- cancel ------------------------------------------------------------- */
@@ -1945,7 +2283,7 @@ dlq_list(struct call *c)
 		return FAILED;
 	r = collect(&c->spool, &l, JOB_DEAD);
 	ids = id_width(&l, l.n);
-	width = terminal_width();
+	width = terminal_width(STDOUT_FILENO);
 	if (r == DONE && !c->value[0])
 		printf("%-*s  %8s  %-20s  %-24s  %s\n", (int)ids, "ID",
 		    "ATTEMPTS", "DIED", "REASON", "COMMAND");
@@ -2232,6 +2570,10 @@ static const struct command commands[] = {
 	  "A job that runs is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, cancel },
+	{ "wait", "[--timeout S] ID... | --all", "return when jobs have ended",
+	  "The exit status is that of the job (128 + n where signal n killed "
+	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
+	  "the timeout.\n", wait_options, 0, -1, wait_jobs },
 	{ "status", "[--json]", "count jobs by state, and workers",
 	  NULL, json_options, 0, 0, status },
 	{ "worker start", "[--count N] [--daemon] [--drain]",
