@@ -70,7 +70,7 @@ check: queuectl queuectl-portable
 # These with the fallbacks, too.
 PORTABLE = worker@queuectl-portable order@queuectl-portable \
 	hands@queuectl-portable cancel@queuectl-portable \
-	wait@queuectl-portable
+	wait@queuectl-portable pause@queuectl-portable
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \

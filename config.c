@@ -11,32 +11,36 @@
 
 #define AT(field) offsetof(struct config, field)
 
+static const char *const sync_words[] = { "none", "enqueue", "full", NULL };
+static const char *const switch_words[] = { "no", "yes", NULL };
+
 const struct config_key config_keys[] = {
 	{ "max-retries", "3", "0 to 2147483647",
 	  "attempts that a job has in all (0 counts as 1)",
-	  CONFIG_INT, 0, AT(policy.max_retries) },
+	  CONFIG_INT, 0, NULL, AT(policy.max_retries) },
 	{ "backoff-base", "2", "0 to 2147483647",
 	  "after failure n a job waits this to the power of n seconds",
-	  CONFIG_INT, 0, AT(policy.backoff_base) },
+	  CONFIG_INT, 0, NULL, AT(policy.backoff_base) },
 	{ "backoff-max", "3600", "0 to 2147483647",
 	  "but never more seconds than this",
-	  CONFIG_INT, 0, AT(policy.backoff_max) },
+	  CONFIG_INT, 0, NULL, AT(policy.backoff_max) },
 	{ "max-crashes", "5", "1 to 2147483647",
 	  "times that a job may be lost with its worker before it is dead",
-	  CONFIG_INT, 1, AT(policy.max_crashes) },
+	  CONFIG_INT, 1, NULL, AT(policy.max_crashes) },
 	{ "timeout", "0", "0 to 2147483647 seconds, fractions allowed",
 	  "seconds that an attempt may take (0: any time)",
-	  CONFIG_SECONDS, 0, AT(timeout) },
+	  CONFIG_SECONDS, 0, NULL, AT(timeout) },
 	{ "kill-grace", "5", "0 to 2147483647 seconds, fractions allowed",
 	  "seconds between SIGTERM and SIGKILL",
-	  CONFIG_SECONDS, 0, AT(kill_grace) },
+	  CONFIG_SECONDS, 0, NULL, AT(kill_grace) },
 	{ "sync", "enqueue", "full, enqueue or none",
 	  "what is safe from a power cut: enqueued jobs, results too, nothing",
-	  CONFIG_SYNC, 0, AT(sync) },
-	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, 0 }
+	  CONFIG_WORD, 0, sync_words, AT(sync) },
+	{ "paused", "no", "yes or no",
+	  "whether workers begin no job; see queuectl pause",
+	  CONFIG_WORD, 0, switch_words, AT(paused) },
+	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, NULL, 0 }
 };
-
-static const char *const sync_words[] = { "none", "enqueue", "full" };
 
 const struct config_key *
 config_key(const char *name)
@@ -55,13 +59,13 @@ config_key(const char *name)
 }
 
 static bool
-apply_sync(enum config_sync *field, const char *value)
+apply_word(int *field, const char *const *words, const char *value)
 {
 	int i;
 
-	for (i = SYNC_NONE; i <= SYNC_FULL; i++)
-		if (!strcmp(value, sync_words[i])) {
-			*field = (enum config_sync)i;
+	for (i = 0; words[i]; i++)
+		if (!strcmp(value, words[i])) {
+			*field = i;
 			return true;
 		}
 	return false;
@@ -82,7 +86,7 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 	case CONFIG_SECONDS:
 		return job_seconds_parse(value, field);
 	default:
-		return apply_sync(field, value);
+		return apply_word(field, k->words, value);
 	}
 }
 
@@ -100,7 +104,7 @@ config_value(const struct config *c, const struct config_key *k,
 		job_seconds_format(b, *(const int64_t *)field);
 		break;
 	default:
-		buf_puts(b, sync_words[*(const enum config_sync *)field]);
+		buf_puts(b, k->words[*(const int *)field]);
 	}
 }
 

@@ -23,10 +23,11 @@ struct config {
 	struct job_policy policy;
 	int64_t timeout;         /* microseconds; 0: none */
 	int64_t kill_grace;      /* microseconds */
-	enum config_sync sync;
+	int sync;                /* enum config_sync */
+	int paused;              /* no job is begun */
 };
 
-enum config_kind { CONFIG_INT, CONFIG_SECONDS, CONFIG_SYNC };
+enum config_kind { CONFIG_INT, CONFIG_SECONDS, CONFIG_WORD };
 
 struct config_key {
 	const char *name;
@@ -35,6 +36,7 @@ struct config_key {
 	const char *help;
 	enum config_kind kind;
 	int min;                 /* INT; the maximum is JOB_NUMBER_MAX */
+	const char *const *words;/* WORD: for 0, 1, … and a NULL */
 	size_t at;               /* its field's place in struct config */
 };
 

@@ -1182,8 +1182,9 @@ wait_for(struct spool *sp, struct waiting *w, int64_t timeout)
 	w->before = w->ended;
 	if (w->ended < w->n && timeout &&
 	    spool_slots(sp, false, count_slot, &workers) == SPOOL_OK &&
-	    !workers)
-		complain("no worker is running; waiting all the same");
+	    (!workers || sp->config.paused))
+		complain("%s; waiting all the same", workers ?
+		    "the queue is paused" : "no worker is running");
 	while (r == DONE && w->ended < w->n) {
 		int64_t ms = TICK_MS;
 
@@ -2110,6 +2111,8 @@ print_status(struct spool *sp, const struct overview *o)
 		printf("%-10s  %zu\n", job_state_word((enum job_state)i),
 		    o->count[i]);
 	printf("workers     %zu\n", o->workers);
+	if (sp->config.paused)
+		puts("paused      yes; queuectl resume goes on");
 	if (o->any_next) {
 		short_time(time, o->next.stamp);
 		span_words(&b, o->next.stamp - now_us());
@@ -2148,7 +2151,8 @@ print_status_json(struct spool *sp, const struct overview *o)
 		    job_state_word((enum job_state)i), o->count[i]);
 		strange += o->strange[i];
 	}
-	buf_printf(&b, ",\"workers\":%zu", o->workers);
+	buf_printf(&b, ",\"workers\":%zu,\"paused\":%s", o->workers,
+	    sp->config.paused ? "true" : "false");
 	if (o->any_next) {
 		job_time_format(time, o->next.stamp);
 		buf_printf(&b, ",\"next_due_at\":\"%s\"", time);
@@ -2456,6 +2460,30 @@ config_unset(struct call *c)
 }
 
 static int
+set_paused(struct call *c, const char *value)
+{
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	if (spool_config_set(&c->spool, config_key("paused"), value) !=
+	    SPOOL_OK)
+		return complain_spool(&c->spool);
+	return DONE;
+}
+
+/* A setting, so that it survives whatever comes. */
+static int
+pause_queue(struct call *c)
+{
+	return set_paused(c, "yes");
+}
+
+static int
+resume_queue(struct call *c)
+{
+	return set_paused(c, NULL);
+}
+
+static int
 config_get(struct call *c)
 {
 	const struct config_key *k, *one = NULL;
@@ -2476,10 +2504,10 @@ config_get(struct call *c)
 			    k->name);
 		else if (!one)
 			buf_printf(&b, "%s = ", k->name);
-		if (c->value[0] && k->kind == CONFIG_SYNC)
+		if (c->value[0] && k->kind == CONFIG_WORD)
 			buf_putc(&b, '"');
 		config_value(&c->spool.config, k, &b);
-		if (c->value[0] && k->kind == CONFIG_SYNC)
+		if (c->value[0] && k->kind == CONFIG_WORD)
 			buf_putc(&b, '"');
 		if (!c->value[0])
 			buf_putc(&b, '\n');
@@ -2586,6 +2614,11 @@ static const struct command commands[] = {
 	  stop_options, 0, 0, worker_stop },
 	{ "worker list", "", "show the workers and what they run",
 	  NULL, NULL, 0, 0, worker_list },
+	{ "pause", "", "let workers begin no further job",
+	  "Those that run go on.  It stays so until queuectl resume.\n",
+	  NULL, 0, 0, pause_queue },
+	{ "resume", "", "let workers go on after pause", NULL, NULL, 0, 0,
+	  resume_queue },
 	{ "dlq list", "[--json]", "show the dead letter queue",
 	  NULL, json_options, 0, 0, dlq_list },
 	{ "dlq retry", "ID | --all", "give dead jobs another chance",

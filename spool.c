@@ -3076,7 +3076,7 @@ spool_watch_open(struct spool_watch *w)
 	int i;
 
 	w->at = w->n = 0;
-	for (i = 0; i < SPOOL_DIRS; i++)
+	for (i = 0; i <= SPOOL_ROOT; i++)
 		w->wd[i] = -1;
 #if ON_LINUX
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -3095,9 +3095,11 @@ spool_watch_add(struct spool *sp, struct spool_watch *w, int dir,
 	if (w->fd < 0)
 		return false;
 	snprintf(path, sizeof path, "%.*s/%s",
-	    (int)(sizeof path - SPOOL_AT_MAX), sp->path, dir_names[dir]);
+	    (int)(sizeof path - SPOOL_AT_MAX), sp->path,
+	    dir == SPOOL_ROOT ? "" : dir_names[dir]);
 	w->wd[dir] = inotify_add_watch(w->fd, path, IN_ONLYDIR | IN_CREATE |
-	    IN_MOVED_TO | (departures ? IN_MOVED_FROM | IN_DELETE : 0));
+	    IN_MOVED_TO | (dir == SPOOL_ROOT ? IN_CLOSE_WRITE : 0) |
+	    (departures ? IN_MOVED_FROM | IN_DELETE : 0));
 	return w->wd[dir] >= 0;
 #else
 	(void)sp;
@@ -3132,7 +3134,7 @@ spool_watch_next(struct spool_watch *w, int *dir, const char **file)
 		w->at += sizeof *e + e->len;
 		if (e->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT))
 			return -1;
-		for (i = 0; i < SPOOL_DIRS; i++)
+		for (i = 0; i <= SPOOL_ROOT; i++)
 			if (w->wd[i] == e->wd && e->len) {
 				*dir = i;
 				*file = e->name;

@@ -40,7 +40,8 @@ enum spool_result {
 
 /* The directories: the states, and these. */
 enum spool_dir {
-	SPOOL_IDS = JOB_STATES, SPOOL_LOG, SPOOL_WORKERS, SPOOL_DIRS
+	SPOOL_IDS = JOB_STATES, SPOOL_LOG, SPOOL_WORKERS, SPOOL_DIRS,
+	SPOOL_ROOT = SPOOL_DIRS  /* the spool itself, to be watched */
 };
 
 enum { SPOOL_AT_MAX = 320 };  /* "processing/" and a NAME_MAX name */
@@ -310,7 +311,7 @@ int spool_pools_stop(struct spool *, bool now, size_t *pools);
  */
 struct spool_watch {
 	int fd;                  /* poll it for reading */
-	int wd[SPOOL_DIRS];
+	int wd[SPOOL_ROOT + 1];
 	size_t at, n;
 	union {
 		char bytes[4096];
@@ -321,7 +322,8 @@ struct spool_watch {
 /* Begins to watch nothing; then directories are added. */
 void spool_watch_open(struct spool_watch *);
 /* Adds a directory, or changes what is asked of it: files that come, and
- * with `departures` those that go.  false: it cannot be watched. */
+ * with `departures` those that go; of SPOOL_ROOT also what was written to
+ * config.  false: it cannot be watched. */
 bool spool_watch_add(struct spool *, struct spool_watch *, int dir,
     bool departures);
 /* 1: *dir got or lost `file` (valid until the next call); 0: no more news;

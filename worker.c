@@ -303,6 +303,7 @@ struct worker {
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
 	int64_t scanned, scan_took; /* when it ended, and how long it took */
 	int64_t held_wait;
+	bool paused;               /* and it was said */
 	bool noted;                /* our slot names a job */
 	bool noted_since;          /* it is ours, not our predecessor's */
 	bool swept;                /* workers/ was, once */
@@ -1264,6 +1265,12 @@ watch_departures(struct worker *w)
 	spool_watch_add(w->spool, &w->watch, JOB_PROCESSING, true);
 }
 
+static bool
+is_paused(const struct worker *w)
+{
+	return w->spool->config.paused;
+}
+
 /* Nothing to do.  Sleeps until there may be; true: there never will be. */
 static bool
 idle(struct worker *w)
@@ -1288,7 +1295,7 @@ idle(struct worker *w)
 	if (w->recover && w->recover < until)
 		until = w->recover;
 	ms = poll_ms(until - now);
-	wait = next_deadline(w);
+	wait = is_paused(w) ? INT64_MAX : next_deadline(w);
 	if (wait != INT64_MAX && poll_ms(wait - today()) < ms)
 		ms = poll_ms(wait - today());
 	doze(w, ms, true, -1);
@@ -1296,8 +1303,12 @@ idle(struct worker *w)
 }
 
 static void
-say_config(const struct worker *w)
+say_config(struct worker *w)
 {
+	if (w->number == 1 && w->paused != is_paused(w))
+		say(w->number, is_paused(w) ? "Paused: no job begins" :
+		    "Resumed");
+	w->paused = is_paused(w);
 	if (w->spool->config_error)
 		say(w->number, "config cannot be read: %s",
 		    strerror(w->spool->config_error));
@@ -1315,7 +1326,7 @@ work(struct worker *w)
 		read_news(w);
 		if (spool_config_refresh(w->spool))
 			say_config(w);
-		if (next_candidate(w, &c))
+		if (!is_paused(w) && next_candidate(w, &c))
 			try_candidate(w, &c);
 		else if (idle(w))
 			break;
@@ -1329,7 +1340,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	struct worker w = {
 		.spool = sp, .pool = pool, .options = options,
 		.number = number, .pid = getpid(), .lifeline = lifeline,
-		.since = today()
+		.since = today(), .paused = sp->config.paused
 	};
 
 	if (queue_init(&w.ready, options->ready ? options->ready :
@@ -1349,6 +1360,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	spool_watch_open(&w.watch);
 	w.news = spool_watch_add(sp, &w.watch, JOB_PENDING, false) &&
 	    spool_watch_add(sp, &w.watch, JOB_FAILED, false) &&
+	    spool_watch_add(sp, &w.watch, SPOOL_ROOT, true) &&
 	    !spool_watch_silent(sp);
 	w.scan = true;
 	w.tick = monotonic() + interval(&w);
@@ -1572,6 +1584,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		spool_watch_open(&p.watch);
 		say(0, "%d worker%s on %s", options->count,
 		    options->count == 1 ? "" : "s", sp->path);
+		if (sp->config.paused)
+			say(0, "paused: no job begins before queuectl resume");
 		if (ready >= 0) {
 			if (write(ready, "", 1) < 0)
 				say(0, "nobody waits for us to start");
