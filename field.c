@@ -16,13 +16,14 @@ struct reader {
 	struct buf *why;
 	const struct json *at;
 	bool delayed, at_time;     /* which of delay and run_at was there */
+	const struct json *unique; /* it was there */
 };
 
 typedef bool setter(struct reader *, const struct json *);
 
 static setter set_id, set_command, set_argv, set_max_retries,
     set_backoff_base, set_backoff_max, set_priority, set_delay, set_run_at,
-    set_timeout, set_cwd, set_env, set_stdin;
+    set_timeout, set_cwd, set_env, set_stdin, set_unique;
 
 static const struct field {
 	const char *name;
@@ -41,6 +42,7 @@ static const struct field {
 	{ "cwd", set_cwd },
 	{ "env", set_env },
 	{ "stdin", set_stdin },
+	{ "unique", set_unique },
 	{ "state", NULL },
 	{ "attempts", NULL },
 	{ "created_at", NULL },
@@ -300,6 +302,16 @@ set_stdin(struct reader *r, const struct json *v)
 	return true;
 }
 
+static bool
+set_unique(struct reader *r, const struct json *v)
+{
+	if (v->type != JSON_TRUE && v->type != JSON_FALSE)
+		return wrong_type(r, v, "true or false");
+	r->job->unique = v->type == JSON_TRUE;
+	r->unique = v;
+	return true;
+}
+
 static int
 compare_names(const void *a, const void *b)
 {
@@ -450,6 +462,9 @@ field_read(struct job *job, const struct json *object, int64_t now,
 	if (good && r.delayed && r.at_time)
 		good = wrong(&r, object, "\"delay\" and \"run_at\" are both "
 		    "there; one of them must go");
+	if (good && job->unique && !job->id[0])
+		good = wrong(&r, r.unique, "\"unique\" needs an \"id\" of "
+		    "the job's own");
 	*at = r.at;
 	return good;
 }
@@ -586,6 +601,10 @@ put_given(struct buf *b, const struct job *job)
 		put_env(b, job);
 	if (job->input)
 		put_string(b, "stdin", job->input);
+	if (job->unique) {
+		put_key(b, "unique");
+		buf_puts(b, "true");
+	}
 }
 
 int64_t

@@ -31,6 +31,7 @@
  *	Cwd           a directory
  *	Env           NAME=value, NAME being [A-Za-z_][A-Za-z0-9_]*
  *	Stdin         what the job reads
+ *	Unique        yes or no: whether it was enqueued so
  *	Created       a time; never continued, and its newline may be missing
  *
  * Numbers are decimal integers from 0 to 2147483647.  One of Command and Arg
@@ -60,7 +61,7 @@ static const char magic[] = "Queuectl: 1";
 /* In the order in which they are written. */
 enum key {
 	ID, COMMAND, ARG, MAX_RETRIES, BACKOFF_BASE, BACKOFF_MAX, PRIORITY,
-	TIMEOUT, RUN_AT, CWD, ENV, STDIN, CREATED, KEYS
+	TIMEOUT, RUN_AT, CWD, ENV, STDIN, UNIQUE, CREATED, KEYS
 };
 
 static const struct {
@@ -83,6 +84,7 @@ static const struct {
 	[CWD] = { "Cwd", NULL },
 	[ENV] = { "Env", "Env is not NAME=value" },
 	[STDIN] = { "Stdin", NULL },
+	[UNIQUE] = { "Unique", "Unique is neither yes nor no" },
 	[CREATED] = { "Created", "Created is no RFC 3339 time from 1970 on" },
 };
 
@@ -574,6 +576,7 @@ job_format(struct buf *b, const struct job *job)
 	for (i = 0; i < job->nenv; i++)
 		put_value(b, ENV, job->env[i]);
 	put_value(b, STDIN, job->input);
+	put_value(b, UNIQUE, job->unique ? "yes" : NULL);
 	put_time(b, CREATED, job->created);
 }
 
@@ -741,6 +744,9 @@ set_field(struct job *job, enum key key, const char *value)
 	case STDIN:
 		job->input = value;
 		return true;
+	case UNIQUE:
+		job->unique = !strcmp(value, "yes");
+		return job->unique || !strcmp(value, "no");
 	case CREATED:
 		return job_time_parse(value, &job->created);
 	default:

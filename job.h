@@ -87,6 +87,7 @@ struct job {
 	const char **env;        /* nenv strings "NAME=value" */
 	size_t nenv;
 	const char *input;       /* Stdin: */
+	bool unique;             /* not a second one of its id: see spool.h */
 	int64_t created;
 
 	struct job_attempt *attempt; /* oldest first */

@@ -49,7 +49,7 @@
 enum { DONE, FAILED, USAGE, TIMED_OUT = 124 };
 
 enum {
-	OPTIONS_MAX = 10,       /* of one command */
+	OPTIONS_MAX = 12,       /* of one command */
 	BATCH_JOBS = 1000,      /* of enqueue -, between two syncs */
 	LINE_LEN_MAX = 2 * JOB_TEXT_MAX,
 	FOLLOW_MS = 100,        /* between looks of logs -f */
@@ -1302,6 +1302,8 @@ static const struct option_def enqueue_options[] = {
 	{ "timeout", 0, "S", "end an attempt after S seconds" },
 	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
 	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
+	{ "unique", 0, NULL, "not while a job of that id waits or runs; then "
+	    "print it" },
 	{ "wait", 0, NULL, "return when the jobs have ended, as wait does; also "
 	    "with JSON" },
 	{ NULL, 0, NULL, NULL }
@@ -1315,6 +1317,9 @@ struct enqueue {
 	int64_t last;           /* the last stamp given to a job */
 	char cwd[PATH_MAX];     /* "": not asked for yet */
 	struct buf paths;       /* one absolute cwd */
+	struct buf ids;         /* to be printed when the batch is safe: n, each
+	                         * with a newline */
+	size_t n;
 };
 
 /* Strictly increasing, so that a batch keeps its order. */
@@ -1385,24 +1390,58 @@ hold_signals(bool hold)
 	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
+static void
+add_id(struct enqueue *q, const char *id)
+{
+	buf_puts(&q->ids, id);
+	buf_putc(&q->ids, '\n');
+	q->n++;
+}
+
+static void
+forget_ids(struct enqueue *q)
+{
+	buf_clear(&q->ids);
+	q->n = 0;
+}
+
+/* Stages a job and keeps its id, or that of the one that is queued already. */
+static int
+stage(struct enqueue *q, struct job *job)
+{
+	int r = spool_stage(&q->batch, job);
+
+	if (r == SPOOL_OK)
+		add_id(q, q->batch.name[q->batch.n - 1].id);
+	if (r == SPOOL_QUEUED) {
+		add_id(q, job->id);
+		return SPOOL_OK;
+	}
+	return r;
+}
+
 /* Writes the ids of the batch that is safe. */
 static int
 print_ids(struct enqueue *q)
 {
-	bool good = true;
-	size_t i;
+	char *id = q->ids.p, *end;
+	bool good = !q->ids.failed;
 
-	for (i = 0; i < q->batch.n; i++) {
-		puts(q->batch.name[i].id);
-		good = good && (!q->waiting ||
-		    waiting_add(q->waiting, q->batch.name[i].id));
+	if (id)
+		fputs(id, stdout);
+	for (; q->waiting && id && *id && good; id = end + 1) {
+		end = strchr(id, '\n');
+		*end = '\0';
+		good = waiting_add(q->waiting, id);
 	}
+	forget_ids(q);
 	spool_batch_clear(&q->batch);
-	i = (size_t)fflush(stdout);
+	if (fflush(stdout))
+		good = false;
 	hold_signals(false);
-	if (!good)
+	if (!good && !ferror(stdout))
 		return no_memory();
-	return i || ferror(stdout) ? FAILED : DONE;
+	return good ? DONE : FAILED;
 }
 
 static int
@@ -1412,7 +1451,8 @@ complain_stage(const struct spool *sp, int result, const char *id,
 	if (result == SPOOL_EXISTS)
 		complain("%sid \"%s\" exists already", where, id);
 	else if (result == SPOOL_BUSY)
-		complain("%sid \"%s\" is being enqueued by someone else",
+		complain("%sid \"%s\" is in use: it is being enqueued by "
+		    "someone else, or a process of its job still runs",
 		    where, id);
 	else if (result == SPOOL_ALIEN)
 		complain("%sid \"%s\" cannot be used: %s", where, id, sp->why);
@@ -1421,6 +1461,16 @@ complain_stage(const struct spool *sp, int result, const char *id,
 	else
 		return complain_spool(sp);
 	return FAILED;
+}
+
+/* The entry in the way may meanwhile have become a job: then a unique one may
+ * be staged again, to see which. */
+static int
+reclaim(struct spool *sp, const struct job *job)
+{
+	int r = spool_reclaim(sp, job->id);
+
+	return r == SPOOL_EXISTS && job->unique ? SPOOL_OK : r;
 }
 
 /*
@@ -1437,14 +1487,15 @@ enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
 	hold_signals(true);
 	q->batch.bulk = n > 1;
 	for (i = 0; i < n;) {
-		r = spool_stage(&q->batch, &jobs[i]);
+		r = stage(q, &jobs[i]);
 		if (r == SPOOL_OK) {
 			i++;
 			continue;
 		}
 		spool_take_back(&q->batch);
+		forget_ids(q);
 		if (r == SPOOL_LEFTOVER)
-			r = spool_reclaim(sp, jobs[i].id);
+			r = reclaim(sp, &jobs[i]);
 		if (r != SPOOL_OK)
 			return complain_stage(sp, r, jobs[i].id, "");
 		i = 0;
@@ -1555,10 +1606,11 @@ enqueue_json(struct enqueue *q, const char *text)
 static int
 publish_lines(struct enqueue *q, size_t line)
 {
-	if (!q->batch.n)
+	if (!q->n)
 		return DONE;
 	if (spool_publish(&q->batch) != SPOOL_OK) {
 		complain_spool(&q->call->spool);
+		forget_ids(q);
 		complain("stopped before line %zu; the jobs whose ids were "
 		    "printed are enqueued, others are not", line);
 		return FAILED;
@@ -1575,19 +1627,19 @@ enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
 	int r;
 
 	hold_signals(true);
-	while ((r = spool_stage(&q->batch, job)) == SPOOL_LEFTOVER) {
+	while ((r = stage(q, job)) == SPOOL_LEFTOVER) {
 		/* needs ids/ for itself: those before it first */
 		if (publish_lines(q, line) != DONE) {
 			*stop = true;
 			return FAILED;
 		}
-		r = spool_reclaim(sp, job->id);
+		r = reclaim(sp, job);
 		if (r != SPOOL_OK)
 			break;
 	}
 	if (r == SPOOL_OK)
 		return DONE;
-	if (!q->batch.n)
+	if (!q->n)
 		hold_signals(false);
 	snprintf(where, sizeof where, "line %zu: ", line);
 	complain_stage(sp, r, job->id, where);
@@ -1662,7 +1714,7 @@ enqueue_lines(struct enqueue *q, struct buf *in, size_t *line, bool *stop)
 			r = FAILED;
 		}
 		at += n + 1;
-		if (q->batch.n >= BATCH_JOBS &&
+		if (q->n >= BATCH_JOBS &&
 		    publish_lines(q, *line + 1) != DONE) {
 			*stop = true;
 			r = FAILED;
@@ -1728,7 +1780,7 @@ enqueue_stdin(struct enqueue *q)
 		}
 	}
 	/* what a failure left staged; publish has taken back its own */
-	if (q->batch.n && publish_lines(q, line + 1) != DONE)
+	if (q->n && publish_lines(q, line + 1) != DONE)
 		r = FAILED;
 	buf_free(&in);
 	return r;
@@ -1746,10 +1798,10 @@ static const struct {
 	{ "max_retries", JSON_NUMBER }, { "backoff_base", JSON_NUMBER },
 	{ "delay", JSON_NUMBER }, { "run_at", JSON_STRING },
 	{ "timeout", JSON_NUMBER }, { "cwd", JSON_STRING },
-	{ "env", JSON_OBJECT }
+	{ "env", JSON_OBJECT }, { "unique", JSON_TRUE }
 };
 
-enum { ENV_OPTION = 8, WAIT_OPTION };
+enum { ENV_OPTION = 8, WAIT_OPTION = 10 };
 
 /* The object that the command line stands for, of nodes that the caller
  * frees. */
@@ -1898,6 +1950,7 @@ enqueue(struct call *c)
 	}
 	spool_batch_free(&q.batch);
 	buf_free(&q.paths);
+	buf_free(&q.ids);
 	if (waiting.n) {
 		int ended = wait_for(&c->spool, &waiting, -1);
 

@@ -1472,6 +1472,44 @@ in_batch(const struct spool_batch *b, const char *id)
 	return false;
 }
 
+static int purge_held(struct spool *, struct spool_claim *,
+    const struct stat *);
+
+/* Makes way for a unique job, whose id another one has.  SPOOL_OK: it may be
+ * tried again. */
+static int
+make_way(struct spool *sp, enum job_state state, const struct job_name *name)
+{
+	bool sync = sp->config.sync != SYNC_NONE;
+	int64_t deadline = monotonic_ms() + RECLAIM_MS;
+	struct spool_claim c;
+	struct stat st;
+	int i, r;
+
+	if (state != JOB_DONE && state != JOB_DEAD) {
+		/* who enqueued it may not have come to that */
+		if (state == JOB_PENDING && sync &&
+		    ((r = sync_dir(sp, JOB_PENDING)) != SPOOL_OK ||
+		    (r = sync_dir(sp, SPOOL_IDS)) != SPOOL_OK))
+			return r;
+		return SPOOL_QUEUED;
+	}
+	/* busy: somebody else makes way for the same, most likely */
+	while ((r = take(sp, state, name, false, &c, &st)) == SPOOL_BUSY &&
+	    monotonic_ms() < deadline)
+		pause_ms(1);
+	if (r == SPOOL_GONE)
+		return SPOOL_OK;
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return r;
+	r = purge_held(sp, &c, &st);
+	/* After a power cut it must not come up again, beside the new one, in
+	 * any of the states that it has been in. */
+	for (i = 0; i < JOB_STATES && r == SPOOL_OK && sync; i++)
+		r = sync_dir(sp, i);
+	return r;
+}
+
 /* Creates ids/ID for a job, making the id where it has none. */
 static int
 create_id(struct spool_batch *b, struct job *job, bool *made, int *fd)
@@ -1493,15 +1531,21 @@ create_id(struct spool_batch *b, struct job *job, bool *made, int *fd)
 			return SPOOL_OK;
 		if (errno != EEXIST)
 			return fail(sp, p.s);
-		if (!*made)
-			break;
-		job->created++;
+		if (*made) {
+			job->created++;
+			continue;
+		}
+		if (in_batch(b, job->id))
+			return job->unique ? SPOOL_QUEUED : SPOOL_EXISTS;
+		r = spool_find(sp, job->id, &state, &name);
+		if (r == SPOOL_OK)
+			r = job->unique ? make_way(sp, state, &name) :
+			    SPOOL_EXISTS;
+		else if (r == SPOOL_GONE)
+			r = SPOOL_LEFTOVER;
+		if (r != SPOOL_OK)
+			return r;
 	}
-	if (in_batch(b, job->id))
-		return SPOOL_EXISTS;
-	r = spool_find(sp, job->id, &state, &name);
-	return r == SPOOL_OK ? SPOOL_EXISTS :
-	    r == SPOOL_GONE ? SPOOL_LEFTOVER : r;
 }
 
 static int
@@ -1713,12 +1757,17 @@ spool_reclaim(struct spool *sp, const char *id)
 	enum job_state state;
 	struct job_name name;
 	struct stat st = { 0 };
-	int r;
+	int r, ms = 1;
 
 	while ((r = lock_ids(sp, LOCK_EX | LOCK_NB)) == SPOOL_BUSY) {
 		if (monotonic_ms() >= deadline)
 			return SPOOL_BUSY;
-		pause_ms(10);
+		pause_ms(ms);
+		ms = ms < 10 ? ms + 1 : ms;
+		/* who lives may just have published it */
+		if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_nlink > 1)
+			return SPOOL_EXISTS;
 	}
 	if (r != SPOOL_OK)
 		return r;
@@ -2068,10 +2117,29 @@ spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
 	return r;
 }
 
+/* Removes a job that we hold, and lets go of it.  The caller has ids/ shared. */
+static int
+purge_held(struct spool *sp, struct spool_claim *c, const struct stat *st)
+{
+	struct path entry = path_in(SPOOL_IDS, c->name.id);
+	struct path p = path_job(c->from, &c->name), log = path_log(c->name.id);
+	/* by hand, the id may have become another job's */
+	bool ours = !exists(sp, entry.s) || still(sp, entry.s, st);
+	int r = SPOOL_OK;
+
+	if (unlinkat(sp->fd, p.s, 0) < 0)
+		r = fail(sp, p.s);
+	else if (ours && unlinkat(sp->fd, log.s, 0) < 0 && errno != ENOENT)
+		r = fail(sp, log.s);
+	else if (ours && unlinkat(sp->fd, entry.s, 0) < 0 && errno != ENOENT)
+		r = fail(sp, entry.s);
+	spool_release(c);
+	return r;
+}
+
 int
 spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 {
-	struct path p, entry = path_in(SPOOL_IDS, id);
 	struct spool_claim c;
 	struct job_name name;
 	enum job_state state;
@@ -2087,22 +2155,12 @@ spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
 	r = lock_ids(sp, LOCK_SH);
-	if (r == SPOOL_OK) {
-		/* by hand, the id may have become another job's */
-		bool ours = !exists(sp, entry.s) || still(sp, entry.s, &st);
-
-		p = path_job(state, &name);
-		if (unlinkat(sp->fd, p.s, 0) < 0)
-			r = fail(sp, p.s);
-		else if (ours && unlinkat(sp->fd, path_log(id).s, 0) < 0 &&
-		    errno != ENOENT)
-			r = fail(sp, path_log(id).s);
-		else if (ours && unlinkat(sp->fd, entry.s, 0) < 0 &&
-		    errno != ENOENT)
-			r = fail(sp, entry.s);
-		unlock_ids(sp);
+	if (r != SPOOL_OK) {
+		spool_release(&c);
+		return r;
 	}
-	spool_release(&c);
+	r = purge_held(sp, &c, &st);
+	unlock_ids(sp);
 	return r;
 }
 

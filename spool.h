@@ -31,6 +31,7 @@ enum spool_result {
 	SPOOL_GONE,       /* not there (any more): no such job, or a lost race */
 	SPOOL_BUSY,       /* locked by someone */
 	SPOOL_EXISTS,     /* the id is another job's */
+	SPOOL_QUEUED,     /* so it is, of one that has not ended, and unique */
 	SPOOL_LEFTOVER,   /* an ids/ entry without a job is in the way */
 	SPOOL_BAD,        /* the text is no job: spool->why, spool->line */
 	SPOOL_ALIEN,      /* not ours to run: spool->why */
@@ -96,10 +97,15 @@ struct spool_batch {
 /*
  * Writes one job to ids/.  One without an id gets a generated one, which
  * batch->name[…].id tells; job->created may be raised by some microseconds for
- * it.  SPOOL_EXISTS: another job (or
- * one of this batch) has the id.  SPOOL_LEFTOVER: publish or take back the
- * batch, call spool_reclaim() and stage again.  After any failure this job
- * has left nothing behind and the batch is as before.
+ * it.  SPOOL_EXISTS: another job (or one of this batch) has the id.
+ * SPOOL_LEFTOVER: publish or take back the batch, call spool_reclaim() and
+ * stage again.  After any failure this job has left nothing behind and the
+ * batch is as before.
+ *
+ * If job->unique, the other job is looked at: of one that has not ended the
+ * result is SPOOL_QUEUED, nothing was written, and the other is as safe as if
+ * it had been enqueued now; one that has ended is purged, and the new one takes
+ * its id.  SPOOL_BUSY: it cannot be purged, a process of it still runs.
  */
 int spool_stage(struct spool_batch *, struct job *);
 /*
@@ -116,7 +122,8 @@ void spool_batch_free(struct spool_batch *);
 /*
  * Waits up to a second until no enqueuer lives and removes the entry `id` if
  * it belongs to no job: it has one link, and no state has the id.  SPOOL_BUSY:
- * they live on; SPOOL_EXISTS: it does; SPOOL_ALIEN: it is none of ours.
+ * they live on; SPOOL_EXISTS: it does, perhaps since a moment; SPOOL_ALIEN: it
+ * is none of ours.
  */
 int spool_reclaim(struct spool *, const char *id);
 

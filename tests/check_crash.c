@@ -59,6 +59,8 @@ ack(char what, const char *id)
 /* --- operations --------------------------------------------------------- */
 
 /* n jobs, ids "" (generated) or j0, j1…; all or none. */
+static bool unique;
+
 static int
 enqueue(size_t n, bool own)
 {
@@ -80,6 +82,7 @@ enqueue(size_t n, bool own)
 		job.argc = 2;
 		job.env = env;
 		job.nenv = 1;
+		job.unique = unique;
 		r = spool_stage(&b, &job);
 	}
 	if (r == SPOOL_OK)
@@ -120,6 +123,38 @@ static int
 act_enqueue_bulk(void)
 {
 	return enqueue(12, false);
+}
+
+/* What was there before may go. */
+static int
+act_enqueue_unique(void)
+{
+	bool armed = fault.armed;
+	int r;
+
+	fault.armed = false;
+	ack('-', "j0");
+	fault.armed = armed;
+	unique = true;
+	r = enqueue(1, true);
+	unique = false;
+	if (r == SPOOL_LEFTOVER) {
+		r = spool_reclaim(&sp, "j0");
+		if (r == SPOOL_OK)
+			return act_enqueue_unique();
+	}
+	return r;
+}
+
+static int
+act_enqueue_queued(void)
+{
+	int r;
+
+	unique = true;
+	r = enqueue(1, true);
+	unique = false;
+	return r == SPOOL_QUEUED ? SPOOL_OK : r == SPOOL_OK ? SPOOL_STATE : r;
 }
 
 static void
@@ -481,6 +516,10 @@ static const struct operation {
 	{ "enqueue an array", setup_nothing, act_enqueue_array, false },
 	{ "enqueue in bulk", setup_nothing, act_enqueue_bulk, false },
 	{ "enqueue over a leftover", setup_leftover, act_reclaim, false },
+	{ "enqueue, unique, over one that has ended", setup_dead,
+	    act_enqueue_unique, false },
+	{ "see that a unique one is queued", setup_job, act_enqueue_queued,
+	    false },
 	{ "claim", setup_job, act_claim, false },
 	{ "claim what a hand put there", setup_hand, act_claim, false },
 	{ "claim a copy", setup_copy, act_claim, false },

@@ -330,11 +330,13 @@ START_TEST(written)
 	job.env = env;
 	job.nenv = 2;
 	job.input = "in\n\n";
+	job.unique = true;
 	job_format(&b, &job);
 	ck_assert_str_eq(b.p, BEGIN "Id: job1\nArg: echo\nArg: \nArg: a\n b\n"
 	    "Max-Retries: 0\nBackoff-Base: 2\nBackoff-Max: 9\nPriority: 5\n"
 	    "Timeout: 1.5\nRun-At: 1970-01-01T00:00:00.000000Z\n"
-	    "Cwd: /home/me\nEnv: A=1\nEnv: B=\n \nStdin: in\n \n \n" CREATED);
+	    "Cwd: /home/me\nEnv: A=1\nEnv: B=\n \nStdin: in\n \n \n"
+	    "Unique: yes\n" CREATED);
 	buf_free(&b);
 }
 END_TEST
@@ -343,13 +345,14 @@ START_TEST(read_all_keys)
 {
 	struct job job;
 
-	read_job(&job, S(BEGIN "Stdin: a\n b\n  c\n \n" "Env: A=\nEnv: B=x=y\n"
+	read_job(&job, S(BEGIN "Unique: yes\nStdin: a\n b\n  c\n \n" "Env: A=\nEnv: B=x=y\n"
 	    "X-New:whatever\n goes on\n" "Cwd:/x\nRun-At: 2027-01-01T00:00:00"
 	    "+01:00\nTimeout: 0.25\nPriority: 9\nBackoff-Max: 7\n"
 	    "Backoff-Base: 0\nMax-Retries: 2147483647\nArg:  a\nArg:\nArg: \n"
 	    "Id: _x.-9\ncommand: in the wrong case\n"
 	    "Created: 1970-01-01T00:00:00Z"));
 	ck_assert_str_eq(job.input, "a\nb\n c\n");
+	ck_assert(job.unique);
 	ck_assert_uint_eq(job.nenv, 2);
 	ck_assert_str_eq(job.env[0], "A=");
 	ck_assert_str_eq(job.env[1], "B=x=y");
@@ -465,6 +468,8 @@ static const struct {
 	{ S(BEGIN "Backoff-Base: 99999999999999999999\n" END), 2, BASE },
 	{ S(BEGIN "Backoff-Max: x\n" END), 2, MOST },
 	{ S(BEGIN "Priority: 10\n" END), 2, URGENCY },
+	{ S(BEGIN "Unique: true\n" END), 2, "Unique is neither yes nor no" },
+	{ S(BEGIN "Unique:\n" END), 2, "Unique is neither yes nor no" },
 	{ S(BEGIN "Priority: +1\n" END), 2, URGENCY },
 	{ S(BEGIN "Timeout: 1e3\n" END), 2, LIMIT },
 	{ S(BEGIN "Timeout: 1.0000001\n" END), 2, LIMIT },

@@ -664,6 +664,25 @@ purged(void)
 	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "k0"), SPOOL_OK);
 }
 
+/* A unique one takes the place of one that has ended. */
+static void
+replaced(void)
+{
+	struct spool_batch b = { .spool = &sp };
+	struct job job;
+
+	enqueue(1);
+	claim();
+	finish(JOB_EXIT, 0);
+	tell('-', "k0");
+	holds_fill(&job, "k0", now++);
+	job.unique = true;
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+	tell('+', "k0");
+	spool_batch_free(&b);
+}
+
 static void
 cancelled(void)
 {
@@ -690,6 +709,7 @@ static const struct scenario {
 	{ "a bulk", bulk }, { "a retry", retried },
 	{ "a requeue", requeued }, { "a lost job", lost },
 	{ "a purge", purged }, { "a cancel", cancelled },
+	{ "a unique one", replaced },
 	{ "a setting", configured },
 };
 

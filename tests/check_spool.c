@@ -1070,6 +1070,151 @@ START_TEST(knows_live_pools_from_dead)
 }
 END_TEST
 
+/* --- unique ------------------------------------------------------------- */
+
+static int
+enqueue_unique(struct spool *spool, const char *id)
+{
+	struct spool_batch b = { .spool = spool };
+	struct job job;
+	int r;
+
+	fill(&job, id, "true");
+	job.unique = true;
+	while ((r = spool_stage(&b, &job)) == SPOOL_LEFTOVER) {
+		r = spool_reclaim(spool, id);
+		if (r != SPOOL_OK && r != SPOOL_EXISTS)
+			break;
+	}
+	if (r == SPOOL_OK)
+		r = spool_publish(&b);
+	spool_batch_free(&b);
+	return r;
+}
+
+START_TEST(is_unique_while_it_has_not_ended)
+{
+	struct spool_claim c;
+	struct job_attempt end;
+	struct job_name next;
+	enum job_state to;
+	struct job job;
+	char p[200];
+
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_OK);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_QUEUED);
+	ck_assert_int_eq(claim("u", &c), SPOOL_OK);
+	ck_assert(c.job.unique);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_QUEUED);
+	end = attempt(&c, JOB_EXIT, 1);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
+	ck_assert_int_eq(to, JOB_FAILED);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_QUEUED);
+	ck_assert_uint_eq(count("ids"), 1);
+	ck_assert_uint_eq(count("failed"), 1);
+
+	/* ended, with a log */
+	ck_assert_int_eq(run("u", JOB_EXIT, 0), JOB_DONE);
+	snprintf(p, sizeof p, "%s/log/u.log", path);
+	fclose(fopen(p, "w"));
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_OK);
+	ck_assert_uint_eq(count("done"), 0);
+	ck_assert_uint_eq(count("log"), 0);
+	ck_assert_uint_eq(count("pending"), 1);
+	ck_assert_uint_eq(links("u"), 2);
+	where("u", &to, &next);
+	ck_assert_int_eq(spool_load(&sp, to, &next, &job), SPOOL_OK);
+	ck_assert_uint_eq(job.nattempt, 0);
+	job_free(&job);
+}
+END_TEST
+
+START_TEST(replaces_not_what_is_held)
+{
+	struct job_name name;
+	enum job_state state;
+	char file[JOB_NAME_MAX + 1], p[300];
+	int fd;
+
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_OK);
+	ck_assert_int_eq(run("u", JOB_EXIT, 0), JOB_DONE);
+	where("u", &state, &name);
+	job_name_format(file, &name);
+	snprintf(p, sizeof p, "%s/done/%s", path, file);
+	fd = open(p, O_RDONLY);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_BUSY);
+	ck_assert_uint_eq(count("done"), 1);
+	ck_assert_uint_eq(links("u"), 2);
+	close(fd);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_OK);
+}
+END_TEST
+
+enum { ENQUEUERS = 8 };
+
+/* Enqueues whenever it is told to, and tells what came of it. */
+static _Noreturn void
+enqueuer(int in, int out)
+{
+	struct spool own;
+	char c;
+
+	ck_assert_int_eq(spool_open(&own, path, false), SPOOL_OK);
+	while (read(in, &c, 1) == 1) {
+		c = (char)enqueue_unique(&own, "cron");
+		ck_assert_int_eq(write(out, &c, 1), 1);
+	}
+	_exit(0);
+}
+
+START_TEST(enqueues_one_of_eight)
+{
+	/* not all of it in one process, that is, under valgrind */
+	const char *fork_mode = getenv("CK_FORK");
+	int rounds = fork_mode && !strcmp(fork_mode, "no") ? 30 : 1000;
+	int in[2], out[2], i, k, status;
+	char bytes[ENQUEUERS] = { 0 };
+
+	ck_assert_int_eq(pipe(in), 0);
+	ck_assert_int_eq(pipe(out), 0);
+	for (k = 0; k < ENQUEUERS; k++)
+		if (fork() == 0) {
+			close(in[1]);
+			enqueuer(in[0], out[1]);
+		}
+	close(in[0]);
+	close(out[1]);
+	for (i = 0; i < rounds; i++) {
+		int ok = 0, queued = 0;
+
+		ck_assert_int_eq(write(in[1], bytes, ENQUEUERS), ENQUEUERS);
+		for (k = 0; k < ENQUEUERS; k++) {
+			char c;
+
+			ck_assert_int_eq(read(out[0], &c, 1), 1);
+			ok += c == SPOOL_OK;
+			queued += c == SPOOL_QUEUED;
+			ck_assert_msg(c == SPOOL_OK || c == SPOOL_QUEUED,
+			    "round %d: result %d", i, c);
+		}
+		ck_assert_msg(ok == 1 && queued == ENQUEUERS - 1,
+		    "round %d: %d enqueued, %d queued", i, ok, queued);
+		ck_assert_uint_eq(count("pending"), 1);
+		ck_assert_uint_eq(count("done") + count("dead"), 0);
+		ck_assert_uint_eq(count("ids"), 1);
+		ck_assert_uint_eq(links("cron"), 2);
+		run("cron", i % 2 ? JOB_CANCELLED : JOB_EXIT, 0);
+	}
+	close(in[1]);
+	for (k = 0; k < ENQUEUERS; k++) {
+		ck_assert_int_gt(wait(&status), 0);
+		ck_assert_int_eq(status, 0);
+	}
+	close(out[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1095,6 +1240,8 @@ main(void)
 		    keeps_the_id_of_what_was_put_aside,
 		    revives_what_was_lost_too_often,
 		    buries_a_bad_text_unchanged, NULL } },
+		{ "unique", { is_unique_while_it_has_not_ended,
+		    replaces_not_what_is_held, enqueues_one_of_eight, NULL } },
 		{ "recovery", { recovers_a_lost_job,
 		    buries_what_is_lost_too_often, completes_what_was_recorded,
 		    closes_off_a_torn_line, waits_for_who_holds_the_lock,
@@ -1117,6 +1264,7 @@ main(void)
 		TCase *t = tcase_create(cases[i].name);
 
 		tcase_add_checked_fixture(t, setup, teardown);
+		tcase_set_timeout(t, 60);
 		for (k = 0; cases[i].tests[k]; k++)
 			tcase_add_test(t, cases[i].tests[k]);
 		suite_add_tcase(s, t);
