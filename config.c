@@ -13,6 +13,10 @@
 
 static const char *const sync_words[] = { "none", "enqueue", "full", NULL };
 static const char *const switch_words[] = { "no", "yes", NULL };
+static const char *const none[] = { "none", NULL };
+static const char *const forever[] = { "forever", NULL };
+
+#define A_SPAN "a time such as 90 (seconds), 15m, 12h or 7d"
 
 const struct config_key config_keys[] = {
 	{ "max-retries", "3", "0 to 2147483647",
@@ -39,6 +43,21 @@ const struct config_key config_keys[] = {
 	{ "paused", "no", "yes or no",
 	  "whether workers begin no job; see queuectl pause",
 	  CONFIG_WORD, 0, switch_words, AT(paused) },
+	{ "log-max", "10M", "none, or bytes from 4K, such as 64K, 10M or 1G",
+	  "bytes of a job's log; beyond that the middle is dropped",
+	  CONFIG_SIZE, 4096, none, AT(log_max) },
+	{ "keep-done", "7d", "forever or " A_SPAN,
+	  "how long completed jobs are kept with their logs",
+	  CONFIG_SPAN, 0, forever, AT(keep_done) },
+	{ "keep-dead", "forever", "forever or " A_SPAN,
+	  "how long dead jobs are",
+	  CONFIG_SPAN, 0, forever, AT(keep_dead) },
+	{ "keep-max", "0", "0 to 2147483647",
+	  "how many completed and how many dead jobs are kept (0: all)",
+	  CONFIG_INT, 0, NULL, AT(keep_max) },
+	{ "min-free", "1%", "0 to 100 percent",
+	  "enqueue refuses where less of the file system is free",
+	  CONFIG_PERCENT, 0, NULL, AT(min_free) },
 	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, NULL, 0 }
 };
 
@@ -71,6 +90,97 @@ apply_word(int *field, const char *const *words, const char *value)
 	return false;
 }
 
+/* Units, the largest last; a value is written with the largest that fits. */
+static const struct unit {
+	char letter;
+	int64_t factor;
+} times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } },
+  sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 } };
+
+enum { TIMES = sizeof times / sizeof times[0],
+	SIZES = sizeof sizes / sizeof sizes[0] };
+
+/* A whole number and perhaps a unit. */
+static bool
+parse_units(const char *s, const struct unit *unit, size_t n, int64_t max,
+    int64_t *value)
+{
+	size_t len = strlen(s), i;
+	char digits[24];
+
+	if (!len || len >= sizeof digits)
+		return false;
+	memcpy(digits, s, len + 1);
+	for (i = 0; i < n && s[len - 1] != unit[i].letter; i++)
+		;
+	if (i < n)
+		digits[len - 1] = '\0';
+	if (!job_number_parse(digits, 0, i < n ? max / unit[i].factor : max,
+	    value))
+		return false;
+	*value *= i < n ? unit[i].factor : 1;
+	return true;
+}
+
+static void
+put_units(struct buf *b, int64_t value, const struct unit *unit, size_t n)
+{
+	while (n && (!value || value % unit[n - 1].factor))
+		n--;
+	if (n)
+		buf_printf(b, "%lld%c", (long long)(value /
+		    unit[n - 1].factor), unit[n - 1].letter);
+	else
+		buf_printf(b, "%lld", (long long)value);
+}
+
+bool
+config_span_parse(const char *s, int64_t *us)
+{
+	int64_t seconds;
+
+	if (job_seconds_parse(s, us))
+		return true;
+	if (!parse_units(s, times, TIMES, JOB_NUMBER_MAX, &seconds))
+		return false;
+	*us = seconds * 1000000;
+	return true;
+}
+
+static bool
+apply_percent(int *field, const char *value)
+{
+	char digits[8];
+	size_t len = strlen(value);
+	int64_t n;
+
+	if (!len || len >= sizeof digits)
+		return false;
+	memcpy(digits, value, len + 1);
+	if (digits[len - 1] == '%')
+		digits[len - 1] = '\0';
+	if (!job_number_parse(digits, 0, 100, &n))
+		return false;
+	*field = (int)n;
+	return true;
+}
+
+/* A number with units, or the word for none. */
+static bool
+apply_units(int64_t *field, const struct config_key *k, const char *value)
+{
+	int64_t n;
+
+	if (!strcmp(value, k->words[0]))
+		n = -1;
+	else if (k->kind == CONFIG_SPAN ? !config_span_parse(value, &n) :
+	    !parse_units(value, sizes, SIZES, INT64_C(1) << 50, &n) ||
+	    n < k->min)
+		return false;
+	*field = n;
+	return true;
+}
+
 bool
 config_apply(struct config *c, const struct config_key *k, const char *value)
 {
@@ -85,6 +195,11 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 		return true;
 	case CONFIG_SECONDS:
 		return job_seconds_parse(value, field);
+	case CONFIG_PERCENT:
+		return apply_percent(field, value);
+	case CONFIG_SPAN:
+	case CONFIG_SIZE:
+		return apply_units(field, k, value);
 	default:
 		return apply_word(field, k->words, value);
 	}
@@ -95,13 +210,31 @@ config_value(const struct config *c, const struct config_key *k,
     struct buf *b)
 {
 	const void *field = (const char *)c + k->at;
+	bool units = k->kind == CONFIG_SPAN || k->kind == CONFIG_SIZE;
+	int64_t n = units ? *(const int64_t *)field : 0;
 
+	if (n < 0) {
+		buf_puts(b, k->words[0]);
+		return;
+	}
 	switch (k->kind) {
 	case CONFIG_INT:
 		buf_printf(b, "%d", *(const int *)field);
 		break;
 	case CONFIG_SECONDS:
 		job_seconds_format(b, *(const int64_t *)field);
+		break;
+	case CONFIG_PERCENT:
+		buf_printf(b, "%d%%", *(const int *)field);
+		break;
+	case CONFIG_SPAN:
+		if (n % 1000000)
+			job_seconds_format(b, n);
+		else
+			put_units(b, n / 1000000, times, TIMES);
+		break;
+	case CONFIG_SIZE:
+		put_units(b, n, sizes, SIZES);
 		break;
 	default:
 		buf_puts(b, k->words[*(const int *)field]);

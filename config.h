@@ -25,9 +25,15 @@ struct config {
 	int64_t kill_grace;      /* microseconds */
 	int sync;                /* enum config_sync */
 	int paused;              /* no job is begun */
+	int64_t log_max;         /* bytes; -1: any number */
+	int64_t keep_done, keep_dead; /* microseconds; -1: for ever */
+	int keep_max;            /* jobs; 0: any number */
+	int min_free;            /* percent */
 };
 
-enum config_kind { CONFIG_INT, CONFIG_SECONDS, CONFIG_WORD };
+/* The first two are numbers, the others words. */
+enum config_kind { CONFIG_INT, CONFIG_SECONDS, CONFIG_WORD, CONFIG_PERCENT,
+	CONFIG_SPAN, CONFIG_SIZE };
 
 struct config_key {
 	const char *name;
@@ -35,8 +41,10 @@ struct config_key {
 	const char *range;       /* what is allowed, for people */
 	const char *help;
 	enum config_kind kind;
-	int min;                 /* INT; the maximum is JOB_NUMBER_MAX */
-	const char *const *words;/* WORD: for 0, 1, … and a NULL */
+	int64_t min;             /* INT, SIZE; the maximum of INT is
+	                          * JOB_NUMBER_MAX */
+	const char *const *words;/* WORD: for 0, 1, …; SPAN, SIZE: one, for -1;
+	                          * and a NULL */
 	size_t at;               /* its field's place in struct config */
 };
 
@@ -44,6 +52,9 @@ extern const struct config_key config_keys[]; /* ends with a NULL name */
 
 /* The key of that name, NULL: there is none. */
 const struct config_key *config_key(const char *name);
+/* "90", "1.5", "30s", "15m", "12h" and "7d" in microseconds; false: it is none
+ * of these, or more than JOB_NUMBER_MAX seconds. */
+bool config_span_parse(const char *s, int64_t *us);
 /* false: the value is out of range, nothing is changed. */
 bool config_apply(struct config *, const struct config_key *,
     const char *value);

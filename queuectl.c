@@ -809,7 +809,8 @@ copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 	return fflush(stdout) ? FAILED : DONE;
 }
 
-/* Where the latest attempt of that number begins and ends in the log. */
+/* Where the latest attempt of that number begins and ends in the log, in bytes
+ * that the job wrote. */
 static int
 find_attempt(struct call *c, const char *word, enum job_state state,
     const struct job_name *name, int64_t *begin, int64_t *end)
@@ -855,11 +856,21 @@ find_attempt(struct call *c, const char *word, enum job_state state,
 	return FAILED;
 }
 
+/* Whether the log is not as it was when it was `at` bytes long. */
+static bool
+log_is_news(int fd, int64_t at)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size != at;
+}
+
 /* Copies as the log grows, until the job is completed, dead or gone. */
 static int
 follow_log(struct call *c, enum job_state state, struct job_name *name)
 {
 	char id[JOB_ID_MAX + 1];
+	struct spool_gap gap = { .mark = 0 }, then;
 	int64_t at = 0;
 	int fd = -1, r = DONE, s;
 	bool ended = false;
@@ -877,8 +888,14 @@ follow_log(struct call *c, enum job_state state, struct job_name *name)
 		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
 		if (s != SPOOL_OK && s != SPOOL_GONE)
 			r = complain_job(&c->spool, s, id);
-		if (fd >= 0 && r == DONE)
+		if (fd >= 0 && r == DONE && log_is_news(fd, at)) {
+			/* the middle may have been dropped meanwhile */
+			then = gap;
+			if (spool_log_gap(fd, &gap) == 0 && gap.to != then.to)
+				at = spool_log_place(&gap,
+				    spool_log_offset(&then, at));
 			r = copy_log(c, id, fd, &at, -1);
+		}
 		if (ended)
 			break;
 		poll(NULL, 0, FOLLOW_MS);
@@ -893,6 +910,7 @@ logs(struct call *c)
 {
 	struct job_name name;
 	enum job_state state;
+	struct spool_gap gap;
 	int64_t begin = 0, end = -1;
 	int fd, r;
 
@@ -913,6 +931,11 @@ logs(struct call *c)
 		return DONE; /* it wrote nothing yet */
 	if (r != SPOOL_OK)
 		return complain_job(&c->spool, r, name.id);
+	if (c->value[LOGS_ATTEMPT] && spool_log_gap(fd, &gap) == 0) {
+		begin = spool_log_place(&gap, begin);
+		if (end >= 0)
+			end = spool_log_place(&gap, end);
+	}
 	r = copy_log(c, name.id, fd, &begin, end);
 	close(fd);
 	return r;
@@ -1456,6 +1479,9 @@ complain_stage(const struct spool *sp, int result, const char *id,
 		    where, id);
 	else if (result == SPOOL_ALIEN)
 		complain("%sid \"%s\" cannot be used: %s", where, id, sp->why);
+	else if (result == SPOOL_FULL)
+		complain("%s%s: nothing was enqueued: %s", where, sp->path,
+		    sp->why);
 	else if (errno == EFBIG)
 		complain("%sthe job is larger than 16 MiB", where);
 	else
@@ -1643,7 +1669,7 @@ enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
 		hold_signals(false);
 	snprintf(where, sizeof where, "line %zu: ", line);
 	complain_stage(sp, r, job->id, where);
-	*stop = r == SPOOL_ERROR && errno != EFBIG;
+	*stop = r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG);
 	return FAILED;
 }
 
@@ -2466,6 +2492,85 @@ dlq_purge(struct call *c)
 	return dlq_do(c, purge_one);
 }
 
+/* --- purge -------------------------------------------------------------- */
+
+enum { P_STATE, P_OLDER, P_DRY };
+
+static const struct option_def purge_options[] = {
+	{ "state", 's', "STATE", "completed or dead jobs; default: completed" },
+	{ "older-than", 0, "D", "those that ended D ago: 90 (seconds), 15m, "
+	    "12h, 7d" },
+	{ "dry-run", 'n', NULL, "print their ids only" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* Removes the jobs of a state that ended before `before`, and the oldest of
+ * those beyond `most` (0: any number). */
+static int
+purge_state(struct call *c, enum job_state state, int64_t before, int most)
+{
+	struct spool *sp = &c->spool;
+	struct listing l = { 0 };
+	size_t i, keep = most ? (size_t)most : SIZE_MAX;
+	int r = collect(sp, &l, state), worst = DONE;
+
+	/* they are in the order in which they ended */
+	for (i = 0; i < l.n && r == DONE && !ferror(stdout); i++) {
+		const char *id = l.v[i].name.id;
+		int s = SPOOL_OK;
+
+		if (l.v[i].name.stamp >= before && l.n - i <= keep)
+			break;
+		if (!c->value[P_DRY])
+			s = spool_purge(sp, state, id);
+		if (s == SPOOL_OK)
+			puts(id);
+		else if (s != SPOOL_GONE && s != SPOOL_STATE)
+			worst = complain_job(sp, s, id);
+	}
+	free(l.v);
+	return r == DONE ? worst : r;
+}
+
+static int64_t
+older_than(int64_t span)
+{
+	return span < 0 ? INT64_MIN : now_us() - span;
+}
+
+static int
+purge(struct call *c)
+{
+	enum job_state state = JOB_DONE;
+	int64_t span = 0;
+	int r, s;
+
+	if (c->value[P_STATE] && parse_state(c->value[P_STATE], &state) !=
+	    DONE)
+		return USAGE;
+	if (!ends((int)state)) {
+		complain("only completed and dead jobs are purged; queuectl "
+		    "cancel ends others");
+		return USAGE;
+	}
+	if (c->value[P_OLDER] && !config_span_parse(c->value[P_OLDER],
+	    &span)) {
+		complain("--older-than must be a time such as 90 (seconds), "
+		    "15m, 12h or 7d, not %s", c->value[P_OLDER]);
+		return USAGE;
+	}
+	if (open_spool(c, false) != DONE)
+		return FAILED;
+	if (c->value[P_STATE] || c->value[P_OLDER])
+		return purge_state(c, state, older_than(span), 0);
+	/* what workers do when they idle */
+	r = purge_state(c, JOB_DONE, older_than(c->spool.config.keep_done),
+	    c->spool.config.keep_max);
+	s = purge_state(c, JOB_DEAD, older_than(c->spool.config.keep_dead),
+	    c->spool.config.keep_max);
+	return r == DONE ? s : r;
+}
+
 /* --- config ------------------------------------------------------------- */
 
 static const struct config_key *
@@ -2557,10 +2662,10 @@ config_get(struct call *c)
 			    k->name);
 		else if (!one)
 			buf_printf(&b, "%s = ", k->name);
-		if (c->value[0] && k->kind == CONFIG_WORD)
+		if (c->value[0] && k->kind >= CONFIG_WORD)
 			buf_putc(&b, '"');
 		config_value(&c->spool.config, k, &b);
-		if (c->value[0] && k->kind == CONFIG_WORD)
+		if (c->value[0] && k->kind >= CONFIG_WORD)
 			buf_putc(&b, '"');
 		if (!c->value[0])
 			buf_putc(&b, '\n');
@@ -2679,6 +2784,11 @@ static const struct command commands[] = {
 	  all_options, 0, 1, dlq_retry },
 	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
 	  "Prints the ids.\n", all_options, 0, 1, dlq_purge },
+	{ "purge", "[--state STATE] [--older-than D] [--dry-run]",
+	  "remove jobs that have ended, with their logs",
+	  "Without --state and --older-than those that the settings keep-done, "
+	  "keep-dead\nand keep-max say may go, as idle workers do.  Prints "
+	  "the ids.\n", purge_options, 0, 0, purge },
 	{ "config set", "KEY VALUE", "change a setting",
 	  "Running workers follow.  queuectl config get lists the keys.\n",
 	  NULL, 2, 2, config_set },

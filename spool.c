@@ -35,6 +35,7 @@
 #define _GNU_SOURCE /* flock, syncfs, DT_REG */
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -64,6 +65,7 @@ enum {
 	                        * (cp by hand); after this it is bad */
 	POOL_NAME = sizeof ((struct spool_pool *)0)->name,
 	FEW = 8,               /* up to here fsync each, above syncfs */
+	MARK_MAX = 80,         /* bytes of the line for what was dropped */
 	BLOAT_MIN = 1 << 20,   /* fsck: a directory of so many bytes, */
 	BLOAT_EACH = 1024,     /* and more than so many for each name */
 	SLOT_LEN = 224         /* bytes of a worker's line in its pool's file */
@@ -1134,34 +1136,220 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 	return r;
 }
 
+/* --- logs --------------------------------------------------------------- */
+
+static const char mark_begin[] = "\n[queuectl: bytes ";
+
+static int64_t
+format_mark(const struct spool_gap *gap, char line[MARK_MAX + 1])
+{
+	return snprintf(line, MARK_MAX + 1, "%s%lld to %lld were dropped]\n",
+	    mark_begin, (long long)gap->from, (long long)gap->to - 1);
+}
+
+/* Reads the line at `place`, if it is the one. */
+static bool
+read_mark(int fd, int64_t place, struct spool_gap *gap)
+{
+	char line[MARK_MAX + 1], again[MARK_MAX + 1];
+	ssize_t n = pread(fd, line, MARK_MAX, (off_t)place);
+	int64_t last;
+	char *p;
+
+	if (n <= 0)
+		return false;
+	line[n] = '\0';
+	p = strstr(line, " to ");
+	if (!p)
+		return false;
+	p += 4;
+	p[strspn(p, "0123456789")] = '\0';
+	if (!job_number_parse(p, place, INT64_MAX - 1, &last))
+		return false;
+	*gap = (struct spool_gap){ .from = place, .to = last + 1 };
+	gap->mark = format_mark(gap, again);
+	return pread(fd, line, MARK_MAX, (off_t)place) >= gap->mark &&
+	    !memcmp(line, again, (size_t)gap->mark);
+}
+
 int
-spool_log_write(struct spool *sp, const struct spool_claim *c, int *fd,
-    int64_t *offset)
+spool_log_gap(int fd, struct spool_gap *gap)
+{
+	const size_t len = sizeof mark_begin - 1;
+	char bytes[16384];
+	int64_t at = 0;
+	ssize_t n;
+
+	*gap = (struct spool_gap){ .mark = 0 };
+	while ((n = pread(fd, bytes, sizeof bytes, (off_t)at)) >= (ssize_t)len)
+	{
+		char *p = bytes, *end = bytes + n - len + 1;
+
+		while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
+			if (!memcmp(p, mark_begin, len) &&
+			    read_mark(fd, at + (p - bytes), gap))
+				return 0;
+			p++;
+		}
+		at += n - (ssize_t)len + 1;
+	}
+	*gap = (struct spool_gap){ .mark = 0 };
+	return n < 0 ? -1 : 0;
+}
+
+int64_t
+spool_log_place(const struct spool_gap *gap, int64_t offset)
+{
+	if (!gap->mark || offset <= gap->from)
+		return offset;
+	return offset < gap->to ? gap->from :
+	    gap->from + gap->mark + offset - gap->to;
+}
+
+int64_t
+spool_log_offset(const struct spool_gap *gap, int64_t place)
+{
+	if (!gap->mark || place <= gap->from)
+		return place;
+	return place < gap->from + gap->mark ? gap->from :
+	    gap->to + place - gap->from - gap->mark;
+}
+
+int
+spool_log_begin(struct spool *sp, const struct spool_claim *c,
+    struct spool_log *log, int64_t *offset)
 {
 	struct path p = path_log(c->name.id);
 	struct stat st;
-	int r = SPOOL_OK;
+	int fd, r = SPOOL_OK;
 
-	/* A job that never ran has no output: what lies there is of a job
-	 * that had the id before. */
-	*fd = openat(sp->fd, p.s, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
-	    O_NONBLOCK | O_CLOEXEC | (c->job.nattempt ? 0 : O_TRUNC), 0600);
-	if (*fd < 0 && (errno == ELOOP || errno == ENXIO || errno == EISDIR ||
-	    errno == EACCES))
-		return refuse(sp, "its log is no file that can be written");
-	if (*fd < 0)
-		return fail(sp, p.s);
-	if (fstat(*fd, &st) < 0 || fcntl(*fd, F_SETFL, O_APPEND) < 0)
+	*log = (struct spool_log){ .fd = -1 };
+	*offset = 0;
+	if (!c->job.nattempt) {
+		if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? SPOOL_OK : fail(sp, p.s);
+		if (!S_ISREG(st.st_mode))
+			return refuse(sp, "its log is no regular file");
+		return unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT ?
+		    fail(sp, p.s) : SPOOL_OK;
+	}
+	r = spool_log_read(sp, c->name.id, &fd);
+	if (r != SPOOL_OK)
+		return r == SPOOL_GONE ? SPOOL_OK : r;
+	if (fstat(fd, &st) < 0 || spool_log_gap(fd, &log->gap) < 0) {
+		r = fail(sp, p.s);
+	} else {
+		log->size = st.st_size;
+		*offset = spool_log_offset(&log->gap, log->size);
+	}
+	close_quietly(fd);
+	return r;
+}
+
+static int
+log_open(struct spool *sp, const char *id, struct spool_log *log)
+{
+	struct path p = path_log(id);
+	struct stat st;
+	int r;
+
+	log->fd = openat(sp->fd, p.s, O_RDWR | O_CREAT | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, 0600);
+	if (log->fd < 0)
+		return errno == ELOOP || errno == ENXIO || errno == EISDIR ?
+		    refuse(sp, "its log is no file that can be written") :
+		    fail(sp, p.s);
+	if (fstat(log->fd, &st) < 0)
 		r = fail(sp, p.s);
 	else if (!S_ISREG(st.st_mode))
 		r = refuse(sp, "its log is no regular file");
 	else
-		*offset = st.st_size;
-	if (r != SPOOL_OK) {
-		close_quietly(*fd);
-		*fd = -1;
-	}
+		return SPOOL_OK;
+	close_quietly(log->fd);
+	log->fd = -1;
 	return r;
+}
+
+static int
+write_at(int fd, const char *p, size_t n, int64_t at)
+{
+	while (n) {
+		ssize_t w = pwrite(fd, p, n, (off_t)at);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		p += w;
+		at += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+/*
+ * Drops the middle, so that what stays is half of log_max: a quarter of it at
+ * the head and a quarter at the tail, which moves up to the line.  What is
+ * there after a crash in between is the job's output, with some of it missing
+ * or twice.
+ */
+static int
+log_shrink(struct spool_log *log, int64_t max)
+{
+	int64_t head = log->gap.mark && log->gap.from < max / 4 ?
+	    log->gap.from : max / 4;
+	int64_t tail = log->size - max / 4, to;
+	struct spool_gap gap = { .from = head };
+	char line[MARK_MAX + 1], bytes[16384];
+	ssize_t n;
+
+	if (tail < head + MARK_MAX)
+		return 0;
+	gap.to = spool_log_offset(&log->gap, tail);
+	gap.mark = format_mark(&gap, line);
+	if (write_at(log->fd, line, (size_t)gap.mark, head) < 0)
+		return -1;
+	for (to = head + gap.mark; (n = pread(log->fd, bytes, sizeof bytes,
+	    (off_t)tail)) > 0; tail += n, to += n)
+		if (write_at(log->fd, bytes, (size_t)n, to) < 0)
+			return -1;
+	if (n < 0 || ftruncate(log->fd, (off_t)to) < 0)
+		return -1;
+	log->size = to;
+	log->gap = gap;
+	return 0;
+}
+
+int
+spool_log_add(struct spool *sp, const char *id, struct spool_log *log,
+    const char *p, size_t n)
+{
+	int64_t max = sp->config.log_max;
+	int r;
+
+	if (log->fd < 0 && (r = log_open(sp, id, log)) != SPOOL_OK)
+		return r;
+	while (n) {
+		/* in pieces that are small beside what is kept */
+		size_t part = max >= 0 && (int64_t)n > max / 4 ?
+		    (size_t)(max / 4) : n;
+
+		if ((max >= 0 && log->size + (int64_t)part > max &&
+		    log_shrink(log, max) < 0) ||
+		    write_at(log->fd, p, part, log->size) < 0)
+			return fail(sp, path_log(id).s);
+		log->size += (int64_t)part;
+		p += part;
+		n -= part;
+	}
+	return SPOOL_OK;
+}
+
+void
+spool_log_end(struct spool_log *log)
+{
+	close_quietly(log->fd);
+	log->fd = -1;
 }
 
 int
@@ -1444,6 +1632,19 @@ spool_there(struct spool *sp, enum job_state state,
 	return exists(sp, path_job(state, name).s);
 }
 
+int64_t
+spool_arrived(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	struct stat st;
+
+	/* rename(2) changes the ctime, on all file systems that we know */
+	if (fstatat(sp->fd, path_job(state, name).s, &st,
+	    AT_SYMLINK_NOFOLLOW) < 0)
+		return INT64_MAX;
+	return (int64_t)st.st_ctim.tv_sec * 1000000 + st.st_ctim.tv_nsec / 1000;
+}
+
 bool
 spool_locked(struct spool *sp, enum job_state state,
     const struct job_name *name)
@@ -1591,10 +1792,33 @@ out:
 	return r;
 }
 
+/* Results must find room, so jobs leave some. */
+static int
+check_room(struct spool *sp)
+{
+	uint64_t percent = (uint64_t)sp->config.min_free;
+	struct statvfs st;
+
+	if (!percent || fstatvfs(sp->fd, &st) < 0)
+		return SPOOL_OK;
+	sp->line = 0;
+	sp->why = st.f_bavail * 100 < st.f_blocks * percent ?
+	    "no space left: fewer blocks of its file system are free than "
+	    "min-free says" :
+	    st.f_favail * 100 < st.f_files * percent ?
+	    "no space left: fewer inodes of its file system are free than "
+	    "min-free says" :
+	    NULL;
+	return sp->why ? SPOOL_FULL : SPOOL_OK;
+}
+
 int
 spool_stage(struct spool_batch *b, struct job *job)
 {
 	int r;
+
+	if (!b->n && (r = check_room(b->spool)) != SPOOL_OK)
+		return r;
 
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? 2 * b->cap : 1;
@@ -2171,7 +2395,7 @@ static int
 is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 {
 	struct path p = path_job(state, name);
-	struct stat st, other;
+	struct stat st;
 	struct job job;
 	int fd, r;
 
@@ -2185,10 +2409,12 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 		return r == SPOOL_GONE;
 	if (r == SPOOL_ERROR)
 		return -1;
-	/* unless its id is another job's */
-	return fstatat(sp->fd, path_in(SPOOL_IDS, name->id).s, &other,
-	    AT_SYMLINK_NOFOLLOW) < 0 || other.st_ino == st.st_ino ||
-	    other.st_nlink < 2;
+	/* unless its id is another job's, as who claims it would see it */
+	p = path_in(SPOOL_IDS, name->id);
+	if (still(sp, p.s, &st))
+		return 1;
+	r = check_entry(sp, p.s, name->id);
+	return r == SPOOL_OK ? 1 : r == SPOOL_ERROR ? -1 : 0;
 }
 
 static const enum job_state undone[] =
@@ -2299,6 +2525,7 @@ spool_pool_join(struct spool *sp, struct spool_pool *pool, int count,
 		if (r != SPOOL_OK && errno != ENOENT && errno != EWOULDBLOCK)
 			break;
 	}
+	unlock_ids(sp);
 	close_quietly(sp->ids);
 	sp->ids = -1;
 	return r;

@@ -32,6 +32,7 @@ enum spool_result {
 	SPOOL_BUSY,       /* locked by someone */
 	SPOOL_EXISTS,     /* the id is another job's */
 	SPOOL_QUEUED,     /* so it is, of one that has not ended, and unique */
+	SPOOL_FULL,       /* less is free than config.min_free: spool->why */
 	SPOOL_LEFTOVER,   /* an ids/ entry without a job is in the way */
 	SPOOL_BAD,        /* the text is no job: spool->why, spool->line */
 	SPOOL_ALIEN,      /* not ours to run: spool->why */
@@ -53,7 +54,7 @@ struct spool {
 	uid_t owner;
 	char path[PATH_MAX];     /* absolute */
 	char at[SPOOL_AT_MAX];   /* what the last SPOOL_ERROR happened to */
-	const char *why;         /* SPOOL_BAD, SPOOL_ALIEN; constant text */
+	const char *why;         /* SPOOL_BAD, ALIEN, FULL; constant text */
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
 	struct config config;
 	size_t config_bad;       /* first line of config not understood, or 0 */
@@ -101,6 +102,8 @@ struct spool_batch {
  * SPOOL_LEFTOVER: publish or take back the batch, call spool_reclaim() and
  * stage again.  After any failure this job has left nothing behind and the
  * batch is as before.
+ *
+ * The first of a batch may be SPOOL_FULL, too.
  *
  * If job->unique, the other job is looked at: of one that has not ended the
  * result is SPOOL_QUEUED, nothing was written, and the other is as safe as if
@@ -159,10 +162,46 @@ int spool_load(struct spool *, enum job_state, const struct job_name *,
     struct job *);
 /* Whether the job is still under that name. */
 bool spool_there(struct spool *, enum job_state, const struct job_name *);
+/* When it got that name, where the file system tells, or INT64_MAX: it has it no
+ * more. */
+int64_t spool_arrived(struct spool *, enum job_state, const struct job_name *);
 /* Whether someone holds the job's lock. */
 bool spool_locked(struct spool *, enum job_state, const struct job_name *);
 /* A number that changes when one of the state directories does. */
 uint64_t spool_version(struct spool *);
+/* --- logs --------------------------------------------------------------- */
+
+/*
+ * log/ID.log holds what the job wrote, byte for byte.  Of more than
+ * config.log_max bytes the head and the tail are kept, with a line between
+ * them that says what is missing:
+ *
+ *	[queuectl: bytes 2621440 to 9437183 were dropped]
+ *
+ * It is preceded by a newline and stands where the first of these bytes would
+ * be, by which it is known.  Offsets are always counted in bytes that the job
+ * wrote.
+ */
+struct spool_gap {
+	int64_t from, to;        /* these are missing, [from, to) */
+	int64_t mark;            /* bytes of the line, at `from`; 0: no gap */
+};
+
+/* Looks for the gap.  -1: the log cannot be read, errno. */
+int spool_log_gap(int fd, struct spool_gap *);
+/* Where in the file the byte is that the job wrote at `offset`; of one that
+ * is missing, where the line is. */
+int64_t spool_log_place(const struct spool_gap *, int64_t offset);
+/* The other way. */
+int64_t spool_log_offset(const struct spool_gap *, int64_t place);
+
+/* A log that is written to.  The file is made with its first byte. */
+struct spool_log {
+	int fd;                  /* -1: not open */
+	int64_t size;            /* of the file */
+	struct spool_gap gap;
+};
+
 /* Opens log/ID.log for reading.  SPOOL_GONE: the job wrote nothing yet;
  * SPOOL_ALIEN: it is no file of ours. */
 int spool_log_read(struct spool *, const char *id, int *fd);
@@ -189,10 +228,15 @@ struct spool_claim {
  */
 int spool_claim(struct spool *, enum job_state, const struct job_name *,
     int64_t now, struct spool_claim *);
-/* Opens log/ID.log for the run; *offset is where its output will begin.
- * SPOOL_ALIEN: what has that name is no file of ours. */
-int spool_log_write(struct spool *, const struct spool_claim *, int *fd,
-    int64_t *offset);
+/* Begins the log of a run; *offset is where its output will begin.  Where the
+ * job has not run yet, what lies there is of a job that had the id before, and
+ * goes.  SPOOL_ALIEN: what has that name is no file of ours. */
+int spool_log_begin(struct spool *, const struct spool_claim *,
+    struct spool_log *, int64_t *offset);
+/* Adds what the job wrote.  On SPOOL_ERROR, or SPOOL_ALIEN, it is lost. */
+int spool_log_add(struct spool *, const char *id, struct spool_log *,
+    const char *p, size_t n);
+void spool_log_end(struct spool_log *);
 /*
  * Appends the Attempt: line and moves the job on; *to and *next tell where.
  * On SPOOL_OK and SPOOL_GONE (taken away by hand while it ran) the claim is

@@ -55,6 +55,8 @@
 enum {
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
+	TIDY_MAX = 1024,        /* jobs purged in one go */
+	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB between two looks at a job */
 	REFUSED_MAX = 64,       /* names whose refusal was told already */
 	STOPPED = 3             /* exit status of a worker that was stopped;
 	                         * 0: it has nothing left to do */
@@ -138,6 +140,16 @@ signals_open(void)
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_UNBLOCK, &ours, NULL);
 	return 0;
+}
+
+static void
+close_quietly(int fd)
+{
+	int e = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = e;
 }
 
 static void
@@ -307,6 +319,7 @@ struct worker {
 	bool noted;                /* our slot names a job */
 	bool noted_since;          /* it is ours, not our predecessor's */
 	bool swept;                /* workers/ was, once */
+	int64_t tidy;              /* when to purge again (monotonic) */
 	uint32_t refused[REFUSED_MAX];
 	size_t nrefused;
 };
@@ -360,17 +373,17 @@ stop_level(const struct worker *w)
 }
 
 /*
- * Sleeps until a signal, the end of the supervisor, news (where `news`), `fd`
- * can be written (unless -1), or `ms` have passed (-1: for ever).
+ * Sleeps until a signal, the end of the supervisor, `in` can be read or `out`
+ * written (-1: neither), or `ms` have passed (-1: for ever).
  */
 static void
-doze(struct worker *w, int ms, bool news, int fd)
+doze(struct worker *w, int ms, int in, int out)
 {
 	struct pollfd p[4] = {
 		{ .fd = wake[0], .events = POLLIN },
 		{ .fd = w->lifeline, .events = POLLIN },
-		{ .fd = news ? w->watch.fd : -1, .events = POLLIN },
-		{ .fd = fd, .events = POLLOUT },
+		{ .fd = in, .events = POLLIN },
+		{ .fd = out, .events = POLLOUT },
 	};
 
 	/* An orphan is stopped by nobody: it looks itself. */
@@ -824,6 +837,9 @@ struct run {
 	pid_t pid;                 /* and process group */
 	int feed;                  /* the pipe to its stdin, -1: none */
 	const char *input;         /* what is still to be written there */
+	int output;                /* the pipe from its stdout, -1: ended */
+	struct spool_log log;
+	bool mute;                 /* it cannot be written, and that was said */
 	int64_t began;             /* monotonic */
 	int64_t deadline;          /* monotonic, 0: none */
 	struct job_attempt end;
@@ -852,26 +868,28 @@ open_input(const struct job *job, struct run *run)
  * machine lacks something (errno), it may be tried again.
  */
 static int
-start(struct worker *w, const struct spool_claim *c, int out, struct run *run)
+start(struct worker *w, const struct spool_claim *c, struct run *run)
 {
 	const struct job *job = &c->job;
 	const char *shell[] = { "/bin/sh", "-c", job->command, NULL };
 	struct launch l = {
 		.argv = job->command ? shell : job->argv,
 		.cwd = job->cwd ? job->cwd : "/",
-		.out = out, .lock = c->fd, .parent = w->pid,
+		.lock = c->fd, .parent = w->pid,
 		.umask = w->options->umask
 	};
 	struct buf own = { 0 };
 	struct failure f;
-	int report[2] = { -1, -1 }, r = -1;
+	int report[2] = { -1, -1 }, out[2] = { -1, -1 }, r = -1;
 
-	run->feed = -1;
+	run->feed = run->output = -1;
 	l.in = -1;
 	errno = ENOMEM;
 	l.envp = make_env(w, c, &own);
 	if (l.envp && (l.in = open_input(job, run)) >= 0 &&
-	    make_pipe(report, false) == 0) {
+	    make_pipe(out, false) == 0 && make_pipe(report, false) == 0) {
+		fcntl(out[0], F_SETFL, O_NONBLOCK);
+		l.out = out[1];
 		if (!strchr(l.argv[0], '/'))
 			l.path = env_path(l.envp);
 		l.report = report[1];
@@ -899,18 +917,46 @@ start(struct worker *w, const struct spool_claim *c, int out, struct run *run)
 			failure_words(&run->error, job, &f);
 		}
 	}
-	if (r <= 0 && run->feed >= 0) {
-		int e = errno;
-
-		close(run->feed);
+	if (r > 0)
+		run->output = out[0];
+	else
+		close_quietly(out[0]);
+	close_quietly(out[1]);
+	if (r <= 0) {
+		close_quietly(run->feed);
 		run->feed = -1;
-		errno = e;
 	}
-	if (l.in >= 0)
-		close(l.in);
+	close_quietly(l.in);
 	free(l.envp);
 	buf_free(&own);
 	return r;
+}
+
+/* Puts into the log what the pipe has.  What cannot be written is lost: the job
+ * must not hang, nor fail, for it. */
+static void
+drain_output(struct worker *w, struct run *run)
+{
+	char bytes[65536];
+	int rounds = OUTPUT_ROUNDS;
+	ssize_t n = 0;
+
+	while (rounds-- && run->output >= 0) {
+		n = read(run->output, bytes, sizeof bytes);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		if (spool_log_add(w->spool, run->name->id, &run->log, bytes,
+		    (size_t)n) == SPOOL_OK || run->mute)
+			continue;
+		run->mute = true;
+		say_error(w->number, w->spool, "output of a job is lost");
+	}
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		close_quietly(run->output);
+		run->output = -1;
+	}
 }
 
 /* Writes what the pipe takes. */
@@ -964,6 +1010,8 @@ watch_over(struct worker *w, struct run *run)
 		if (!gone)
 			gone = waitpid(run->pid, &status, WNOHANG) ==
 			    run->pid;
+		/* after it is gone all that it wrote is in the pipe */
+		drain_output(w, run);
 		/* Reaped, its number stays taken while its group has members;
 		 * looked at every LINGER_MS it cannot be another's by then. */
 		if (gone && (why == JOB_EXIT || kill(-run->pid, 0) < 0 ||
@@ -987,8 +1035,8 @@ watch_over(struct worker *w, struct run *run)
 			until = now + LINGER_MS * 1000;
 		if (run->feed >= 0)
 			feed(run);
-		doze(w, until ? poll_ms(until - monotonic()) : -1, false,
-		    run->feed);
+		doze(w, until ? poll_ms(until - monotonic()) : -1,
+		    run->output, run->feed);
 	}
 	run->end.outcome = why;
 	if (why == JOB_EXIT && WIFSIGNALED(status)) {
@@ -997,8 +1045,9 @@ watch_over(struct worker *w, struct run *run)
 	} else if (why == JOB_EXIT) {
 		run->end.value = WEXITSTATUS(status);
 	}
-	if (run->feed >= 0)
-		close(run->feed);
+	close_quietly(run->feed);
+	close_quietly(run->output);
+	spool_log_end(&run->log);
 }
 
 /* Tells what became of an attempt. */
@@ -1053,7 +1102,7 @@ finish(struct worker *w, struct spool_claim *c, struct run *run, int64_t took)
 			say_error(w->number, w->spool, "cannot record the end "
 			    "of a job; trying again every second");
 		told = true;
-		doze(w, poll_ms(RETRY), false, -1);
+		doze(w, poll_ms(RETRY), -1, -1);
 	}
 	if (r == SPOOL_OK)
 		say_end(w, &copy, &run->end, to, &next, took);
@@ -1062,7 +1111,7 @@ finish(struct worker *w, struct spool_claim *c, struct run *run, int64_t took)
 		    id);
 }
 
-/* Opens the log and starts the job, however long that takes; false: we were
+/* Begins the log and starts the job, however long that takes; false: we were
  * told to stop instead. */
 static bool
 begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
@@ -1070,15 +1119,14 @@ begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
 	bool told = false;
 
 	for (;;) {
-		int out, r;
+		int r;
 
 		errno = 0;
-		r = spool_log_write(w->spool, c, &out, &run->end.log);
+		r = spool_log_begin(w->spool, c, &run->log, &run->end.log);
 		if (r == SPOOL_OK) {
 			note(w, c, run->end.log);
 			run->began = monotonic();
-			*started = start(w, c, out, run);
-			close(out);
+			*started = start(w, c, run);
 			if (*started >= 0)
 				return true;
 			w->spool->at[0] = '\0'; /* it is not the spool's */
@@ -1096,7 +1144,7 @@ begin(struct worker *w, struct spool_claim *c, struct run *run, int *started)
 			run->end.outcome = JOB_CANCELLED;
 		if (stop_level(w) || run->end.outcome == JOB_CANCELLED)
 			return false;
-		doze(w, poll_ms(RETRY), false, -1);
+		doze(w, poll_ms(RETRY), -1, -1);
 	}
 }
 
@@ -1104,7 +1152,7 @@ static void
 run_job(struct worker *w, struct spool_claim *c)
 {
 	struct run run = {
-		.name = &c->name, .feed = -1,
+		.name = &c->name, .feed = -1, .output = -1,
 		.end = {
 			.number = c->name.attempt, .start = c->name.stamp,
 			.worker = (long)w->pid, .outcome = JOB_REQUEUED
@@ -1224,6 +1272,84 @@ recover(struct worker *w)
 	}
 }
 
+/* Takes the names of a state, the oldest of which are then the best. */
+static bool
+find_oldest(struct worker *w, enum job_state state, struct queue *q,
+    size_t *n)
+{
+	struct candidate c = { .rank = 0 };
+	struct spool_iter it;
+	int r;
+
+	*n = 0;
+	queue_clear(q);
+	r = spool_iter_open(w->spool, &it, state) == SPOOL_OK ? 1 : -1;
+	while (r > 0 && (r = spool_iter_next(&it, &c.name)) > 0) {
+		c.when = c.name.stamp;
+		queue_push(q, &c);
+		++*n;
+	}
+	spool_iter_close(&it);
+	return r == 0;
+}
+
+/* Removes what ended, and came here, more than `keep` microseconds ago (below
+ * 0: nothing), and what is beyond keep-max.  Whether there may be more. */
+static bool
+tidy_state(struct worker *w, enum job_state state, int64_t keep,
+    struct queue *q)
+{
+	size_t most = (size_t)w->spool->config.keep_max, n, removed = 0;
+	int64_t before = keep < 0 ? INT64_MIN : today() - keep;
+	const struct candidate *old;
+
+	if ((keep < 0 && !most) || !find_oldest(w, state, q, &n))
+		return false;
+	while ((old = queue_best(q)) && (old->when < before ||
+	    (most && n > most))) {
+		struct candidate c = queue_pop(q);
+		int r;
+
+		/* after weeks without power it is still news */
+		if ((!most || n <= most) &&
+		    spool_arrived(w->spool, state, &c.name) >= before)
+			continue;
+		r = spool_purge(w->spool, state, c.name.id);
+		if (r == SPOOL_ERROR) {
+			say_error(w->number, w->spool,
+			    "cannot purge a job");
+			return false;
+		}
+		removed += r == SPOOL_OK;
+		n--;
+	}
+	if (removed)
+		say(w->number, "Purged %zu %s job%s", removed,
+		    job_state_word(state), removed == 1 ? "" : "s");
+	return removed && q->over && !q->n;
+}
+
+/* Keeps the number of jobs that have ended within what config says. */
+static void
+tidy(struct worker *w)
+{
+	const struct config *config = &w->spool->config;
+	int64_t began = monotonic(), took;
+	struct queue q = { .slot = NULL };
+	bool more = false;
+
+	if (queue_init(&q, TIDY_MAX) == 0) {
+		more = tidy_state(w, JOB_DONE, config->keep_done, &q);
+		more |= tidy_state(w, JOB_DEAD, config->keep_dead, &q);
+	}
+	free(q.slot);
+	free(q.order);
+	took = monotonic() - began;
+	w->tidy = began + took;
+	if (!more)
+		w->tidy += TICK > 100 * took ? TICK : 100 * took;
+}
+
 /* How often to look without being told. */
 static int64_t
 interval(const struct worker *w)
@@ -1245,6 +1371,9 @@ tick(struct worker *w)
 		terminations = 1;
 	if (now >= w->tick) {
 		recover(w);
+		/* though never idle; this often only a little of it */
+		if (w->number == 1 && now >= w->tidy + 10 * TICK)
+			tidy(w);
 		read_news(w);
 		w->ticked = w->news && !w->scan && !w->ready.n &&
 		    !w->ready.over && !w->refusing;
@@ -1281,6 +1410,10 @@ idle(struct worker *w)
 	w->ticked = false;
 	if (w->noted)
 		note(w, NULL, 0);
+	if (w->number == 1 && monotonic() >= w->tidy) {
+		tidy(w);
+		return false;
+	}
 	if (w->options->drain) {
 		if (!w->draining)
 			watch_departures(w);
@@ -1298,7 +1431,7 @@ idle(struct worker *w)
 	wait = is_paused(w) ? INT64_MAX : next_deadline(w);
 	if (wait != INT64_MAX && poll_ms(wait - today()) < ms)
 		ms = poll_ms(wait - today());
-	doze(w, ms, true, -1);
+	doze(w, ms, w->watch.fd, -1);
 	return false;
 }
 
@@ -1368,6 +1501,49 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	_exit(stop_level(&w) ? STOPPED : 0);
 }
 
+/* --- descriptors -------------------------------------------------------- */
+
+static void
+forget_fd(int fd, bool close_it, const int *keep, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (fd == keep[i])
+			return;
+	if (fd > 2 && close_it)
+		close(fd);
+	else if (fd > 2)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/*
+ * Whatever was open when we were started, jobs do not get it.  A daemon holds
+ * none of it open, for whoever waits for its end, nor does a worker, which
+ * needs the room: they close all but the n that they keep.
+ */
+static void
+forget_fds(bool close_them, const int *keep, size_t n)
+{
+	DIR *dir = opendir("/dev/fd");
+	struct dirent *e;
+	struct rlimit limit;
+	int fd, max = 65536;
+
+	if (dir) {
+		while ((e = readdir(dir)))
+			if ((fd = atoi(e->d_name)) != dirfd(dir))
+				forget_fd(fd, close_them, keep, n);
+		closedir(dir);
+		return;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < (rlim_t)max)
+		max = (int)limit.rlim_cur;
+	for (fd = 3; fd < max; fd++)
+		forget_fd(fd, close_them, keep, n);
+}
+
 /* --- the supervisor ----------------------------------------------------- */
 
 struct member {
@@ -1398,10 +1574,10 @@ start_member(struct pool *p, int k)
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (pid == 0) {
-		close(wake[0]);
-		close(wake[1]);
-		close(p->lifeline[1]);
-		spool_watch_close(&p->watch);
+		const int keep[] = { p->spool->fd, p->file.fd,
+			p->lifeline[0] };
+
+		forget_fds(true, keep, 3);
 		if (signals_open() < 0)
 			_exit(1);
 		sigprocmask(SIG_SETMASK, &old, NULL);
@@ -1533,39 +1709,6 @@ supervise(struct pool *p)
 	}
 }
 
-/* Whatever was open when we were started, jobs do not get it; and a daemon
- * holds none of it open, for whoever waits for its end. */
-static void
-forget_fd(int fd, bool close_it, int keep, int keep2)
-{
-	if (fd > 2 && close_it && fd != keep && fd != keep2)
-		close(fd);
-	else if (fd > 2)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-static void
-forget_fds(bool close_them, int keep, int keep2)
-{
-	DIR *dir = opendir("/dev/fd");
-	struct dirent *e;
-	struct rlimit limit;
-	int fd, max = 65536;
-
-	if (dir) {
-		while ((e = readdir(dir)))
-			if ((fd = atoi(e->d_name)) != dirfd(dir))
-				forget_fd(fd, close_them, keep, keep2);
-		closedir(dir);
-		return;
-	}
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    limit.rlim_cur < (rlim_t)max)
-		max = (int)limit.rlim_cur;
-	for (fd = 3; fd < max; fd++)
-		forget_fd(fd, close_them, keep, keep2);
-}
-
 /* The pool in this process.  `ready` (-1: none) is told when it stands. */
 static int
 run_pool(struct spool *sp, const struct worker_options *options, int ready)
@@ -1609,6 +1752,7 @@ detach(struct spool *sp, int ready)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int log = spool_worker_log(sp);
+	const int keep[] = { sp->fd, ready };
 
 	if (null < 0 || log < 0) {
 		say_error(0, sp, "cannot write the log");
@@ -1620,7 +1764,7 @@ detach(struct spool *sp, int ready)
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
-	forget_fds(true, sp->fd, ready);
+	forget_fds(true, keep, 2);
 	return true;
 }
 
@@ -1632,7 +1776,7 @@ worker_pool(struct spool *sp, const struct worker_options *options)
 	ssize_t n;
 	pid_t pid;
 
-	forget_fds(false, -1, -1);
+	forget_fds(false, NULL, 0);
 	if (!options->daemon)
 		return run_pool(sp, options, -1);
 	if (make_pipe(ready, false) < 0 || (pid = fork()) < 0) {

@@ -431,14 +431,42 @@ setup_copy(void)
 }
 
 static int
+write_log(size_t n)
+{
+	struct spool_log log;
+	char bytes[4096];
+	int64_t offset;
+	int r = spool_log_begin(&sp, &claimed, &log, &offset);
+
+	memset(bytes, 'x', sizeof bytes);
+	if (r == SPOOL_OK)
+		r = spool_log_add(&sp, "j0", &log, bytes, n);
+	spool_log_end(&log);
+	return r;
+}
+
+static int
 act_log(void)
 {
-	int64_t offset;
-	int fd, r = spool_log_write(&sp, &claimed, &fd, &offset);
+	return write_log(3);
+}
 
-	if (r == SPOOL_OK)
-		close(fd);
-	return r;
+/* The second attempt writes more than there is room for. */
+static void
+setup_long_log(void)
+{
+	ck_assert_int_eq(spool_config_set(&sp, config_key("log-max"), "4K"),
+	    SPOOL_OK);
+	setup_claim();
+	ck_assert_int_eq(write_log(4000), SPOOL_OK);
+	ck_assert_int_eq(finish(JOB_EXIT, 1), SPOOL_OK);
+	ck_assert_int_eq(claim_job(), SPOOL_OK);
+}
+
+static int
+act_long_log(void)
+{
+	return write_log(1000);
 }
 
 static int
@@ -524,7 +552,8 @@ static const struct operation {
 	{ "claim what a hand put there", setup_hand, act_claim, false },
 	{ "claim a copy", setup_copy, act_claim, false },
 	{ "claim what is no job", setup_bad, act_bury, false },
-	{ "open the log", setup_claim, act_log, false },
+	{ "write to the log", setup_claim, act_log, false },
+	{ "drop the middle of the log", setup_long_log, act_long_log, false },
 	{ "finish to done", setup_claim, act_finish_done, false },
 	{ "finish to done, sync full", setup_full, act_finish_done, false },
 	{ "finish to failed", setup_claim, act_finish_failed, false },

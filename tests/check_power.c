@@ -574,15 +574,16 @@ claim(void)
 {
 	enum job_state state;
 	struct job_name name;
+	struct spool_log log;
 	int64_t offset;
-	int fd;
 
 	ck_assert_int_eq(spool_find(&sp, "k0", &state, &name), SPOOL_OK);
 	ck_assert_int_eq(spool_claim(&sp, state, &name, now++, &claimed),
 	    SPOOL_OK);
-	ck_assert_int_eq(spool_log_write(&sp, &claimed, &fd, &offset),
+	ck_assert_int_eq(spool_log_begin(&sp, &claimed, &log, &offset),
 	    SPOOL_OK);
-	close(fd);
+	ck_assert_int_eq(spool_log_add(&sp, "k0", &log, "x", 1), SPOOL_OK);
+	spool_log_end(&log);
 }
 
 static void

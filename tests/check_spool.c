@@ -562,8 +562,16 @@ START_TEST(adopts_in_spite_of_other_links)
 	snprintf(command, sizeof command, "printf '%s' >../f && ln ../f "
 	    "pending/5-20260101T000000.000000Z-0-hand", text);
 	shell("%s", command);
+	ck_assert_int_eq(spool_drained(&sp), 0);
 	ck_assert_int_eq(run("hand", JOB_EXIT, 0), JOB_DONE);
 	ck_assert_uint_eq(links("hand"), 3);
+	ck_assert_int_eq(spool_drained(&sp), 1);
+	/* a copy breaks the link; the other names keep the entry's count up */
+	shell("ln ids/%s ../g && for f in done/*; do cp $f ../h && "
+	    "mv ../h pending/5-20260101T000000.000000Z-0-hand && rm $f; done",
+	    "hand");
+	ck_assert_int_eq(spool_drained(&sp), 0);
+	ck_assert_int_eq(run("hand", JOB_EXIT, 0), JOB_DONE);
 	ck_assert_int_eq(enqueue("hand"), SPOOL_EXISTS);
 }
 END_TEST

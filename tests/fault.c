@@ -33,6 +33,7 @@ int __real_renameat(int, const char *, int, const char *);
 int __real_linkat(int, const char *, int, const char *, int);
 int __real_unlinkat(int, const char *, int);
 int __real_mkdirat(int, const char *, mode_t);
+int __real_ftruncate(int, off_t);
 int __real_flock(int, int);
 int __real_fstat(int, struct stat *);
 int __real_fstatat(int, const char *, struct stat *, int);
@@ -53,6 +54,7 @@ int __wrap_renameat(int, const char *, int, const char *);
 int __wrap_linkat(int, const char *, int, const char *, int);
 int __wrap_unlinkat(int, const char *, int);
 int __wrap_mkdirat(int, const char *, mode_t);
+int __wrap_ftruncate(int, off_t);
 int __wrap_flock(int, int);
 int __wrap_fstat(int, struct stat *);
 int __wrap_fstatat(int, const char *, struct stat *, int);
@@ -233,6 +235,13 @@ __wrap_mkdirat(int at, const char *path, mode_t mode)
 	if (r == 0)
 		seen("mkdir", at, path, NULL);
 	return r;
+}
+
+int
+__wrap_ftruncate(int fd, off_t size)
+{
+	return hit(FAULT_FILES, "ftruncate") ? -1 :
+	    __real_ftruncate(fd, size);
 }
 
 int

@@ -139,10 +139,12 @@ is "$(where zero)" dead
 is "$(outcomes zero)" exit=1
 
 t "50 MB of output"
+q config set log-max none
 run q enqueue '{"id":"big","command":"dd if=/dev/zero bs=1048576 count=50 2>/dev/null"}'
 drain
 is "$(where big)" 'done'
 is "$(wc -c <"$S/log/big.log" | tr -d ' ')" 52428800 "bytes in the log"
+q config unset log-max
 rm -f "$S/log/big.log"
 
 t "a job that reads stdin"

@@ -51,8 +51,8 @@ is "$(count pending)" 0
 q config set backoff-base 0
 
 t "processing"
-due cron
 : >good
+due cron
 q enqueue --id slow --unique -- sh -c ': >in; until [ -e go ]; do sleep 0.05; done' >/dev/null
 await 10 test -e in
 run q enqueue --unique --id slow -- true
