@@ -27,7 +27,8 @@ SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
 HDR = buf.h config.h field.h job.h json.h spool.h worker.h
 OBJ = $(SRC:.c=.o)
 ROOMS = field.o json.o job.o config.o spool.o worker.o
-UNIT = check_power check_worker check_crash check_spool check_json check_job
+UNIT = check_crash@errors check_crash@others check_power check_worker \
+	check_spool check_json check_job
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
 
