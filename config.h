@@ -23,6 +23,7 @@ struct config {
 	struct job_policy policy;
 	int64_t timeout;         /* microseconds; 0: none */
 	int64_t kill_grace;      /* microseconds */
+	int64_t stop_grace;      /* microseconds; -1: as long as it takes */
 	int sync;                /* enum config_sync */
 	int paused;              /* no job is begun */
 	int64_t log_max;         /* bytes; -1: any number */

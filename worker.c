@@ -24,7 +24,9 @@
  */
 #define _GNU_SOURCE /* vfork */
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <dirent.h>
 #include <errno.h>
@@ -33,6 +35,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +315,7 @@ struct worker {
 	bool refusing;             /* some candidate was refused or busy */
 	bool resume;               /* more is there, behind the cursor */
 	struct candidate cursor;
+	int64_t stopping;          /* since when (monotonic), 0: not */
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
 	int64_t scanned, scan_took; /* when it ended, and how long it took */
 	int64_t held_wait;
@@ -980,13 +984,29 @@ feed(struct run *run)
 	run->feed = -1;
 }
 
+/* When a stop has waited long enough for the job (monotonic); 0: never. */
+static int64_t
+stop_deadline(struct worker *w, int64_t now)
+{
+	if (!stop_level(w))
+		return 0;
+	if (!w->stopping) {
+		w->stopping = now;
+		spool_config_refresh(w->spool);
+	}
+	return w->spool->config.stop_grace < 0 ? 0 :
+	    w->stopping + w->spool->config.stop_grace;
+}
+
 /* Why the job is to be ended now; JOB_EXIT: it is not. */
 static enum job_outcome
 why_end(struct worker *w, const struct run *run, int64_t now)
 {
+	int64_t stop = stop_deadline(w, now);
+
 	if (is_cancelled(w, run->name))
 		return JOB_CANCELLED;
-	if (stop_level(w) == 2)
+	if (stop_level(w) == 2 || (stop && now >= stop))
 		return JOB_REQUEUED;
 	return run->deadline && now >= run->deadline ? JOB_TIMEOUT : JOB_EXIT;
 }
@@ -1005,7 +1025,7 @@ watch_over(struct worker *w, struct run *run)
 	int status = 0;
 
 	for (;;) {
-		int64_t now = monotonic(), until = run->deadline;
+		int64_t now = monotonic(), until = run->deadline, stop;
 
 		if (!gone)
 			gone = waitpid(run->pid, &status, WNOHANG) ==
@@ -1029,6 +1049,9 @@ watch_over(struct worker *w, struct run *run)
 			/* zombies that nobody reaps stay in the group */
 			give_up = now + SECOND;
 		}
+		stop = stop_deadline(w, now);
+		if (stop && (!until || stop < until))
+			until = stop;
 		if (why != JOB_EXIT)
 			until = killed ? 0 : kill_at;
 		if (gone && (!until || until > now + LINGER_MS * 1000))
@@ -1544,6 +1567,36 @@ forget_fds(bool close_them, const int *keep, size_t n)
 		forget_fd(fd, close_them, keep, n);
 }
 
+/* --- the service manager ------------------------------------------------ */
+
+/*
+ * Tells systemd, or who speaks like it, how we are: a datagram of NAME=VALUE
+ * lines to the socket in $NOTIFY_SOCKET, where '@' stands for the NUL of an
+ * abstract one (sd_notify(3)).
+ */
+static void
+notify(const char *state)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t n = path ? strlen(path) : 0;
+	int fd;
+
+	if (n < 2 || n >= sizeof to.sun_path || (*path != '/' && *path != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (*path == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd < 0)
+		return;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (sendto(fd, state, strlen(state), 0, (void *)&to, (socklen_t)
+	    (offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		say(0, "cannot notify %s: %s", path, strerror(errno));
+	close(fd);
+}
+
 /* --- the supervisor ----------------------------------------------------- */
 
 struct member {
@@ -1578,6 +1631,7 @@ start_member(struct pool *p, int k)
 			p->lifeline[0] };
 
 		forget_fds(true, keep, 3);
+		unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
 		if (signals_open() < 0)
 			_exit(1);
 		sigprocmask(SIG_SETMASK, &old, NULL);
@@ -1653,6 +1707,8 @@ heed(struct pool *p)
 		say(0, "stopping when the current jobs have ended");
 	else
 		say(0, "stopping now, ending the current jobs");
+	notify(level == 1 ? "STOPPING=1\nSTATUS=finishing the current jobs" :
+	    "STOPPING=1\nSTATUS=ending the current jobs");
 	p->level = level;
 	signal_members(p, level == 1 ? SIGTERM : SIGUSR1);
 }
@@ -1714,6 +1770,7 @@ static int
 run_pool(struct spool *sp, const struct worker_options *options, int ready)
 {
 	struct pool p = { .spool = sp, .options = options };
+	char status[64];
 	int k, r = -1;
 
 	p.member = calloc((size_t)options->count, sizeof *p.member);
@@ -1734,9 +1791,14 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 				say(0, "nobody waits for us to start");
 			close(ready);
 		}
+		snprintf(status, sizeof status, "READY=1\nSTATUS=%d worker%s",
+		    options->count, options->count == 1 ? "" : "s");
+		notify(status);
 		for (k = 0; k < options->count; k++)
 			p.member[k].again = 1;
 		supervise(&p);
+		if (!p.level)
+			notify("STOPPING=1\nSTATUS=nothing left to do");
 		spool_watch_close(&p.watch);
 		spool_pool_leave(sp, &p.file);
 		say(0, "stopped");

@@ -5,10 +5,13 @@
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +183,51 @@ START_TEST(runs_all_of_a_long_queue_in_order)
 }
 END_TEST
 
+/* What the pool tells its service manager, all in one. */
+static void
+notified(const char *name, char said[1000])
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+	    strlen(name));
+	char bytes[200];
+	ssize_t n;
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	memcpy(a.sun_path, name, strlen(name));
+	if (*name == '@')
+		a.sun_path[0] = '\0';
+	ck_assert_int_eq(bind(fd, (void *)&a, len), 0);
+	setenv("NOTIFY_SOCKET", name, 1);
+	ends(start(2, NULL), 20);
+	unsetenv("NOTIFY_SOCKET");
+	said[0] = '\0';
+	while ((n = recv(fd, bytes, sizeof bytes - 2, MSG_DONTWAIT)) > 0) {
+		bytes[n] = '|';
+		bytes[n + 1] = '\0';
+		strcat(said, bytes);
+	}
+	close(fd);
+}
+
+START_TEST(notifies_the_service_manager)
+{
+	char said[1000], name[120];
+
+	snprintf(name, sizeof name, "%s/notify", dir);
+	enqueue(1, "a", 0);
+	notified(name, said);
+	ck_assert_str_eq(said, "READY=1\nSTATUS=2 workers|"
+	    "STOPPING=1\nSTATUS=nothing left to do|");
+	snprintf(name, sizeof name, "@queuectl-%ld", (long)getpid());
+	enqueue(1, "b", 0);
+	notified(name, said);
+	ck_assert_str_eq(said, "READY=1\nSTATUS=2 workers|"
+	    "STOPPING=1\nSTATUS=nothing left to do|");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -193,6 +241,7 @@ main(void)
 	tcase_add_test(t, minds_no_inherited_mask);
 	tcase_add_test(t, wakes_for_a_deadline_it_did_not_keep);
 	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
+	tcase_add_test(t, notifies_the_service_manager);
 	suite_add_tcase(s, t);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -147,6 +147,42 @@ is "$(name_attempt "$(name pending term4)")" 0
 : >term4
 drain
 
+t "stop-grace: a stop waits for a job so long, and charges nobody"
+q config set stop-grace 30
+pool
+gated grace1
+kill -TERM "$pool"
+nap
+no ended "$pool"
+: >grace1
+pool_ends
+is "$(outcomes grace1)" exit=0
+pool
+q enqueue --id grace2 -- sh -c ': >grace2.in; exec sleep 300' >/dev/null
+await 10 test -e grace2.in
+# also where it is set after the job has begun
+q config set stop-grace 0.2
+kill -TERM "$pool"
+pool_ends
+is "$(outcomes grace2)" requeued
+is "$(name_attempt "$(name pending grace2)")" 0
+pool
+await 10 in_state processing grace2
+run q worker stop
+status 0
+wait "$pool"
+is $? 0
+is "$(outcomes grace2)" "requeued requeued"
+q cancel grace2 >/dev/null
+q config unset stop-grace
+is "$(q config get stop-grace)" none
+
+t "NOTIFY_SOCKET is not for jobs"
+q enqueue --id notify -- sh -c 'echo "<${NOTIFY_SOCKET-}>"' >/dev/null
+NOTIFY_SOCKET=$PWD/nobody drain
+run q logs notify
+out_is "<>"
+
 t "SIGINT is a stop, too"
 pool
 gated int1
