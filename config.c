@@ -28,6 +28,13 @@ const struct config_key config_keys[] = {
 	{ "backoff-max", "3600", "0 to 2147483647",
 	  "but never more seconds than this",
 	  CONFIG_INT, 0, NULL, AT(policy.backoff_max) },
+	{ "backoff-jitter", "0%", "0 to 100 percent",
+	  "so much longer than that it may wait, by chance",
+	  CONFIG_PERCENT, 0, NULL, AT(policy.backoff_jitter) },
+	{ "dead-exit", "", "exit statuses and ranges from 1 to 255, such as "
+	  "2,65-78",
+	  "after these there is no other attempt",
+	  CONFIG_CODES, 0, NULL, AT(policy.dead_exit) },
 	{ "max-crashes", "5", "1 to 2147483647",
 	  "times that a job may be lost with its worker before it is dead",
 	  CONFIG_INT, 1, NULL, AT(policy.max_crashes) },
@@ -188,6 +195,7 @@ bool
 config_apply(struct config *c, const struct config_key *k, const char *value)
 {
 	void *field = (char *)c + k->at;
+	struct job_codes codes;
 	int64_t n;
 
 	switch (k->kind) {
@@ -200,6 +208,11 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 		return job_seconds_parse(value, field);
 	case CONFIG_PERCENT:
 		return apply_percent(field, value);
+	case CONFIG_CODES:
+		if (!job_codes_parse(value, &codes))
+			return false;
+		*(struct job_codes *)field = codes;
+		return true;
 	case CONFIG_SPAN:
 	case CONFIG_SIZE:
 		return apply_units(field, k, value);
@@ -229,6 +242,9 @@ config_value(const struct config *c, const struct config_key *k,
 		break;
 	case CONFIG_PERCENT:
 		buf_printf(b, "%d%%", *(const int *)field);
+		break;
+	case CONFIG_CODES:
+		job_codes_format(b, field);
 		break;
 	case CONFIG_SPAN:
 		if (n % 1000000)

@@ -34,7 +34,7 @@ struct config {
 
 /* The first two are numbers, the others words. */
 enum config_kind { CONFIG_INT, CONFIG_SECONDS, CONFIG_WORD, CONFIG_PERCENT,
-	CONFIG_SPAN, CONFIG_SIZE };
+	CONFIG_SPAN, CONFIG_SIZE, CONFIG_CODES };
 
 struct config_key {
 	const char *name;

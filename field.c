@@ -23,7 +23,7 @@ typedef bool setter(struct reader *, const struct json *);
 
 static setter set_id, set_command, set_argv, set_max_retries,
     set_backoff_base, set_backoff_max, set_priority, set_delay, set_run_at,
-    set_timeout, set_cwd, set_env, set_stdin, set_unique;
+    set_timeout, set_dead_exit, set_cwd, set_env, set_stdin, set_unique;
 
 static const struct field {
 	const char *name;
@@ -39,6 +39,7 @@ static const struct field {
 	{ "delay", set_delay },
 	{ "run_at", set_run_at },
 	{ "timeout", set_timeout },
+	{ "dead_exit", set_dead_exit },
 	{ "cwd", set_cwd },
 	{ "env", set_env },
 	{ "stdin", set_stdin },
@@ -279,6 +280,21 @@ set_argv(struct reader *r, const struct json *v)
 	for (e = v->child; e; e = e->next)
 		r->job->argv[r->job->argc++] = e->text;
 	r->job->argv[r->job->argc] = NULL;
+	return true;
+}
+
+static bool
+set_dead_exit(struct reader *r, const struct json *v)
+{
+	static const char want[] = "a string of exit statuses and ranges "
+	    "from 1 to 255, such as \"2,65-78\"";
+	struct job_codes codes;
+
+	if (v->type != JSON_STRING)
+		return wrong_type(r, v, want);
+	if (!job_codes_parse(v->text, &codes))
+		return wrong_value(r, v, want);
+	r->job->dead_exit = v->text;
 	return true;
 }
 
@@ -595,6 +611,8 @@ put_given(struct buf *b, const struct job *job)
 		put_key(b, "timeout");
 		job_seconds_format(b, job->timeout);
 	}
+	if (job->dead_exit)
+		put_string(b, "dead_exit", job->dead_exit);
 	if (job->cwd)
 		put_string(b, "cwd", job->cwd);
 	if (job->nenv)

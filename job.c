@@ -27,6 +27,7 @@
  *	Backoff-Max   seconds at most
  *	Priority      0 to 9
  *	Timeout       seconds, perhaps with a fraction of up to six digits
+ *	Dead-Exit     exit statuses after which it is dead: 2,65-78
  *	Run-At        a time as RFC 3339 has it
  *	Cwd           a directory
  *	Env           NAME=value, NAME being [A-Za-z_][A-Za-z0-9_]*
@@ -61,7 +62,7 @@ static const char magic[] = "Queuectl: 1";
 /* In the order in which they are written. */
 enum key {
 	ID, COMMAND, ARG, MAX_RETRIES, BACKOFF_BASE, BACKOFF_MAX, PRIORITY,
-	TIMEOUT, RUN_AT, CWD, ENV, STDIN, UNIQUE, CREATED, KEYS
+	TIMEOUT, DEAD_EXIT, RUN_AT, CWD, ENV, STDIN, UNIQUE, CREATED, KEYS
 };
 
 static const struct {
@@ -80,6 +81,8 @@ static const struct {
 	[PRIORITY] = { "Priority", "Priority is no number from 0 to 9" },
 	[TIMEOUT] = { "Timeout",
 	    "Timeout is no number of seconds from 0 to 2147483647" },
+	[DEAD_EXIT] = { "Dead-Exit",
+	    "Dead-Exit is no list of codes and ranges from 1 to 255" },
 	[RUN_AT] = { "Run-At", "Run-At is no RFC 3339 time from 1970 on" },
 	[CWD] = { "Cwd", NULL },
 	[ENV] = { "Env", "Env is not NAME=value" },
@@ -570,6 +573,7 @@ job_format(struct buf *b, const struct job *job)
 		job_seconds_format(b, job->timeout);
 		buf_putc(b, '\n');
 	}
+	put_value(b, DEAD_EXIT, job->dead_exit);
 	if (job->run_at >= 0)
 		put_time(b, RUN_AT, job->run_at);
 	put_value(b, CWD, job->cwd);
@@ -736,6 +740,9 @@ set_field(struct job *job, enum key key, const char *value)
 		return set_number(&job->priority, value, JOB_PRIORITY_MAX);
 	case TIMEOUT:
 		return job_seconds_parse(value, &job->timeout);
+	case DEAD_EXIT:
+		job->dead_exit = value;
+		return job_codes_parse(value, &(struct job_codes){ { 0 } });
 	case RUN_AT:
 		return job_time_parse(value, &job->run_at);
 	case CWD:
@@ -1014,6 +1021,81 @@ job_lost(const struct job *job, const struct job_attempt *end)
 	return n;
 }
 
+enum { CODE_MAX = 255 };
+
+bool
+job_codes_have(const struct job_codes *c, int code)
+{
+	return code > 0 && code <= CODE_MAX &&
+	    c->bit[code / 32] >> code % 32 & 1;
+}
+
+/* A code at *s, which moves past it; 0: none. */
+static int
+read_code(const char **s)
+{
+	int n = 0;
+
+	for (; is_digit(**s) && n <= CODE_MAX; ++*s)
+		n = 10 * n + (**s - '0');
+	return n <= CODE_MAX ? n : 0;
+}
+
+bool
+job_codes_parse(const char *s, struct job_codes *c)
+{
+	int low, high;
+
+	*c = (struct job_codes){ { 0 } };
+	if (!*s)
+		return true;
+	do {
+		low = high = read_code(&s);
+		if (read_char(&s, '-'))
+			high = read_code(&s);
+		if (!low || high < low)
+			return false;
+		for (; low <= high; low++)
+			c->bit[low / 32] |= 1U << low % 32;
+	} while (read_char(&s, ','));
+	return !*s;
+}
+
+void
+job_codes_format(struct buf *b, const struct job_codes *c)
+{
+	const char *comma = "";
+	int low, high;
+
+	for (low = 1; low <= CODE_MAX; low = high + 1) {
+		high = low;
+		if (!job_codes_have(c, low))
+			continue;
+		while (job_codes_have(c, high + 1))
+			high++;
+		buf_printf(b, "%s%d", comma, low);
+		if (high > low)
+			buf_printf(b, "-%d", high);
+		comma = ",";
+	}
+}
+
+/* From 0 to 1023, the same for the same end of the same job: by FNV-1a,
+ * http://www.isthe.com/chongo/tech/comp/fnv/. */
+static int64_t
+scatter(const struct job *job, int64_t end)
+{
+	uint32_t h = 2166136261u;
+	const char *p;
+	int i;
+
+	for (p = job->id; *p; p++)
+		h = (h ^ (unsigned char)*p) * 16777619u;
+	for (i = 0; i < 8; i++)
+		h = (h ^ (unsigned char)(end >> 8 * i)) * 16777619u;
+	return (h ^ h >> 16) & 1023;
+}
+
 /* To wait as after n failures. */
 static enum job_state
 fail_until(const struct job *job, unsigned n, int64_t end,
@@ -1024,9 +1106,12 @@ fail_until(const struct job *job, unsigned n, int64_t end,
 	int max = job->backoff_max >= 0 ? job->backoff_max :
 	    policy->backoff_max;
 
+	int64_t wait = (int64_t)job_backoff(base, n, max) * SECOND;
+
+	/* Jobs that failed together need not come again together. */
+	wait += wait / 100 * policy->backoff_jitter * scatter(job, end) / 1023;
 	next->timed = true;
-	next->stamp = clamp_time(clamp_time(end) +
-	    (int64_t)job_backoff(base, n, max) * SECOND);
+	next->stamp = clamp_time(clamp_time(end) + wait);
 	return JOB_FAILED;
 }
 
@@ -1036,6 +1121,7 @@ job_after(const struct job *job, const struct job_name *run,
     struct job_name *next)
 {
 	struct job_name name = *run;
+	struct job_codes codes = policy->dead_exit;
 	unsigned n = name.attempt;
 	bool lost = end->outcome == JOB_LOST;
 	/* by no fault of the job, so it is not charged */
@@ -1055,6 +1141,10 @@ job_after(const struct job *job, const struct job_name *run,
 	if (end->outcome == JOB_EXIT && end->value == 0)
 		return JOB_DONE;
 	if (end->outcome == JOB_CANCELLED)
+		return JOB_DEAD;
+	if (job->dead_exit)
+		job_codes_parse(job->dead_exit, &codes);
+	if (end->outcome == JOB_EXIT && job_codes_have(&codes, end->value))
 		return JOB_DEAD;
 	if (lost)
 		n = job_lost(job, end);

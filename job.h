@@ -47,6 +47,11 @@ struct job_name {
 	char id[JOB_ID_MAX + 1];
 };
 
+/* A set of exit statuses. */
+struct job_codes {
+	uint32_t bit[8];
+};
+
 enum job_outcome {
 	JOB_EXIT,       /* value: exit status */
 	JOB_SIGNAL,     /* value: signal number */
@@ -87,6 +92,7 @@ struct job {
 	const char **env;        /* nenv strings "NAME=value" */
 	size_t nenv;
 	const char *input;       /* Stdin: */
+	const char *dead_exit;   /* job_codes_parse() takes it; NULL: config's */
 	bool unique;             /* not a second one of its id: see spool.h */
 	int64_t created;
 
@@ -102,7 +108,9 @@ struct job {
 struct job_policy {
 	int max_retries;
 	int backoff_base, backoff_max; /* seconds */
+	int backoff_jitter;      /* percent that a wait may be longer */
 	int max_crashes;
+	struct job_codes dead_exit; /* after these there is no other attempt */
 };
 
 /* An empty job: every field "not given". */
@@ -152,6 +160,12 @@ enum job_state job_after(const struct job *, const struct job_name *run,
 /* How often the job was lost since it was last enqueued or retried; `end`, if
  * not NULL, is the latest loss and counts, in the history or not. */
 unsigned job_lost(const struct job *, const struct job_attempt *end);
+
+/* "2,65-78": codes from 1 to 255 and ranges of them, "" for none.  false: it is
+ * no such list. */
+bool job_codes_parse(const char *s, struct job_codes *);
+void job_codes_format(struct buf *, const struct job_codes *);
+bool job_codes_have(const struct job_codes *, int code);
 
 /* min(base ^ n, max), in seconds; 0 ^ n is 0. */
 int job_backoff(int base, unsigned n, int max);

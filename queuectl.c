@@ -686,6 +686,8 @@ show_given(const struct job *job)
 		printf("Timeout:    %s s\n", b.p ? b.p : "");
 		buf_clear(&b);
 	}
+	if (job->dead_exit)
+		printf("Dead exit:  %s\n", job->dead_exit);
 	if (job->cwd) {
 		job_escape(&b, job->cwd, 0);
 		printf("Directory:  %s\n", b.p ? b.p : "");
@@ -1323,6 +1325,8 @@ static const struct option_def enqueue_options[] = {
 	{ "delay", 0, "S", "not before S seconds from now" },
 	{ "run-at", 0, "TIME", "not before TIME (2026-11-24T05:30:00Z)" },
 	{ "timeout", 0, "S", "end an attempt after S seconds" },
+	{ "dead-exit", 0, "LIST", "no other attempt after these exit statuses: "
+	    "2,65-78" },
 	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
 	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
 	{ "unique", 0, NULL, "not while a job of that id waits or runs; then "
@@ -1823,11 +1827,12 @@ static const struct {
 	{ "id", JSON_STRING }, { "priority", JSON_NUMBER },
 	{ "max_retries", JSON_NUMBER }, { "backoff_base", JSON_NUMBER },
 	{ "delay", JSON_NUMBER }, { "run_at", JSON_STRING },
-	{ "timeout", JSON_NUMBER }, { "cwd", JSON_STRING },
-	{ "env", JSON_OBJECT }, { "unique", JSON_TRUE }
+	{ "timeout", JSON_NUMBER }, { "dead_exit", JSON_STRING },
+	{ "cwd", JSON_STRING }, { "env", JSON_OBJECT },
+	{ "unique", JSON_TRUE }
 };
 
-enum { ENV_OPTION = 8, WAIT_OPTION = 10 };
+enum { ENV_OPTION = 9, WAIT_OPTION = 11 };
 
 /* The object that the command line stands for, of nodes that the caller
  * frees. */
@@ -2845,7 +2850,8 @@ print_help(const struct command *c)
 		puts("\nkeys:");
 		for (k = config_keys; k->name; k++)
 			printf("  %-14s %s\n  %-14s (%s; default %s)\n",
-			    k->name, k->help, "", k->range, k->value);
+			    k->name, k->help, "", k->range,
+			    *k->value ? k->value : "none");
 	}
 	if (!c->options)
 		return;

@@ -435,6 +435,17 @@ note(struct worker *w, const struct spool_claim *c, int64_t log)
 
 /* --- finding jobs ------------------------------------------------------- */
 
+/* The longest that a job can wait for a retry, in microseconds. */
+static int64_t
+longest_wait(const struct worker *w, int64_t backoff_max)
+{
+	const struct job_policy *policy = &w->spool->config.policy;
+
+	if (backoff_max < 0)
+		backoff_max = policy->backoff_max;
+	return backoff_max * SECOND / 100 * (100 + policy->backoff_jitter);
+}
+
 /*
  * Whether a deadline in failed/ is further ahead than a backoff can be: it was
  * set before the clock was set back, and counts as due.  The job may say what
@@ -443,14 +454,14 @@ note(struct worker *w, const struct spool_claim *c, int64_t log)
 static bool
 is_bogus(struct worker *w, const struct job_name *name, int64_t now)
 {
-	int64_t max = w->spool->config.policy.backoff_max;
+	int64_t max = -1;
 	struct job job;
 
 	if (spool_load(w->spool, JOB_FAILED, name, &job) == SPOOL_OK &&
 	    job.backoff_max >= 0)
 		max = job.backoff_max;
 	job_free(&job);
-	return name->stamp - now > max * SECOND;
+	return name->stamp - now > longest_wait(w, max);
 }
 
 /* Puts a name that was seen where it belongs. */
@@ -458,7 +469,7 @@ static void
 consider(struct worker *w, enum job_state state, const struct job_name *name,
     int64_t now)
 {
-	int64_t max = w->spool->config.policy.backoff_max * SECOND;
+	int64_t max = longest_wait(w, -1);
 	struct candidate c = {
 		.when = name->stamp, .name = *name, .rank = name->priority,
 		.state = (unsigned char)state

@@ -331,10 +331,12 @@ START_TEST(written)
 	job.nenv = 2;
 	job.input = "in\n\n";
 	job.unique = true;
+	job.dead_exit = "2,65-78";
 	job_format(&b, &job);
 	ck_assert_str_eq(b.p, BEGIN "Id: job1\nArg: echo\nArg: \nArg: a\n b\n"
 	    "Max-Retries: 0\nBackoff-Base: 2\nBackoff-Max: 9\nPriority: 5\n"
-	    "Timeout: 1.5\nRun-At: 1970-01-01T00:00:00.000000Z\n"
+	    "Timeout: 1.5\nDead-Exit: 2,65-78\n"
+	    "Run-At: 1970-01-01T00:00:00.000000Z\n"
 	    "Cwd: /home/me\nEnv: A=1\nEnv: B=\n \nStdin: in\n \n \n"
 	    "Unique: yes\n" CREATED);
 	buf_free(&b);
@@ -345,7 +347,7 @@ START_TEST(read_all_keys)
 {
 	struct job job;
 
-	read_job(&job, S(BEGIN "Unique: yes\nStdin: a\n b\n  c\n \n" "Env: A=\nEnv: B=x=y\n"
+	read_job(&job, S(BEGIN "Dead-Exit: 9\nUnique: yes\nStdin: a\n b\n  c\n \n" "Env: A=\nEnv: B=x=y\n"
 	    "X-New:whatever\n goes on\n" "Cwd:/x\nRun-At: 2027-01-01T00:00:00"
 	    "+01:00\nTimeout: 0.25\nPriority: 9\nBackoff-Max: 7\n"
 	    "Backoff-Base: 0\nMax-Retries: 2147483647\nArg:  a\nArg:\nArg: \n"
@@ -353,6 +355,7 @@ START_TEST(read_all_keys)
 	    "Created: 1970-01-01T00:00:00Z"));
 	ck_assert_str_eq(job.input, "a\nb\n c\n");
 	ck_assert(job.unique);
+	ck_assert_str_eq(job.dead_exit, "9");
 	ck_assert_uint_eq(job.nenv, 2);
 	ck_assert_str_eq(job.env[0], "A=");
 	ck_assert_str_eq(job.env[1], "B=x=y");
@@ -404,6 +407,7 @@ END_TEST
 #define RETRIES "Max-Retries is no number from 0 to 2147483647"
 #define BASE "Backoff-Base is no number from 0 to 2147483647"
 #define MOST "Backoff-Max is no number from 0 to 2147483647"
+#define DEADLY "Dead-Exit is no list of codes and ranges from 1 to 255"
 #define URGENCY "Priority is no number from 0 to 9"
 #define LIMIT "Timeout is no number of seconds from 0 to 2147483647"
 #define RUN_AT "Run-At is no RFC 3339 time from 1970 on"
@@ -468,6 +472,8 @@ static const struct {
 	{ S(BEGIN "Backoff-Base: 99999999999999999999\n" END), 2, BASE },
 	{ S(BEGIN "Backoff-Max: x\n" END), 2, MOST },
 	{ S(BEGIN "Priority: 10\n" END), 2, URGENCY },
+	{ S(BEGIN "Dead-Exit: 0\n" END), 2, DEADLY },
+	{ S(BEGIN "Dead-Exit: x\n" END), 2, DEADLY },
 	{ S(BEGIN "Unique: true\n" END), 2, "Unique is neither yes nor no" },
 	{ S(BEGIN "Unique:\n" END), 2, "Unique is neither yes nor no" },
 	{ S(BEGIN "Priority: +1\n" END), 2, URGENCY },
@@ -1217,6 +1223,107 @@ static const struct {
 	{ JOB_CANCELLED, 0, 1, -1, -1, -1, JOB_DEAD, 0, 0 },
 };
 
+START_TEST(dies_of_some_exits)
+{
+	struct job_policy strict = policy;
+	struct job_name run = { .attempt = 1, .id = "a" }, next;
+	struct job_attempt end = { .outcome = JOB_EXIT, .value = 65 };
+	struct job job;
+
+	job_init(&job);
+	job.max_retries = 3;
+	ck_assert(job_codes_parse("2,65-78", &strict.dead_exit));
+	ck_assert_int_eq(job_after(&job, &run, &end, &policy, &next),
+	    JOB_FAILED);
+	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
+	    JOB_DEAD);
+	ck_assert_uint_eq(next.attempt, 1);
+	end.value = 64;
+	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
+	    JOB_FAILED);
+	/* what the job says goes before config; "" is none */
+	job.dead_exit = "64";
+	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
+	    JOB_DEAD);
+	end.value = 65;
+	job.dead_exit = "";
+	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
+	    JOB_FAILED);
+	job.dead_exit = "1-255";
+	end.value = 0;
+	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
+	    JOB_DONE);
+	end = (struct job_attempt){ .outcome = JOB_SIGNAL, .value = 9 };
+	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
+	    JOB_FAILED);
+}
+END_TEST
+
+static const struct {
+	const char *text, *again; /* NULL: refused */
+} codes[] = {
+	{ "", "" }, { "1", "1" }, { "255", "255" }, { "1-255", "1-255" },
+	{ "65-78,2", "2,65-78" }, { "3,2,1", "1-3" }, { "1,3,5", "1,3,5" },
+	{ "5-5", "5" }, { "1-4,3-9", "1-9" }, { "007", "7" },
+	{ "0", NULL }, { "256", NULL }, { "1-256", NULL }, { "2-1", NULL },
+	{ "-1", NULL }, { "1-", NULL }, { "-", NULL }, { ",", NULL },
+	{ "1,", NULL }, { ",1", NULL }, { "1,,2", NULL }, { "1 2", NULL },
+	{ "1, 2", NULL }, { "a", NULL }, { "1-2-3", NULL }, { "0-5", NULL },
+	{ "99999999999999999999", NULL }
+};
+
+START_TEST(codes_both_ways)
+{
+	struct job_codes c;
+	struct buf b = { 0 };
+
+	ck_assert_int_eq(job_codes_parse(codes[_i].text, &c),
+	    codes[_i].again != NULL);
+	if (!codes[_i].again)
+		return;
+	buf_puts(&b, "");
+	job_codes_format(&b, &c);
+	ck_assert_str_eq(b.p, codes[_i].again);
+	buf_free(&b);
+}
+END_TEST
+
+/* Never before the backoff, never later than it and the jitter, at all times
+ * between, and the same for the same end. */
+START_TEST(scatters_retries)
+{
+	struct job_policy p = policy;
+	struct job_name run = { .attempt = 1, .id = "job1" }, next, again;
+	struct job_attempt end = { .outcome = JOB_EXIT, .value = 1 };
+	struct job job;
+	int i, early = 0, late = 0;
+
+	job_init(&job);
+	strcpy(job.id, "job1");
+	job.max_retries = 3;
+	job.backoff_base = 100;
+	p.backoff_jitter = 50;
+	for (i = 0; i < 1000; i++) {
+		int64_t wait;
+
+		end.end = ENDED_AT * SECOND + i * 1009;
+		ck_assert_int_eq(job_after(&job, &run, &end, &p, &next),
+		    JOB_FAILED);
+		job_after(&job, &run, &end, &p, &again);
+		ck_assert_int_eq(next.stamp, again.stamp);
+		wait = next.stamp - end.end;
+		ck_assert_int_ge(wait, 100 * SECOND);
+		ck_assert_int_le(wait, 150 * SECOND);
+		early += wait < 105 * SECOND;
+		late += wait > 145 * SECOND;
+	}
+	ck_assert_int_gt(early, 50);
+	ck_assert_int_lt(early, 200);
+	ck_assert_int_gt(late, 50);
+	ck_assert_int_lt(late, 200);
+}
+END_TEST
+
 START_TEST(after_attempt)
 {
 	struct job_name run = {
@@ -1443,6 +1550,9 @@ add_loops(TCase *t)
 	tcase_add_loop_test(t, seconds_both_ways, 0, COUNT(seconds));
 	tcase_add_test(t, no_time_is_negative);
 	tcase_add_loop_test(t, after_attempt, 0, COUNT(after));
+	tcase_add_loop_test(t, codes_both_ways, 0, COUNT(codes));
+	tcase_add_test(t, dies_of_some_exits);
+	tcase_add_test(t, scatters_retries);
 	tcase_add_loop_test(t, escape, 0, COUNT(escapes));
 	tcase_add_loop_test(t, title, 0, COUNT(titles));
 }

@@ -235,9 +235,9 @@ done
 is "$(q config get keep-done) $(q config get keep-dead)" "7d forever"
 
 t "idle workers purge; what came only now is news, however old"
-q config set keep-done 3
-q config set keep-dead 3
-until_ok 3 false
+q config set keep-done 2
+q config set keep-dead 2
+until_ok 2 false
 aged 'done' d4 8
 aged dead x3 8
 pool
@@ -263,7 +263,7 @@ run q purge
 out_is k4
 
 t "more than one pass"
-awk 'BEGIN { for (i = 0; i < 2100; i++) print "{\"command\":\"true\",\"id\":\"m" i "\"}" }' |
+awk 'BEGIN { for (i = 0; i < 1100; i++) print "{\"command\":\"true\",\"id\":\"m" i "\"}" }' |
     q enqueue - >/dev/null
 for f in "$S"/pending/*; do
 	n=${f##*/}

@@ -252,7 +252,7 @@ while read -r k eq v; do
 	t "the setting $k"
 	is "$eq" =
 	tells 1 "^\.It Cm $k\$"
-	tells 5 "^\.It Li $k Ta .* Ta $v\$"
+	tells 5 "^\.It Li $k Ta .* Ta ${v:-none}\$"
 done <"$T/keys"
 
 t "the keys of a job"

@@ -41,7 +41,7 @@ for c in worker dlq config; do
 done
 run q help enqueue
 for o in --id --priority --max-retries --backoff-base --delay --run-at \
-    --timeout --cwd --env --unique --wait; do
+    --timeout --dead-exit --cwd --env --unique --wait; do
 	out_has "$o"
 done
 run q help worker start

@@ -47,8 +47,8 @@ if portable || [ ! -r /proc/self/status ]; then
 else
 	p=$(q worker list | awk 'NR == 2 { print $3 }')
 	n=$(switches "$p")
-	until_ok 2 false
-	within $(($(switches "$p") - n)) 0 1 "wake-ups in two seconds"
+	until_ok 1 false
+	within $(($(switches "$p") - n)) 0 1 "wake-ups in a second"
 fi
 
 t "it survives a restart"

@@ -209,6 +209,7 @@ if command -v flock >/dev/null 2>&1; then
 		kill -9 "$k" 2>/dev/null
 	done
 	wait $p 2>/dev/null
+	await 5 none_marked
 	run q dlq retry held
 	status 0
 	rm "$S/pending/"* "$S/ids/held"
@@ -231,5 +232,76 @@ status 0
 await 20 in_state dead crash
 is "$(outcomes crash)" "lost lost lost lost"
 stop_pool
+
+t "dead-exit: such an exit is final"
+q config set dead-exit 65-78,2
+run q config get dead-exit
+out_is "2,65-78"
+q enqueue --id final --max-retries 5 -- sh -c 'exit 70' >/dev/null
+q enqueue --id not --max-retries 2 -- sh -c 'exit 64' >/dev/null
+q enqueue --id own --max-retries 5 --dead-exit 64 -- sh -c 'exit 64' >/dev/null
+q enqueue '{"id":"none","max_retries":2,"dead_exit":"","command":"exit 70"}' >/dev/null
+drain
+is "$(where final)" dead
+is "$(outcomes final)" exit=70
+is "$(name_attempt "$(name dead final)")" 1
+is "$(outcomes not)" "exit=64 exit=64"
+is "$(outcomes own)" exit=64
+is "$(outcomes none)" "exit=70 exit=70"
+ok said "Job failed: final: exit 70; attempt 1 of 5, moved to the dead letter queue"
+run q show own
+out_has "Dead exit:  64"
+run q list --json --state dead
+json_lines
+ok grep -q '"id":"own".*"dead_exit":"64"' "$T/c/out"
+q dlq retry final >/dev/null
+drain
+is "$(outcomes final)" "exit=70 exit=70"
+q config set dead-exit ''
+is "$(q config get dead-exit)" ""
+for v in 0 256 x 1, 2-1 "1 2"; do
+	run q config set dead-exit "$v"
+	status 2
+	err_has "dead-exit must be"
+	run q enqueue --dead-exit "$v" -- true
+	status 2
+	err_has "--dead-exit: "
+done
+run q enqueue '{"dead_exit":65,"command":"true"}'
+status 2
+err_has '"dead_exit" must be a string'
+
+t "backoff-jitter: never before the backoff, spread over what is allowed"
+q config unset backoff-max
+q config set backoff-jitter 50
+run q config get backoff-jitter
+out_is "50%"
+for i in 1 2 3 4 5 6 7 8; do
+	q enqueue --id "jit$i" --backoff-base 1000 -- false >/dev/null
+done
+pool
+await 10 in_state failed jit1 jit2 jit3 jit4 jit5 jit6 jit7 jit8
+for i in 1 2 3 4 5 6 7 8; do
+	w=$(minus "$(name_stamp "$(name failed "jit$i")")" \
+	    "$(field end "$(attempt "jit$i" 1)")")
+	within "$w" 1000 1500
+	echo "$w"
+done >waits
+is "$(sort -u waits | wc -l | tr -d ' ')" 8 "different waits"
+run q show jit1 --json
+jis state '"failed"'
+
+t "a deadline that the jitter made long is not taken for a clock's mistake"
+q config set backoff-max 1000
+until_ok 1 tried jit1 2
+for i in 1 2 3 4 5 6 7 8; do is "$(attempts "jit$i")" 1; done
+stop_pool
+q config unset backoff-max
+for v in 101 -1 x '' 5.5; do
+	run q config set backoff-jitter "$v"
+	status 2
+done
+q cancel jit1 jit2 jit3 jit4 jit5 jit6 jit7 jit8 >/dev/null
+q config unset backoff-jitter
 
 finish

@@ -69,7 +69,7 @@ pool --count 2
 await 10 test -s tries
 q wait again >again.out 2>again.err &
 waiter=$!
-until_ok 1 false
+until_ok 0 false
 ok kill -0 $waiter
 : >go
 await 10 ended $waiter
@@ -127,7 +127,7 @@ for i in rm1 rm2; do
 	q wait --timeout 30 $i >$i.out 2>$i.err &
 	echo $! >$i.pid
 done
-until_ok 1 false
+until_ok 0 false
 rm "$S"/pending/*-rm1
 q cancel rm2 >/dev/null
 for i in rm1 rm2; do
@@ -148,10 +148,10 @@ else
 	q wait long &
 	waiter=$!
 	await 10 asleep $waiter
-	until_ok 1 false
+	until_ok 0 false
 	n=$(switches $waiter)
-	until_ok 2 false
-	within $(($(switches $waiter) - n)) 0 1 "wake-ups in two seconds"
+	until_ok 1 false
+	within $(($(switches $waiter) - n)) 0 1 "wake-ups in a second"
 	q cancel long >/dev/null
 	await 10 ended $waiter
 	wait $waiter
