@@ -54,6 +54,7 @@ static const struct field {
 	{ "error", NULL },
 	{ "worker_pid", NULL },
 	{ "history", NULL },
+	{ "why", NULL },
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -677,6 +678,8 @@ field_write(struct buf *b, const struct field_view *v)
 	put_time(b, "updated_at", field_updated(v));
 	if (v->state == JOB_FAILED)
 		put_time(b, "next_retry_at", v->name->stamp);
+	if (v->why)
+		put_string(b, "why", v->why);
 	if (v->bad)
 		put_bad(b, v);
 	else if (last && v->state != JOB_PROCESSING)

@@ -34,6 +34,7 @@ struct field_view {
 	size_t line;             /* the line of that */
 	bool alien;              /* bad, because it is no file of ours */
 	long worker;             /* pid of who runs it, 0: unknown */
+	const char *why;         /* why it does not run, or NULL */
 	bool history;            /* show the attempts, too */
 };
 

@@ -297,28 +297,30 @@ fit(const char *s, size_t width, size_t *columns)
 	return at;
 }
 
-/* Prints the last cell of a row, cut if the terminal (`width`, 0: none) has
- * only what `used` leaves. */
+/* Prints the last cell of a row and what follows it.  If the terminal (`width`,
+ * 0: none) has only what `used` leaves, the cell is cut, what follows if there
+ * is room for it. */
 static void
-put_last(const char *s, size_t width, size_t used)
+put_last(const char *s, const char *after, size_t width, size_t used)
 {
-	size_t columns, n;
+	size_t columns, n, more;
 
-	if (!width) {
-		puts(s);
-		return;
+	fit(after, SIZE_MAX, &more);
+	if (width && width < used + more + 1) {
+		after = "";
+		more = 0;
 	}
-	if (width <= used) {
+	if (width && width <= used) {
 		putchar('\n');
 		return;
 	}
-	n = fit(s, width - used, &columns);
+	n = width ? fit(s, width - used - more, &columns) : strlen(s);
 	if (!s[n]) {
-		puts(s);
+		printf("%s%s\n", s, after);
 		return;
 	}
-	n = fit(s, width - used - 1, &columns);
-	printf("%.*s…\n", (int)n, s);
+	n = fit(s, width - used - more - 1, &columns);
+	printf("%.*s…%s\n", (int)n, s, after);
 }
 
 /* A time to the second, for tables. */
@@ -533,6 +535,131 @@ title_words(struct buf *b, const struct field_view *v)
 		buf_printf(b, "(damaged: %s)", v->bad);
 }
 
+/* Whether a job in that state has ended. */
+static bool
+ends(int state)
+{
+	return state == JOB_DONE || state == JOB_DEAD;
+}
+
+/* --- why ---------------------------------------------------------------- */
+
+/* What a job waits for that is not its own time. */
+struct queue_view {
+	size_t workers, idle;
+	struct listing ready;   /* what may run now, in order; if all are busy */
+	struct buf words;
+};
+
+static void
+see_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct queue_view *q = arg;
+
+	(void)pool;
+	(void)pid;
+	q->workers++;
+	q->idle += !s->job[0];
+}
+
+static int
+compare_ready(const void *a, const void *b)
+{
+	return job_name_compare(&((const struct entry *)a)->name,
+	    &((const struct entry *)b)->name);
+}
+
+static bool
+is_ready(const struct job_name *name, int64_t now)
+{
+	return !name->timed || name->stamp <= now;
+}
+
+/* Looks at the workers and, with `all`, at what they will do next. */
+static int
+look_at_queue(struct spool *sp, struct queue_view *q, bool all)
+{
+	static const enum job_state states[] = { JOB_PENDING, JOB_FAILED };
+	int64_t now = now_us();
+	size_t i, n = 0;
+	int r;
+
+	*q = (struct queue_view){ .workers = 0 };
+	if (spool_slots(sp, false, see_worker, q) != SPOOL_OK)
+		return complain_spool(sp);
+	if (!all || !q->workers || q->idle || sp->config.paused)
+		return DONE;
+	for (i = 0; i < 2; i++)
+		if ((r = collect_state(sp, &q->ready, states[i])) != DONE)
+			return r;
+	for (i = 0; i < q->ready.n; i++)
+		if (is_ready(&q->ready.v[i].name, now))
+			q->ready.v[n++] = q->ready.v[i];
+	q->ready.n = n;
+	if (n)
+		qsort(q->ready.v, n, sizeof *q->ready.v, compare_ready);
+	return DONE;
+}
+
+static void
+queue_view_free(struct queue_view *q)
+{
+	free(q->ready.v);
+	buf_free(&q->words);
+}
+
+static size_t
+count_ahead(const struct queue_view *q, const struct job_name *name)
+{
+	size_t low = 0, high = q->ready.n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (job_name_compare(&q->ready.v[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* In one phrase why a job is not running; NULL: it runs, or has ended.  The
+ * words are good until the next call. */
+static const char *
+why_not(const struct spool *sp, struct queue_view *q,
+    const struct field_view *v)
+{
+	const struct job_name *name = v->name;
+	struct buf *b = &q->words;
+	int64_t now = now_us();
+	bool waits = !is_ready(name, now);
+
+	if (v->state != JOB_PENDING && v->state != JOB_FAILED)
+		return NULL;
+	buf_clear(b);
+	if (v->bad)
+		buf_printf(b, "unreadable file: %s", v->bad);
+	else if (v->state == JOB_FAILED && waits)
+		buf_printf(b, "waits for its retry (attempt %u of %u), due in ",
+		    name->attempt + 1, job_allowed(v->job,
+		    &sp->config.policy));
+	else if (waits)
+		buf_puts(b, "due in ");
+	else if (sp->config.paused)
+		buf_puts(b, "paused");
+	else if (!q->workers)
+		buf_puts(b, "no worker");
+	else if (q->idle)
+		buf_puts(b, "about to run");
+	else
+		buf_printf(b, "all workers busy (%zu ahead of it)",
+		    count_ahead(q, name));
+	if (waits && !v->bad)
+		span_words(b, name->stamp - now);
+	return b->p;
+}
+
 static int
 print_json(const struct field_view *v)
 {
@@ -572,17 +699,21 @@ static const struct option_def list_options[] = {
 static void
 print_row(const struct field_view *v, size_t ids, size_t width)
 {
-	struct buf title = { 0 };
+	struct buf title = { 0 }, why = { 0 };
 	char created[JOB_TIME_LEN + 1];
 	int used;
 
 	title_words(&title, v);
+	if (v->why && !v->bad)
+		buf_printf(&why, "  [%s]", v->why);
 	short_time(created, v->job->created);
 	used = printf("%-*s  %-10s  %8u  %8d  %-20s  ", (int)ids, v->name->id,
 	    job_state_word(v->state), v->name->attempt, v->name->priority,
 	    created);
-	put_last(title.p ? title.p : "", width, (size_t)used);
+	put_last(title.p ? title.p : "", why.p ? why.p : "", width,
+	    (size_t)used);
 	buf_free(&title);
+	buf_free(&why);
 }
 
 static int
@@ -590,6 +721,7 @@ list(struct call *c)
 {
 	enum job_state only = JOB_STATES;
 	struct listing l = { 0 };
+	struct queue_view q = { .workers = 0 };
 	size_t ids, width, i, n;
 	int64_t limit = JOB_NUMBER_MAX;
 	int r, worst = DONE;
@@ -607,6 +739,10 @@ list(struct call *c)
 		return FAILED;
 	r = collect(&c->spool, &l, only);
 	n = l.n < (size_t)limit ? l.n : (size_t)limit;
+	for (i = 0; i < n && ends((int)l.v[i].state); i++)
+		;
+	if (r == DONE)
+		r = look_at_queue(&c->spool, &q, i < n);
 	ids = id_width(&l, n);
 	width = terminal_width(STDOUT_FILENO);
 	if (r == DONE && !c->value[L_JSON])
@@ -623,12 +759,14 @@ list(struct call *c)
 			worst = complain_spool(&c->spool);
 		if (s != SPOOL_OK)
 			continue;
+		v.why = why_not(&c->spool, &q, &v);
 		if (c->value[L_JSON])
 			r = print_json(&v);
 		else
 			print_row(&v, ids, width);
 		job_free(&job);
 	}
+	queue_view_free(&q);
 	free(l.v);
 	return r == DONE ? worst : r;
 }
@@ -740,6 +878,7 @@ show(struct call *c)
 	struct job_name name;
 	enum job_state state;
 	struct job job;
+	struct queue_view q;
 	struct buf title = { 0 };
 	char time[JOB_TIME_LEN + 1];
 	int r = DONE;
@@ -751,8 +890,12 @@ show(struct call *c)
 	if (r != SPOOL_OK)
 		return complain_job(&c->spool, r, name.id);
 	v.history = true;
+	if (look_at_queue(&c->spool, &q, !ends((int)state) &&
+	    is_ready(&name, now_us())) == DONE)
+		v.why = why_not(&c->spool, &q, &v);
 	if (c->value[0]) {
 		r = print_json(&v);
+		queue_view_free(&q);
 		job_free(&job);
 		return r;
 	}
@@ -760,6 +903,8 @@ show(struct call *c)
 	printf("Id:         %s\n", name.id);
 	printf("Command:    %s\n", title.p ? title.p : "");
 	show_state(&v, &c->spool);
+	if (v.why)
+		printf("Why:        %s\n", v.why);
 	printf("Priority:   %d\n", name.priority);
 	if (job.created >= 0) {
 		job_time_format(time, job.created);
@@ -769,6 +914,7 @@ show(struct call *c)
 	printf("Updated:    %s\n", time);
 	show_given(&job);
 	show_history(&job);
+	queue_view_free(&q);
 	buf_free(&title);
 	job_free(&job);
 	return r;
@@ -952,13 +1098,6 @@ monotonic_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Whether a job in that state has ended. */
-static bool
-ends(int state)
-{
-	return state == JOB_DONE || state == JOB_DEAD;
 }
 
 /* What happens to jobs. */
@@ -2402,7 +2541,7 @@ dlq_list(struct call *c)
 		else
 			buf_puts(&reason, "-");
 		job_escape(&cut, reason.p ? reason.p : "", width ? 24 : 0);
-		put_last(title.p ? title.p : "", width, (size_t)printf(
+		put_last(title.p ? title.p : "", "", width, (size_t)printf(
 		    "%-*s  %8u  %-20s  %-24s  ", (int)ids, v.name->id,
 		    v.name->attempt, died, cut.p ? cut.p : ""));
 		buf_free(&title);

@@ -30,7 +30,7 @@ is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 10 "lines"
 out_like '^ID +STATE +ATTEMPTS +PRIORITY +CREATED +COMMAND$'
 out_like '^good1 +completed +1 +5 .*echo fine$'
 out_like '^dead1 +dead +1 +5 .*exit 3$'
-out_like '^back1 +failed +1 +5 .*exit 4$'
+out_like '^back1 +failed +1 +5 .*exit 4  \[waits for its retry \(attempt 2 of 2\), due in [0-9]+ min [0-9]+ s]$'
 out_like '^now1 +processing +1 +5 .*sh -c'
 out_like '^p0 +pending +0 +0 '
 

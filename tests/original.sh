@@ -15,7 +15,7 @@ t "list"
 run q list
 status 0
 out_like "^ID +STATE +ATTEMPTS +PRIORITY +CREATED +COMMAND"
-out_like "^$id +pending +0 +5 .*echo Hello QueueCTL\$"
+out_like "^$id +pending +0 +5 .*echo Hello QueueCTL(  \\[no worker])?\$"
 
 t "worker start --count 2, worker stop"
 pool --count 2
