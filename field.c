@@ -573,8 +573,18 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 }
 
 static void
+put_seconds(struct buf *b, const char *key, int64_t us)
+{
+	put_key(b, key);
+	/* below 0 where the clock was set back meanwhile */
+	job_seconds_format(b, us > 0 ? us : 0);
+}
+
+static void
 put_history(struct buf *b, const struct job *job)
 {
+	int64_t ready = job->run_at > job->created ? job->run_at :
+	    job->created;
 	size_t i;
 
 	put_key(b, "history");
@@ -588,6 +598,9 @@ put_history(struct buf *b, const struct job *job)
 		put_number(b, "attempt", a->number);
 		put_time(b, "started_at", a->start);
 		put_time(b, "ended_at", a->end);
+		put_seconds(b, "queue_time", a->start - ready);
+		put_seconds(b, "duration", a->end - a->start);
+		ready = a->end;
 		put_string(b, "outcome", job_outcome_word(a->outcome));
 		put_outcome(b, a);
 		put_number(b, "log_offset", a->log);

@@ -2225,7 +2225,9 @@ struct overview {
 	size_t count[JOB_STATES];
 	size_t strange[JOB_STATES];
 	char example[JOB_STATES][256];
-	size_t workers;
+	size_t workers, busy;
+	int64_t oldest;         /* stamp of the first that is pending and ready;
+	                         * INT64_MAX: none */
 	struct job_name next;   /* the earliest that is due later */
 	bool any_next;
 	struct listing running;
@@ -2234,6 +2236,7 @@ struct overview {
 static int
 overlook_state(struct spool *sp, struct overview *o, enum job_state state)
 {
+	int64_t now = now_us();
 	struct job_name name;
 	struct spool_iter it;
 	int r;
@@ -2243,6 +2246,9 @@ overlook_state(struct spool *sp, struct overview *o, enum job_state state)
 		return complain_spool(sp);
 	while ((r = spool_iter_next(&it, &name)) > 0) {
 		o->count[state]++;
+		if (state == JOB_PENDING && is_ready(&name, now) &&
+		    name.stamp < o->oldest)
+			o->oldest = name.stamp;
 		if ((state == JOB_PENDING || state == JOB_FAILED) &&
 		    name.timed &&
 		    (!o->any_next || name.stamp < o->next.stamp)) {
@@ -2268,8 +2274,8 @@ count_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
 
 	(void)pool;
 	(void)pid;
-	(void)s;
 	o->workers++;
+	o->busy += s->job[0] != '\0';
 }
 
 /* Counts.  A job that moves in between can be counted twice or not at all, so
@@ -2285,6 +2291,7 @@ overlook(struct spool *sp, struct overview *o)
 		before = spool_version(sp);
 		o->running.n = 0;
 		o->any_next = false;
+		o->oldest = INT64_MAX;
 		for (i = 0; i < JOB_STATES; i++)
 			if ((r = overlook_state(sp, o,
 			    (enum job_state)i)) != DONE)
@@ -2293,7 +2300,7 @@ overlook(struct spool *sp, struct overview *o)
 		    now_us() - began > SECOND / 10)
 			break;
 	}
-	o->workers = 0;
+	o->workers = o->busy = 0;
 	return spool_slots(sp, false, count_worker, o) == SPOOL_OK ? DONE :
 	    complain_spool(sp);
 }
@@ -2391,22 +2398,103 @@ print_status_json(struct spool *sp, const struct overview *o)
 	return r;
 }
 
+/* A metric's head, in the text format of Prometheus, 0.0.4. */
+static void
+put_metric(const char *name, const char *type, const char *help)
+{
+	printf("# HELP queuectl_%s %s\n# TYPE queuectl_%s %s\n", name, help,
+	    name, type);
+}
+
+static void
+print_tally(const struct spool_tally *t)
+{
+	struct buf b = { 0 };
+	uint64_t n = 0;
+	int i;
+
+	put_metric("attempts_total", "counter", "Attempts, by outcome.");
+	for (i = 0; i < TALLY_OUTCOMES; i++)
+		printf("queuectl_attempts_total{outcome=\"%s\"} %llu\n",
+		    i ? job_outcome_word((enum job_outcome)(i - 1)) :
+		    "success", (unsigned long long)t->outcome[i]);
+	put_metric("attempt_duration_seconds", "histogram",
+	    "How long attempts took.");
+	for (i = 0; i < TALLY_BUCKETS; i++) {
+		n += t->took[i];
+		buf_clear(&b);
+		if (i < TALLY_BUCKETS - 1)
+			job_seconds_format(&b, spool_tally_bounds[i]);
+		printf("queuectl_attempt_duration_seconds_bucket{le=\"%s\"} "
+		    "%llu\n", i < TALLY_BUCKETS - 1 && b.p ? b.p : "+Inf",
+		    (unsigned long long)n);
+	}
+	printf("queuectl_attempt_duration_seconds_sum %llu.%06llu\n"
+	    "queuectl_attempt_duration_seconds_count %llu\n",
+	    (unsigned long long)t->seconds / SECOND,
+	    (unsigned long long)t->seconds % SECOND, (unsigned long long)n);
+	buf_free(&b);
+}
+
+static int
+print_prometheus(struct spool *sp, const struct overview *o)
+{
+	int64_t age = o->oldest < INT64_MAX ? now_us() - o->oldest : 0;
+	struct spool_tally t;
+	int i;
+
+	if (spool_tally_sum(sp, &t) != SPOOL_OK)
+		return complain_spool(sp);
+	put_metric("jobs", "gauge", "Jobs in the spool, by state.");
+	for (i = 0; i < JOB_STATES; i++)
+		printf("queuectl_jobs{state=\"%s\"} %zu\n",
+		    job_state_word((enum job_state)i), o->count[i]);
+	put_metric("oldest_pending_seconds", "gauge", "For how long the oldest "
+	    "pending job could have run; 0: none is ready.");
+	printf("queuectl_oldest_pending_seconds %lld.%06lld\n",
+	    (long long)(age > 0 ? age / SECOND : 0),
+	    (long long)(age > 0 ? age % SECOND : 0));
+	put_metric("workers", "gauge", "Worker processes.");
+	printf("queuectl_workers{state=\"busy\"} %zu\n"
+	    "queuectl_workers{state=\"idle\"} %zu\n", o->busy,
+	    o->workers - o->busy);
+	put_metric("paused", "gauge", "1: workers begin no job.");
+	printf("queuectl_paused %d\n", sp->config.paused);
+	print_tally(&t);
+	return DONE;
+}
+
 static const struct option_def json_options[] = {
 	{ "json", 0, NULL, "as JSON" },
+	{ NULL, 0, NULL, NULL }
+};
+
+enum { S_JSON, S_PROMETHEUS };
+
+static const struct option_def status_options[] = {
+	{ "json", 0, NULL, "as JSON" },
+	{ "prometheus", 0, NULL, "as metrics, for the node exporter's textfile "
+	    "collector" },
 	{ NULL, 0, NULL, NULL }
 };
 
 static int
 status(struct call *c)
 {
-	struct overview o = { 0 };
+	struct overview o = { .oldest = INT64_MAX };
 	int r;
 
+	if (c->value[S_JSON] && c->value[S_PROMETHEUS]) {
+		complain("--json and --prometheus do not go together");
+		return USAGE;
+	}
 	if (open_spool(c, false) != DONE)
 		return FAILED;
 	r = overlook(&c->spool, &o);
-	if (r == DONE && c->value[0])
+	if (r == DONE && c->value[S_JSON])
 		r = print_status_json(&c->spool, &o);
+	else if (r == DONE && c->value[S_PROMETHEUS])
+		r = print_prometheus(&c->spool, &o);
 	else if (r == DONE)
 		print_status(&c->spool, &o);
 	free(o.running.v);
@@ -2904,8 +2992,9 @@ static const struct command commands[] = {
 	  "The exit status is that of the job (128 + n where signal n killed "
 	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
 	  "the timeout.\n", wait_options, 0, -1, wait_jobs },
-	{ "status", "[--json]", "count jobs by state, and workers",
-	  NULL, json_options, 0, 0, status },
+	{ "status", "[--json | --prometheus]",
+	  "count jobs by state, and workers", NULL, status_options, 0, 0,
+	  status },
 	{ "worker start", "[--count N] [--daemon] [--drain]",
 	  "run jobs, in the foreground",
 	  "SIGTERM or SIGINT finishes the current jobs and ends; a second one "

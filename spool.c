@@ -68,7 +68,8 @@ enum {
 	MARK_MAX = 80,         /* bytes of the line for what was dropped */
 	BLOAT_MIN = 1 << 20,   /* fsck: a directory of so many bytes, */
 	BLOAT_EACH = 1024,     /* and more than so many for each name */
-	SLOT_LEN = 224         /* bytes of a worker's line in its pool's file */
+	NUMBERS = TALLY_OUTCOMES + TALLY_BUCKETS + 1, /* of a tally */
+	SLOT_LEN = 480         /* bytes of a worker's line in its pool's file */
 };
 
 static const char *const dir_names[SPOOL_DIRS] = {
@@ -2531,12 +2532,14 @@ spool_pool_join(struct spool *sp, struct spool_pool *pool, int count,
 	return r;
 }
 
+static void forget_pool(struct spool *, const char *name, int fd);
+
 void
 spool_pool_leave(struct spool *sp, struct spool_pool *pool)
 {
 	unlinkat(sp->fd, path_pool(pool->name, ".stop").s, 0);
 	unlinkat(sp->fd, path_pool(pool->name, ".now").s, 0);
-	unlinkat(sp->fd, path_pool(pool->name, "").s, 0);
+	forget_pool(sp, pool->name, pool->fd);
 }
 
 int
@@ -2549,6 +2552,85 @@ spool_worker_log(struct spool *sp)
 		return fail(sp, "worker.log"), -1;
 	fcntl(fd, F_SETFL, O_APPEND);
 	return fd;
+}
+
+const int64_t spool_tally_bounds[TALLY_BUCKETS - 1] = { 10000, 100000, 1000000,
+	10000000, 60000000, 600000000, INT64_C(3600000000),
+	INT64_C(86400000000) };
+
+void
+spool_tally_count(struct spool_tally *t, const struct job_attempt *a)
+{
+	int64_t took = a->end > a->start ? a->end - a->start : 0;
+	int i = 0;
+
+	t->outcome[a->outcome == JOB_EXIT && !a->value ? 0 :
+	    a->outcome + 1]++;
+	while (i < TALLY_BUCKETS - 1 && took > spool_tally_bounds[i])
+		i++;
+	t->took[i]++;
+	t->seconds += (uint64_t)took;
+}
+
+/* Its i-th number, in the order in which they are written. */
+static uint64_t *
+tally_number(struct spool_tally *t, int i)
+{
+	return i < TALLY_OUTCOMES ? &t->outcome[i] :
+	    i < NUMBERS - 1 ? &t->took[i - TALLY_OUTCOMES] : &t->seconds;
+}
+
+/* Numbers between commas, none too long for the line. */
+static int
+tally_format(const struct spool_tally *tally, char *p, size_t size)
+{
+	const uint64_t most = UINT64_C(99999999999);
+	struct spool_tally t = *tally;
+	int n = 0, i;
+
+	for (i = 0; i < NUMBERS; i++) {
+		uint64_t v = *tally_number(&t, i);
+
+		if (i < NUMBERS - 1 && v > most)
+			v = most;
+		n += snprintf(p + n, size - (size_t)n, "%s%llu", i ? "," : "",
+		    (unsigned long long)v);
+	}
+	return n;
+}
+
+/* false: it is none, and all numbers are 0. */
+static bool
+tally_parse(char *p, struct spool_tally *t)
+{
+	char *comma;
+	int64_t v;
+	int i;
+
+	*t = (struct spool_tally){ .seconds = 0 };
+	for (i = 0; i < NUMBERS; i++, p = comma + 1) {
+		comma = p + strcspn(p, ",");
+		if ((*comma == ',') != (i < NUMBERS - 1))
+			break;
+		*comma = '\0';
+		if (!job_number_parse(p, 0, INT64_MAX, &v))
+			break;
+		*tally_number(t, i) = (uint64_t)v;
+	}
+	if (i == NUMBERS)
+		return true;
+	*t = (struct spool_tally){ .seconds = 0 };
+	return false;
+}
+
+static void
+tally_add(struct spool_tally *sum, const struct spool_tally *more)
+{
+	struct spool_tally t = *more;
+	int i;
+
+	for (i = 0; i < NUMBERS; i++)
+		*tally_number(sum, i) += *tally_number(&t, i);
 }
 
 /*
@@ -2570,6 +2652,8 @@ spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
 		n += snprintf(line + n, sizeof line - (size_t)n,
 		    " job=%s start=%s log=%lld", s->job, start,
 		    (long long)s->log);
+	n += snprintf(line + n, sizeof line - (size_t)n, " tally=");
+	n += tally_format(&s->tally, line + n, sizeof line - (size_t)n);
 	memset(line + n, ' ', (size_t)(SLOT_LEN - n));
 	line[SLOT_LEN - 1] = '\n';
 	while (pwrite(pool->fd, line, SLOT_LEN,
@@ -2589,16 +2673,16 @@ slot_value(char *line, const char *key)
 static bool
 slot_parse(char *line, struct spool_slot *s)
 {
-	static const char *const keys[] =
-	    { "worker=", " pid=", " since=", " job=", " start=", " log=" };
-	char *v[6];
+	static const char *const keys[] = { "worker=", " pid=", " since=",
+		" job=", " start=", " log=", " tally=" };
+	char *v[7];
 	int64_t number, pid;
 	int i;
 
 	*s = (struct spool_slot){ 0 };
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 7; i++)
 		v[i] = slot_value(line, keys[i]);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 7; i++)
 		if (v[i])
 			v[i][strcspn(v[i], " \n")] = '\0';
 	if (!v[0] || !v[1] || !v[2] ||
@@ -2612,7 +2696,41 @@ slot_parse(char *line, struct spool_slot *s)
 	    job_time_parse(v[4], &s->start) &&
 	    job_number_parse(v[5], 0, INT64_MAX, &s->log))
 		strcpy(s->job, v[3]);
+	if (v[6])
+		tally_parse(v[6], &s->tally);
 	return true;
+}
+
+/* The slot at `at` of a pool's file; false: there is none. */
+static bool
+slot_read(int fd, off_t at, struct spool_slot *s)
+{
+	char line[SLOT_LEN + 1];
+
+	*s = (struct spool_slot){ 0 };
+	if (pread(fd, line, SLOT_LEN, at) != SLOT_LEN)
+		return false;
+	line[SLOT_LEN] = '\0';
+	if (!slot_parse(line, s))
+		*s = (struct spool_slot){ 0 };
+	return true;
+}
+
+void
+spool_pool_recall(const struct spool_pool *pool, int number,
+    struct spool_slot *s)
+{
+	slot_read(pool->fd, (off_t)(number - 1) * SLOT_LEN, s);
+}
+
+static void
+tally_pool(int fd, struct spool_tally *sum)
+{
+	struct spool_slot s;
+	off_t at;
+
+	for (at = 0; slot_read(fd, at, &s); at += SLOT_LEN)
+		tally_add(sum, &s.tally);
 }
 
 int
@@ -2717,19 +2835,16 @@ walk_slots(struct spool *sp, const struct pool_file *f, void *arg)
 {
 	struct slot_walk *w = arg;
 	struct spool_slot slot;
-	char line[SLOT_LEN + 1];
 	bool live;
 	off_t at;
 	int fd;
 
 	if (*f->suffix || (fd = pool_open(sp, f->pool, "", &live)) < 0)
 		return;
-	for (at = 0; (live || w->stale) &&
-	    pread(fd, line, SLOT_LEN, at) == SLOT_LEN; at += SLOT_LEN) {
-		line[SLOT_LEN] = '\0';
-		if (slot_parse(line, &slot) && slot.pid)
+	for (at = 0; (live || w->stale) && slot_read(fd, at, &slot);
+	    at += SLOT_LEN)
+		if (slot.pid)
 			w->each(w->arg, f->pool, (long)f->pid, &slot);
-	}
 	close(fd);
 }
 
@@ -2739,6 +2854,86 @@ spool_slots(struct spool *sp, bool stale, spool_slot_seen *each, void *arg)
 	struct slot_walk w = { each, arg, stale };
 
 	return each_pool_file(sp, walk_slots, &w);
+}
+
+/* The tally of pools that are no more, "NUMBER,NUMBER,…" in a line. */
+static void
+metrics_read(struct spool *sp, struct spool_tally *t)
+{
+	int fd = openat(sp->fd, "metrics",
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char line[SLOT_LEN + 1];
+	ssize_t n = fd < 0 ? -1 : pread(fd, line, SLOT_LEN, 0);
+
+	close_quietly(fd);
+	line[n < 0 ? 0 : n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	tally_parse(line, t);
+}
+
+/* A failure is no reason to do anything else: these are for people. */
+static void
+metrics_write(struct spool *sp, const struct spool_tally *t)
+{
+	char line[SLOT_LEN];
+	int n = tally_format(t, line, sizeof line - 1), fd;
+	bool good;
+
+	line[n++] = '\n';
+	unlinkat(sp->fd, "metrics.new", 0);
+	fd = openat(sp->fd, "metrics.new",
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	good = fd >= 0 && write_all(fd, line, (size_t)n) == 0;
+	close_quietly(fd);
+	if (!good || renameat(sp->fd, "metrics.new", sp->fd, "metrics") < 0)
+		unlinkat(sp->fd, "metrics.new", 0);
+}
+
+/* Removes a pool's file, whose tally then goes to metrics: by one only, and
+ * nobody sees it in neither place or in both. */
+static void
+forget_pool(struct spool *sp, const char *name, int fd)
+{
+	struct spool_tally sum, own = { .seconds = 0 };
+	bool locked = lock(sp->fd, LOCK_EX) == 0;
+	int i;
+
+	tally_pool(fd, &own);
+	if (unlinkat(sp->fd, path_pool(name, "").s, 0) == 0) {
+		for (i = 0; i < NUMBERS && !*tally_number(&own, i); i++)
+			;
+		metrics_read(sp, &sum);
+		tally_add(&sum, &own);
+		if (i < NUMBERS)
+			metrics_write(sp, &sum);
+	}
+	if (locked)
+		lock(sp->fd, LOCK_UN);
+}
+
+static void
+tally_one(struct spool *sp, const struct pool_file *f, void *arg)
+{
+	bool live;
+	int fd;
+
+	if (*f->suffix || (fd = pool_open(sp, f->pool, "", &live)) < 0)
+		return;
+	tally_pool(fd, arg);
+	close_quietly(fd);
+}
+
+int
+spool_tally_sum(struct spool *sp, struct spool_tally *t)
+{
+	int r;
+
+	if (lock(sp->fd, LOCK_SH) < 0)
+		return fail(sp, "");
+	metrics_read(sp, t);
+	r = each_pool_file(sp, tally_one, t);
+	lock(sp->fd, LOCK_UN);
+	return r;
 }
 
 static void
@@ -2752,10 +2947,12 @@ sweep_one(struct spool *sp, const struct pool_file *f, void *arg)
 	(void)arg;
 	/* a pool that is being born is locked under its first name */
 	fd = pool_open(sp, f->pool, born ? f->suffix : "", &live);
-	close_quietly(fd);
-	if (!live && fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode))
+	if (!live && !*f->suffix && fd >= 0)
+		forget_pool(sp, f->pool, fd);
+	else if (!live && fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) ==
+	    0 && S_ISREG(st.st_mode))
 		unlinkat(sp->fd, p.s, 0);
+	close_quietly(fd);
 }
 
 /* The run that a request in workers/ is about, and which is no more. */

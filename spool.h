@@ -314,6 +314,26 @@ int spool_fsck(struct spool *, bool repair, int64_t now,
 
 /* --- pools -------------------------------------------------------------- */
 
+/* What attempts came to, ever since; no number ever goes down. */
+enum {
+	TALLY_OUTCOMES = JOB_CANCELLED + 2, /* 0: success; enum job_outcome + 1 */
+	TALLY_BUCKETS = 9                   /* see spool_tally_bounds[] */
+};
+
+struct spool_tally {
+	uint64_t outcome[TALLY_OUTCOMES];
+	uint64_t took[TALLY_BUCKETS]; /* by duration; the last: any longer */
+	uint64_t seconds;             /* the sum of durations, in microseconds */
+};
+
+/* Microseconds that an attempt in the bucket took at most. */
+extern const int64_t spool_tally_bounds[TALLY_BUCKETS - 1];
+
+void spool_tally_count(struct spool_tally *, const struct job_attempt *);
+/* Those of all pools, living and dead.  Not synced: a power cut may lose the
+ * latest. */
+int spool_tally_sum(struct spool *, struct spool_tally *);
+
 /* A pool's file in workers/: locked as long as a process of it lives. */
 struct spool_pool {
 	int fd;
@@ -329,16 +349,20 @@ struct spool_slot {
 	char job[JOB_ID_MAX + 1];/* "": idle */
 	int64_t start;           /* the stamp of its name in processing/ */
 	int64_t log;             /* offset */
+	struct spool_tally tally;/* of the workers that had this slot */
 };
 
 int spool_pool_join(struct spool *, struct spool_pool *, int count,
     int64_t now);
-/* Takes away its names.  The lock stays until the process ends, for which
+/* Takes away its names, and keeps its tally.  The lock stays until the process ends, for which
  * spool_pools_stop() waits. */
 void spool_pool_leave(struct spool *, struct spool_pool *);
 /* Opens worker.log for appending; -1: errno, spool->at. */
 int spool_worker_log(struct spool *);
 void spool_pool_note(struct spool_pool *, const struct spool_slot *);
+/* What was noted last; zero where nothing was. */
+void spool_pool_recall(const struct spool_pool *, int number,
+    struct spool_slot *);
 /* What was asked of the pool: 0 nothing, 1 stop, 2 stop now. */
 int spool_pool_asked(struct spool *, const struct spool_pool *);
 /* Removes files of pools that are no more.  Their slots tell of the jobs that

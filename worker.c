@@ -319,6 +319,7 @@ struct worker {
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
 	int64_t scanned, scan_took; /* when it ended, and how long it took */
 	int64_t held_wait;
+	struct spool_tally tally;  /* of this slot */
 	bool paused;               /* and it was said */
 	bool noted;                /* our slot names a job */
 	bool noted_since;          /* it is ours, not our predecessor's */
@@ -421,7 +422,8 @@ static void
 note(struct worker *w, const struct spool_claim *c, int64_t log)
 {
 	struct spool_slot slot = {
-		.number = w->number, .pid = (long)w->pid, .since = w->since
+		.number = w->number, .pid = (long)w->pid, .since = w->since,
+		.tally = w->tally
 	};
 
 	if (c) {
@@ -1138,6 +1140,7 @@ finish(struct worker *w, struct spool_claim *c, struct run *run, int64_t took)
 		told = true;
 		doze(w, poll_ms(RETRY), -1, -1);
 	}
+	spool_tally_count(&w->tally, &run->end);
 	if (r == SPOOL_OK)
 		say_end(w, &copy, &run->end, to, &next, took);
 	else
@@ -1265,6 +1268,9 @@ say_recovered(void *arg, int result, const struct job_attempt *end,
 
 	switch (result) {
 	case SPOOL_OK:
+		/* what was recorded its worker has counted, or not */
+		if (end->outcome == JOB_LOST)
+			spool_tally_count(&w->tally, end);
 		job_outcome_words(&b, end);
 		say(w->number, "Recovered job %s: %s; now %s", name->id,
 		    b.p ? b.p : "", job_state_word(state));
@@ -1509,6 +1515,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 		.number = number, .pid = getpid(), .lifeline = lifeline,
 		.since = today(), .paused = sp->config.paused
 	};
+	struct spool_slot before;
 
 	if (queue_init(&w.ready, options->ready ? options->ready :
 	    READY_MAX) < 0 || queue_init(&w.timed, options->timed ?
@@ -1516,6 +1523,8 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 		say(number, "out of memory");
 		_exit(1);
 	}
+	spool_pool_recall(pool, number, &before);
+	w.tally = before.tally;
 	/* What the worker before us in this slot left behind, while the slot
 	 * still tells of it. */
 	recover(&w);
@@ -1532,6 +1541,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	w.scan = true;
 	w.tick = monotonic() + interval(&w);
 	work(&w);
+	note(&w, NULL, 0); /* with the last tally */
 	_exit(stop_level(&w) ? STOPPED : 0);
 }
 
@@ -1687,8 +1697,10 @@ reap(struct pool *p)
 		p->member[k].pid = 0;
 		if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 ||
 		    (p->level && WEXITSTATUS(status) == STOPPED))) {
-			struct spool_slot gone = { .number = k + 1 };
+			struct spool_slot last, gone = { .number = k + 1 };
 
+			spool_pool_recall(&p->file, k + 1, &last);
+			gone.tally = last.tally;
 			spool_pool_note(&p->file, &gone);
 			continue;
 		}

@@ -264,12 +264,11 @@ out_is k4
 
 t "more than one pass"
 awk 'BEGIN { for (i = 0; i < 1100; i++) print "{\"command\":\"true\",\"id\":\"m" i "\"}" }' |
-    q enqueue - >/dev/null
-for f in "$S"/pending/*; do
-	n=${f##*/}
-	mv "$f" "$S/done/5-20200101T000000.000000Z-1-${n##*-}"
-done
+    q enqueue - >ids
+xargs "$QUEUECTL" cancel <ids >/dev/null
+is "$(count dead)" 1101
 drain
+is "$(entries dead | sed 's/.*-//' | tr '\n' ' ')" "m1099 "
 is "$(entries 'done' | sed 's/.*-//' | tr '\n' ' ')" "k5 "
 is "$(count ids)" 2
 q config unset keep-max
