@@ -47,7 +47,7 @@ $(OBJ): $(HDR)
 # built where there is no Linux; for the tests of the fallbacks.
 queuectl-portable: $(SRC) $(HDR)
 	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) -DQUEUECTL_PORTABLE $(CFLAGS) \
-		$(LDFLAGS) -o $@ $(SRC)
+		-O0 $(LDFLAGS) -o $@ $(SRC)
 
 queuectl-asan: $(SRC) $(HDR)
 	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ \
@@ -63,8 +63,9 @@ demo: queuectl
 	@sh tests/demo
 
 # The unit tests print libcheck's closing lines, tests/run its own.
-check: queuectl queuectl-portable
-	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' \
+check:
+	@$(MAKE) -j2 queuectl queuectl-portable
+	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS) -O0' CPPFLAGS='$(CPPFLAGS)' \
 		LDFLAGS='$(LDFLAGS)' ROOMS='$(ROOMS)' sh tests/unit $(UNIT)
 	@CC='$(CC)' PROGRAM='$(OBJ)' sh tests/run $(PORTABLE) all
 

@@ -1239,7 +1239,7 @@ check_one(struct spool *sp, struct waiting *w, struct awaited *a)
 	r = spool_find(sp, a->id, &state, &name);
 	if (r != SPOOL_OK && r != SPOOL_GONE)
 		return complain_spool(sp);
-	if (r == SPOOL_OK && !ends(state))
+	if (r == SPOOL_OK && !ends((int)state))
 		return DONE;
 	a->ended = true;
 	w->ended++;
@@ -1270,7 +1270,7 @@ static int
 check_news(struct spool *sp, struct waiting *w, struct news *news)
 {
 	struct job_name name;
-	struct awaited key, *a;
+	struct awaited key = { .ended = false }, *a;
 	const char *file;
 	bool lost = false;
 	int dir, s, r = DONE;

@@ -810,6 +810,9 @@ START_TEST(fails_at_every_look)
 	int n = 0;
 
 	for (i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		/* of these calls only pread can be interrupted */
+		if (errors[i] == EINTR && o->act != act_claim)
+			continue;
 		f.error = errors[i];
 		n += walk(o, f, strerror(errors[i]));
 	}

@@ -32,12 +32,12 @@ drain
 same "$S/log/just.log" just
 
 t "one byte more"
-head -c 65537 text >more
-q enqueue --id more -- cat "$PWD/more" >/dev/null
+head -c 65537 text >one_more
+q enqueue --id more -- cat "$PWD/one_more" >/dev/null
 drain
 within "$(size more)" 32768 65536
 run q logs more
-is "$(tail -c 1000 "$T/c/out")" "$(tail -c 1000 more)"
+is "$(tail -c 1000 "$T/c/out")" "$(tail -c 1000 one_more)"
 
 t "a job that writes for ever neither fills the disk nor blocks"
 q enqueue --id yes --timeout 0.5 --max-retries 1 -- yes >/dev/null
@@ -159,7 +159,7 @@ aged() {
 	mv "$S/$1/$qt_n" "$S/$1/$(printf '%s\n' "$qt_n" |
 	    sed "s/^\(..\)[^-]*-/\1$qt_d-/")"
 }
-is "$(q purge --state done >/dev/null; count 'done')" 0
+is "$(q purge --state completed >/dev/null; count 'done')" 0
 q dlq purge --all >/dev/null
 for i in 1 2 3 4; do
 	q enqueue --id "d$i" -- echo "$i" >/dev/null
@@ -200,7 +200,7 @@ run q purge --older-than 7d
 out_is ""
 run q purge --state completed -n
 out_is "d2${nl}d3${nl}d4"
-run q purge --older-than 3600 --state done
+run q purge --older-than 3600 --state 'done'
 out_is d2
 
 t "mistakes"

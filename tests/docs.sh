@@ -142,7 +142,7 @@ case " \$* " in
 *" check "*) exec "$make" -n "\$@" ;;
 *" static "*) exec "$make" "\$@" CFLAGS=-O0 ;;
 esac
-exec "$make" "\$@" PREFIX="$T/prefix"
+exec "$make" "\$@" PREFIX="$T/prefix" CFLAGS=-O0
 .
 chmod +x "$T/stub/make"
 

@@ -7,7 +7,7 @@
 
 t "the program with faults in it"
 echo 'int main(void) { return 0; }' >x.c
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086 # words
 if ! ${CC:-cc} -Wl,--wrap=write -o x x.c 2>/dev/null; then
 	skip "faults: the linker knows no --wrap"
 	finish

@@ -210,7 +210,7 @@ same() {
 	else fail "$1 same as $2" "$(cat "$T/c/cmp")"; fi
 }
 
-nap() { sleep 0.03 2>/dev/null || sleep 1; }
+nap() { sleep 0.05 2>/dev/null || sleep 1; }
 
 # until_ok SECONDS CMD...: polls; no assertion.
 until_ok() {

@@ -61,7 +61,7 @@ run q status --prometheus
 within "$(sed -n 's/^queuectl_oldest_pending_seconds //p' "$T/c/out")" 1000 9999999999
 
 t "they never go down: neither with a purge, nor with the pool, nor its death"
-q purge --state done >/dev/null
+q purge --state completed >/dev/null
 q dlq purge --all >/dev/null
 pool --count 2
 await 10 in_state 'done' old

@@ -259,7 +259,7 @@ drain
 is "$(outcomes final)" "exit=70 exit=70"
 q config set dead-exit ''
 is "$(q config get dead-exit)" ""
-for v in 0 256 x 1, 2-1 "1 2"; do
+for v in 0 256 x "1," 2-1 "1 2"; do
 	run q config set dead-exit "$v"
 	status 2
 	err_has "dead-exit must be"

@@ -147,7 +147,7 @@ for r in 1 2 3 4 5 6 7 8 9 10; do
 	for k in "$k1" "$k2" "$k3" "$k4" "$k5" "$k6" "$k7" "$k8"; do
 		wait "$k" || fail "status 0" "$?: $(cat many.err)"
 	done
-	is "$(ls "$S/pending" | grep -c many)" 1
+	is "$(entries pending | grep -c many)" 1
 	q cancel many >/dev/null
 done
 is "$(grep -c '^many$' many.out)" 80

@@ -166,7 +166,7 @@ run sh -c '"$QUEUECTL" enqueue --wait - <in'
 status 1
 is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 300
 err_is "queuectl: 3 of 300 jobs did not succeed"
-is "$(ls "$S/pending" "$S/processing" | grep -c -- -n)" 0
+is "$({ entries pending; entries processing; } | grep -c -e -n)" 0
 
 t "enqueue --wait"
 run q enqueue --wait --id w1 -- true
@@ -202,9 +202,9 @@ if command -v script >/dev/null 2>&1 &&
     script -qc true /dev/null >/dev/null 2>&1 </dev/null; then
 	q enqueue --id bar1 -- sleep 0.3 >/dev/null
 	q enqueue --id bar2 --max-retries 1 -- false >/dev/null
-	script -qc '"$QUEUECTL" wait bar1 bar2 >/dev/null' /dev/null >tty </dev/null
-	ok grep -q '\[#*-*\] 2/2, 1 failed' tty
-	ok grep -q '\[[#-]*-\] [01]/2' tty
+	script -qc '"$QUEUECTL" wait bar1 bar2 >/dev/null' /dev/null >seen </dev/null
+	ok grep -q '\[#*-*\] 2/2, 1 failed' seen
+	ok grep -q '\[[#-]*-\] [01]/2' seen
 	is "$(q wait bar1 bar2 2>&1)" "queuectl: 1 of 2 jobs did not succeed"
 else
 	skip "no script(1) that makes a terminal"
