@@ -57,6 +57,7 @@ enum {
 	TICK_MS = 60000,        /* inotify, and where there is */
 	BAR_MS = 100,           /* between two progress lines, */
 	BAR_MIN_MS = 1000,      /* and not longer than this */
+	AGAIN_MAX = 50,         /* times that a unique job is staged again */
 	HELD_MS = 2000          /* so long a job may seem to have no worker */
 };
 
@@ -1486,6 +1487,7 @@ struct enqueue {
 	struct buf ids;         /* to be printed when the batch is safe: n, each
 	                         * with a newline */
 	size_t n;
+	int again;              /* times that a job was staged again */
 };
 
 /* Strictly increasing, so that a batch keeps its order. */
@@ -1577,6 +1579,8 @@ stage(struct enqueue *q, struct job *job)
 {
 	int r = spool_stage(&q->batch, job);
 
+	if (r == SPOOL_OK || r == SPOOL_QUEUED)
+		q->again = 0;
 	if (r == SPOOL_OK)
 		add_id(q, q->batch.name[q->batch.n - 1].id);
 	if (r == SPOOL_QUEUED) {
@@ -1633,13 +1637,15 @@ complain_stage(const struct spool *sp, int result, const char *id,
 }
 
 /* The entry in the way may meanwhile have become a job: then a unique one may
- * be staged again, to see which. */
+ * be staged again, to see which.  If it is none all the same (its job was put
+ * aside by hand), the id exists. */
 static int
-reclaim(struct spool *sp, const struct job *job)
+reclaim(struct enqueue *q, const struct job *job)
 {
-	int r = spool_reclaim(sp, job->id);
+	int r = spool_reclaim(&q->call->spool, job->id);
 
-	return r == SPOOL_EXISTS && job->unique ? SPOOL_OK : r;
+	return r == SPOOL_EXISTS && job->unique &&
+	    q->again++ < AGAIN_MAX ? SPOOL_OK : r;
 }
 
 /*
@@ -1664,7 +1670,7 @@ enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
 		spool_take_back(&q->batch);
 		forget_ids(q);
 		if (r == SPOOL_LEFTOVER)
-			r = reclaim(sp, &jobs[i]);
+			r = reclaim(q, &jobs[i]);
 		if (r != SPOOL_OK)
 			return complain_stage(sp, r, jobs[i].id, "");
 		i = 0;
@@ -1802,7 +1808,7 @@ enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
 			*stop = true;
 			return FAILED;
 		}
-		r = reclaim(sp, job);
+		r = reclaim(q, job);
 		if (r != SPOOL_OK)
 			break;
 	}

@@ -332,7 +332,8 @@ act_config(void)
 static int
 act_pool(void)
 {
-	struct spool_slot slot = { .number = 1, .pid = 7 };
+	struct spool_slot slot = { .number = 1, .pid = 7,
+		.tally = { .outcome = { 1 }, .took = { 1 } } };
 	struct spool_pool pool;
 	int r = spool_pool_join(&sp, &pool, 2, now++);
 
@@ -612,7 +613,7 @@ static const struct operation {
 	{ "ask who works", setup_lost, act_slots, true },
 	{ "fsck --repair", setup_amiss, act_fsck, false },
 	{ "config set", setup_nothing, act_config, false },
-	{ "a pool's registration", setup_nothing, act_pool, false },
+	{ "a pool's life", setup_nothing, act_pool, false },
 	{ "making a spool", setup_nothing, act_create, false },
 };
 

@@ -116,6 +116,21 @@ status 0
 out_is left
 is "$(where left)" pending
 
+t "one that a hand has put aside keeps its id"
+q enqueue --id aside -- true >/dev/null
+mv "$S"/pending/*-aside kept
+run q enqueue --unique --id aside -- true
+status 1
+err_has 'id "aside" exists already'
+feed '{"id":"aside","unique":true,"command":"true"}
+' q enqueue -
+status 1
+err_has 'line 1: id "aside" exists already'
+rm kept
+run q enqueue --unique --id aside -- true
+status 0
+q cancel aside >/dev/null
+
 t "with --wait: for the one that is there"
 q enqueue --id there --max-retries 1 -- sh -c 'exit 5' >/dev/null
 pool
