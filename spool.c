@@ -1290,7 +1290,8 @@ write_at(int fd, const char *p, size_t n, int64_t at)
 
 /*
  * Drops the middle, so that what stays is half of log_max: a quarter of it at
- * the head and a quarter at the tail, which moves up to the line.  What is
+ * the head and a quarter at the tail, which moves up to the line.  Three
+ * quarters are full by then, so there is a middle.  What is
  * there after a crash in between is the job's output, with some of it missing
  * or twice.
  */
@@ -1304,8 +1305,6 @@ log_shrink(struct spool_log *log, int64_t max)
 	char line[MARK_MAX + 1], bytes[16384];
 	ssize_t n;
 
-	if (tail < head + MARK_MAX)
-		return 0;
 	gap.to = spool_log_offset(&log->gap, tail);
 	gap.mark = format_mark(&gap, line);
 	if (write_at(log->fd, line, (size_t)gap.mark, head) < 0)

@@ -164,11 +164,13 @@ q enqueue --id again -- true >/dev/null
 run q fsck
 status 1
 out_has "the run that it asks to end is over; would remove it"
-drain
-is "$(outcomes again)" exit=0
 run q fsck --repair
+out_has "the run that it asks to end is over; repaired: remove it"
 run q fsck
 out_lacks ".cancel"
+: >"$S/workers/5-20260101T000000.000000Z-1-again.cancel"
+drain
+is "$(outcomes again)" exit=0
 : >"$S/workers/5-20260101T000000.000000Z-1-again.cancel"
 drain
 no test -e "$S/workers/5-20260101T000000.000000Z-1-again.cancel"

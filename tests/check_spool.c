@@ -1223,6 +1223,151 @@ START_TEST(enqueues_one_of_eight)
 }
 END_TEST
 
+/* --- cancel, logs, tallies ---------------------------------------------- */
+
+START_TEST(cancels_not_what_ended_otherwise)
+{
+	struct spool_cancel x = { .id = "a" };
+	struct job_attempt end;
+	struct spool_claim c;
+	struct job_name next;
+	enum job_state to;
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_BUSY);
+	ck_assert(x.held);
+	ck_assert(spool_cancelled(&sp, &c.name));
+	ck_assert_uint_eq(count("workers"), 1);
+	c.job.max_retries = 1;
+	end = attempt(&c, JOB_EXIT, 1);
+	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
+	ck_assert_int_eq(to, JOB_DEAD);
+	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_STATE);
+	ck_assert_uint_eq(count("workers"), 0);
+	ck_assert_int_eq(spool_arrived(&sp, JOB_DONE, &next), INT64_MAX);
+	ck_assert_int_lt(spool_arrived(&sp, JOB_DEAD, &next), INT64_MAX);
+}
+END_TEST
+
+START_TEST(keeps_head_and_tail_of_a_log)
+{
+	struct spool_claim c;
+	struct spool_log log;
+	struct spool_gap gap;
+	char written[30000], bytes[8192];
+	int64_t offset, i;
+	ssize_t n;
+	int fd;
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	ck_assert_int_eq(spool_config_set(&sp, config_key("log-max"), "4K"),
+	    SPOOL_OK);
+	for (i = 0; i < (int64_t)sizeof written; i++)
+		written[i] = (char)('a' + i * i % 26);
+	ck_assert_int_eq(spool_log_begin(&sp, &c, &log, &offset), SPOOL_OK);
+	ck_assert_int_eq(offset, 0);
+	for (i = 0; i < (int64_t)sizeof written; i += 600)
+		ck_assert_int_eq(spool_log_add(&sp, "a", &log, written + i,
+		    600), SPOOL_OK);
+	spool_log_end(&log);
+	ck_assert_int_eq(spool_log_read(&sp, "a", &fd), SPOOL_OK);
+	ck_assert_int_eq(spool_log_gap(fd, &gap), 0);
+	ck_assert_int_gt(gap.mark, 0);
+	n = read(fd, bytes, sizeof bytes);
+	ck_assert_int_le(n, 4096);
+	ck_assert_int_eq(spool_log_offset(&gap, n), sizeof written);
+	/* each byte is where it is said to be */
+	for (i = 0; i < (int64_t)sizeof written; i++) {
+		int64_t at = spool_log_place(&gap, i);
+
+		if (i >= gap.from && i < gap.to)
+			ck_assert_int_eq(at, gap.from);
+		else
+			ck_assert_int_eq(bytes[at], written[i]);
+		if (i < gap.from || i >= gap.to)
+			ck_assert_int_eq(spool_log_offset(&gap, at), i);
+	}
+	close(fd);
+	spool_release(&c);
+}
+END_TEST
+
+START_TEST(knows_a_false_mark)
+{
+	static const char *const marks[] = { "", "\n", "\n[queuectl: bytes ",
+		"\n[queuectl: bytes 0", "\n[queuectl: bytes 0 to x",
+		"\n[queuectl: bytes 0 to 99 were lost]\n",
+		"\n[queuectl: bytes 1 to 99 were dropped]\n",
+		"\n[queuectl: bytes 0 to 99 were dropped]" };
+	struct spool_gap gap;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+		char p[200];
+		FILE *f;
+
+		snprintf(p, sizeof p, "%s/log/m.log", path);
+		f = fopen(p, "w");
+		fputs(marks[i], f);
+		fclose(f);
+		ck_assert_int_eq(spool_log_read(&sp, "m", &fd), SPOOL_OK);
+		ck_assert_int_eq(spool_log_gap(fd, &gap), 0);
+		ck_assert_msg(gap.mark == 0, "%s", marks[i]);
+		close(fd);
+	}
+}
+END_TEST
+
+START_TEST(writes_to_no_fifo)
+{
+	struct spool_claim c;
+	struct spool_log log;
+	int64_t offset;
+
+	enqueue("a");
+	ck_assert_int_eq(claim("a", &c), SPOOL_OK);
+	ck_assert_int_eq(spool_log_begin(&sp, &c, &log, &offset), SPOOL_OK);
+	shell("mkfifo log/%s.log", "a");
+	ck_assert_int_eq(spool_log_add(&sp, "a", &log, "x", 1), SPOOL_ALIEN);
+	ck_assert_int_eq(spool_log_begin(&sp, &c, &log, &offset),
+	    SPOOL_ALIEN);
+	spool_release(&c);
+}
+END_TEST
+
+START_TEST(adds_tallies_up)
+{
+	struct spool_slot slot = { .number = 2, .pid = 7 }, again;
+	struct job_attempt a = { .outcome = JOB_SIGNAL, .end = 2000000 };
+	struct spool_tally t;
+	struct spool_pool pool;
+
+	ck_assert_int_eq(spool_pool_join(&sp, &pool, 2, now++), SPOOL_OK);
+	spool_tally_count(&slot.tally, &a);
+	slot.tally.outcome[0] = UINT64_MAX; /* more than there is room for */
+	spool_pool_note(&pool, &slot);
+	spool_pool_recall(&pool, 2, &again);
+	ck_assert_uint_eq(again.tally.outcome[JOB_SIGNAL + 1], 1);
+	ck_assert_uint_eq(again.tally.outcome[0], UINT64_C(99999999999));
+	ck_assert_uint_eq(again.tally.seconds, 2000000);
+	slot.tally.outcome[0] = 5;
+	spool_pool_note(&pool, &slot);
+	shell("printf '1,2,x' >metrics; touch workers/%s.stop", pool.name);
+	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
+	ck_assert_uint_eq(t.outcome[0], 5);
+	ck_assert_uint_eq(t.took[3], 1);
+	spool_pool_leave(&sp, &pool);
+	close(pool.fd);
+	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
+	ck_assert_uint_eq(t.outcome[0], 5);
+	ck_assert_uint_eq(t.outcome[JOB_SIGNAL + 1], 1);
+	ck_assert_uint_eq(count("workers"), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1258,6 +1403,9 @@ main(void)
 		    keeps_what_it_does_not_understand,
 		    knows_live_pools_from_dead, says_when_a_directory_is_missing,
 		    ends_at_the_end_of_time, NULL } },
+		{ "logs", { cancels_not_what_ended_otherwise,
+		    keeps_head_and_tail_of_a_log, knows_a_false_mark,
+		    writes_to_no_fifo, adds_tallies_up, NULL } },
 		{ "seldom", { says_no_such_job, loads_what_has_moved,
 		    makes_names_that_are_not_taken, leaves_sockets_and_giants,
 		    recovers_not_what_is_another_jobs,
