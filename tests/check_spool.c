@@ -1359,6 +1359,11 @@ START_TEST(adds_tallies_up)
 	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
 	ck_assert_uint_eq(t.outcome[0], 5);
 	ck_assert_uint_eq(t.took[3], 1);
+	shell("printf '1,2,%s,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18' "
+	    ">metrics", "x");
+	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
+	ck_assert_uint_eq(t.outcome[0], 5);
+	shell("rm %s", "metrics");
 	spool_pool_leave(&sp, &pool);
 	close(pool.fd);
 	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
