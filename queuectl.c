@@ -545,23 +545,28 @@ ends(int state)
 
 /* --- why ---------------------------------------------------------------- */
 
-/* What a job waits for that is not its own time. */
-struct queue_view {
-	size_t workers, idle;
-	struct listing ready;   /* what may run now, in order; if all are busy */
-	struct buf words;
+/* The workers that live. */
+struct crew {
+	size_t workers, busy;
 };
 
 static void
 see_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
-	struct queue_view *q = arg;
+	struct crew *crew = arg;
 
 	(void)pool;
 	(void)pid;
-	q->workers++;
-	q->idle += !s->job[0];
+	crew->workers++;
+	crew->busy += s->job[0] != '\0';
 }
+
+/* What a job waits for that is not its own time. */
+struct queue_view {
+	struct crew crew;
+	struct listing ready;   /* what may run now, in order; if all are busy */
+	struct buf words;
+};
 
 static int
 compare_ready(const void *a, const void *b)
@@ -585,10 +590,10 @@ look_at_queue(struct spool *sp, struct queue_view *q, bool all)
 	size_t i, n = 0;
 	int r;
 
-	*q = (struct queue_view){ .workers = 0 };
-	if (spool_slots(sp, false, see_worker, q) != SPOOL_OK)
+	*q = (struct queue_view){ .crew = { 0, 0 } };
+	if (spool_slots(sp, false, see_worker, &q->crew) != SPOOL_OK)
 		return complain_spool(sp);
-	if (!all || !q->workers || q->idle || sp->config.paused)
+	if (!all || q->crew.workers > q->crew.busy || !q->crew.workers || sp->config.paused)
 		return DONE;
 	for (i = 0; i < 2; i++)
 		if ((r = collect_state(sp, &q->ready, states[i])) != DONE)
@@ -649,9 +654,9 @@ why_not(const struct spool *sp, struct queue_view *q,
 		buf_puts(b, "due in ");
 	else if (sp->config.paused)
 		buf_puts(b, "paused");
-	else if (!q->workers)
+	else if (!q->crew.workers)
 		buf_puts(b, "no worker");
-	else if (q->idle)
+	else if (q->crew.workers > q->crew.busy)
 		buf_puts(b, "about to run");
 	else
 		buf_printf(b, "all workers busy (%zu ahead of it)",
@@ -722,7 +727,7 @@ list(struct call *c)
 {
 	enum job_state only = JOB_STATES;
 	struct listing l = { 0 };
-	struct queue_view q = { .workers = 0 };
+	struct queue_view q = { .crew = { 0, 0 } };
 	size_t ids, width, i, n;
 	int64_t limit = JOB_NUMBER_MAX;
 	int r, worst = DONE;
@@ -1320,22 +1325,13 @@ draw_bar(struct waiting *w, int64_t now)
 	w->drawn = now;
 }
 
-static void
-count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	(void)pool;
-	(void)pid;
-	(void)s;
-	++*(size_t *)arg;
-}
-
 /* Waits for them all, for `timeout` ms at most (-1: for ever).  Returns the
  * exit status. */
 static int
 wait_for(struct spool *sp, struct waiting *w, int64_t timeout)
 {
 	int64_t now = monotonic_ms(), next = 0, took;
-	size_t workers = 0;
+	struct crew crew = { 0, 0 };
 	struct news news;
 	int r;
 
@@ -1346,9 +1342,9 @@ wait_for(struct spool *sp, struct waiting *w, int64_t timeout)
 	r = check_all(sp, w);
 	w->before = w->ended;
 	if (w->ended < w->n && timeout &&
-	    spool_slots(sp, false, count_slot, &workers) == SPOOL_OK &&
-	    (!workers || sp->config.paused))
-		complain("%s; waiting all the same", workers ?
+	    spool_slots(sp, false, see_worker, &crew) == SPOOL_OK &&
+	    (!crew.workers || sp->config.paused))
+		complain("%s; waiting all the same", crew.workers ?
 		    "the queue is paused" : "no worker is running");
 	while (r == DONE && w->ended < w->n) {
 		int64_t ms = TICK_MS;
@@ -2231,7 +2227,7 @@ struct overview {
 	size_t count[JOB_STATES];
 	size_t strange[JOB_STATES];
 	char example[JOB_STATES][256];
-	size_t workers, busy;
+	struct crew crew;
 	int64_t oldest;         /* stamp of the first that is pending and ready;
 	                         * INT64_MAX: none */
 	struct job_name next;   /* the earliest that is due later */
@@ -2273,17 +2269,6 @@ overlook_state(struct spool *sp, struct overview *o, enum job_state state)
 	return r < 0 ? complain_spool(sp) : DONE;
 }
 
-static void
-count_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	struct overview *o = arg;
-
-	(void)pool;
-	(void)pid;
-	o->workers++;
-	o->busy += s->job[0] != '\0';
-}
-
 /* Counts.  A job that moves in between can be counted twice or not at all, so
  * it is done again, a few times, as long as it takes next to nothing. */
 static int
@@ -2306,8 +2291,8 @@ overlook(struct spool *sp, struct overview *o)
 		    now_us() - began > SECOND / 10)
 			break;
 	}
-	o->workers = o->busy = 0;
-	return spool_slots(sp, false, count_worker, o) == SPOOL_OK ? DONE :
+	o->crew = (struct crew){ 0, 0 };
+	return spool_slots(sp, false, see_worker, &o->crew) == SPOOL_OK ? DONE :
 	    complain_spool(sp);
 }
 
@@ -2346,7 +2331,7 @@ print_status(struct spool *sp, const struct overview *o)
 	for (i = 0; i < JOB_STATES; i++)
 		printf("%-10s  %zu\n", job_state_word((enum job_state)i),
 		    o->count[i]);
-	printf("workers     %zu\n", o->workers);
+	printf("workers     %zu\n", o->crew.workers);
 	if (sp->config.paused)
 		puts("paused      yes; queuectl resume goes on");
 	if (o->any_next) {
@@ -2387,7 +2372,7 @@ print_status_json(struct spool *sp, const struct overview *o)
 		    job_state_word((enum job_state)i), o->count[i]);
 		strange += o->strange[i];
 	}
-	buf_printf(&b, ",\"workers\":%zu,\"paused\":%s", o->workers,
+	buf_printf(&b, ",\"workers\":%zu,\"paused\":%s", o->crew.workers,
 	    sp->config.paused ? "true" : "false");
 	if (o->any_next) {
 		job_time_format(time, o->next.stamp);
@@ -2462,8 +2447,8 @@ print_prometheus(struct spool *sp, const struct overview *o)
 	    (long long)(age > 0 ? age % SECOND : 0));
 	put_metric("workers", "gauge", "Worker processes.");
 	printf("queuectl_workers{state=\"busy\"} %zu\n"
-	    "queuectl_workers{state=\"idle\"} %zu\n", o->busy,
-	    o->workers - o->busy);
+	    "queuectl_workers{state=\"idle\"} %zu\n", o->crew.busy,
+	    o->crew.workers - o->crew.busy);
 	put_metric("paused", "gauge", "1: workers begin no job.");
 	printf("queuectl_paused %d\n", sp->config.paused);
 	print_tally(&t);
