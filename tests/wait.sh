@@ -200,11 +200,14 @@ status 2
 t "a bar on a terminal, none in a pipe"
 if command -v script >/dev/null 2>&1 &&
     script -qc true /dev/null >/dev/null 2>&1 </dev/null; then
-	q enqueue --id bar1 -- sleep 0.3 >/dev/null
+	q enqueue --id bar1 -- sh -c 'until [ -e let3 ]; do sleep 0.05; done' >/dev/null
 	q enqueue --id bar2 --max-retries 1 -- false >/dev/null
-	script -qc '"$QUEUECTL" wait bar1 bar2 >/dev/null' /dev/null >seen </dev/null
+	script -qc '"$QUEUECTL" wait bar1 bar2 >/dev/null' /dev/null >seen </dev/null &
+	bar=$!
+	await 5 grep -q '\[[#-]*-\] [01]/2' seen
+	: >let3
+	wait "$bar"
 	ok grep -q '\[#*-*\] 2/2, 1 failed' seen
-	ok grep -q '\[[#-]*-\] [01]/2' seen
 	is "$(q wait bar1 bar2 2>&1)" "queuectl: 1 of 2 jobs did not succeed"
 else
 	skip "no script(1) that makes a terminal"
