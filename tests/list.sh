@@ -177,7 +177,7 @@ t "a copy of the queue by list --json"
 await 10 in_state 'done' now1 p0 p9
 await 10 in_state dead p5
 q worker stop >/dev/null 2>&1
-ok ended "$pool"
+await 2 ended "$pool"
 wait "$pool"
 feed '{"id":"x1","command":"printf \"%s\" \"\u00fc\u001b\n\"","env":{"A":"1","B":"\n"},"stdin":"x\ny","timeout":1.5,"backoff_max":7,"priority":3,"max_retries":0,"backoff_base":9,"cwd":"/"}
 {"id":"x2","argv":["a","","b c\n"],"delay":10000.25}

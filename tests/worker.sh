@@ -65,7 +65,7 @@ is "$(where l2)" processing
 await 10 ended $p
 wait $p
 is $? 0
-ok ended "$pool"
+await 2 ended "$pool"
 pool_ends
 is "$(outcomes l2)" exit=0
 is "$(where left)" pending
@@ -91,7 +91,7 @@ pool --count 2
 await 10 test -s req1.job
 run q worker stop --now
 status 0
-ok ended "$pool"
+await 2 ended "$pool"
 pool_ends
 is "$(name pending req1)" "5-$stamp-0-req1"
 is "$(outcomes req1)" requeued
@@ -282,8 +282,8 @@ same two.sorted want
 await 5 workers 4
 run q worker stop
 status 0
-ok ended "$pool2"
-ok ended "$pool"
+await 2 ended "$pool2"
+await 2 ended "$pool"
 pool_ends
 wait $pool2
 is $? 0
