@@ -973,6 +973,7 @@ job_parse(struct job *job, char *text, size_t len, size_t *line)
 
 	job_init(job);
 	job->text = text;
+	job->torn = len && text[len - 1] != '\n';
 	text[len] = '\0';
 	wrong = read_header(&r, line);
 	if (!wrong || wrong == no_memory)

@@ -101,6 +101,7 @@ struct job {
 	size_t counted;          /* attempt[counted…] came after the last retry
 	                          * from the dead letter queue */
 	int64_t retried;         /* when that was */
+	bool torn;               /* the text ends within a line */
 	char *text;              /* the memory behind the strings, or NULL */
 };
 

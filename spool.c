@@ -720,6 +720,12 @@ exists(struct spool *sp, const char *path)
 	return fstatat(sp->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
 /* Whether `path` is still the file that `st` is of. */
 static bool
 still(struct spool *sp, const char *path, const struct stat *st)
@@ -727,7 +733,16 @@ still(struct spool *sp, const char *path, const struct stat *st)
 	struct stat now;
 
 	return fstatat(sp->fd, path, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    now.st_ino == st->st_ino && now.st_dev == st->st_dev;
+	    same_file(&now, st);
+}
+
+static void
+claim_init(struct spool_claim *c, enum job_state state,
+    const struct job_name *name)
+{
+	*c = (struct spool_claim){ .fd = -1, .out = -1, .from = state,
+		.name = *name };
+	job_init(&c->job);
 }
 
 void
@@ -741,37 +756,58 @@ spool_release(struct spool_claim *c)
 		lock(c->fd, LOCK_UN);
 		close(c->fd);
 	}
-	c->fd = -1;
+	close_quietly(c->out);
+	c->fd = c->out = -1;
 	job_free(&c->job);
 	job_init(&c->job);
 	errno = e;
 }
 
+/* Opens a job's file that open_job() has opened, to append to it. */
+static int
+open_append(struct spool *sp, const char *path, int *fd)
+{
+	*fd = openat(sp->fd, path, O_WRONLY | O_APPEND | O_NOFOLLOW |
+	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (*fd >= 0)
+		return SPOOL_OK;
+	return errno == ENOENT ? SPOOL_GONE : errno == EACCES ?
+	    refuse(sp, "it may not be written") : fail(sp, path);
+}
+
 /*
- * Opens a job's file that is to be written to.  On an overlay the first who
- * opens it for that copies it up from a lower layer, which makes it another
- * file than the one just opened, with locks of its own: that one is wanted.
+ * Opens and locks a job's file, `change` if it is to be moved or appended to.
+ * On SPOOL_OK, *st is of the file as it is under the lock; otherwise nothing
+ * is held.
+ *
+ * On an overlay the first who opens a file for writing copies it up from a
+ * lower layer, which makes it another file than the one opened before, with
+ * locks of its own: that one is wanted, and the second time it is found.
  */
 static int
-open_own(struct spool *sp, const char *path, int *fd, struct stat *st)
+hold(struct spool *sp, const char *path, bool change, struct spool_claim *c,
+    struct stat *st)
 {
-	int r = open_job(sp, path, fd, st), out;
+	struct stat seen;
+	int i, r;
 
-	if (r != SPOOL_OK)
-		return r;
-	out = openat(sp->fd, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK |
-	    O_NOCTTY | O_CLOEXEC);
-	if (out >= 0 && still(sp, path, st)) {
-		close(out);
-		return SPOOL_OK;
+	for (i = 0; i < 2; i++) {
+		r = open_job(sp, path, &c->fd, &seen);
+		if (r == SPOOL_OK && change)
+			r = open_append(sp, path, &c->out);
+		if (r == SPOOL_OK && lock(c->fd, LOCK_EX | LOCK_NB) < 0)
+			r = errno == EWOULDBLOCK ? SPOOL_BUSY : fail(sp, path);
+		/* The size may have grown between open and lock. */
+		if (r == SPOOL_OK && fstat(change ? c->out : c->fd, st) < 0)
+			r = fail(sp, path);
+		c->size = st->st_size;
+		if (r == SPOOL_OK && same_file(&seen, st))
+			return SPOOL_OK;
+		spool_release(c);
+		if (r != SPOOL_OK)
+			return r;
 	}
-	if (out < 0)
-		r = errno == ENOENT ? SPOOL_GONE : errno == EACCES ?
-		    refuse(sp, "it may not be written") : fail(sp, path);
-	close_quietly(out);
-	close_quietly(*fd);
-	*fd = -1;
-	return r == SPOOL_OK ? open_job(sp, path, fd, st) : r;
+	return SPOOL_GONE;
 }
 
 /*
@@ -786,25 +822,14 @@ take(struct spool *sp, enum job_state state, const struct job_name *name,
 	struct path p = path_job(state, name);
 	int r;
 
-	*c = (struct spool_claim){ .fd = -1, .from = state, .name = *name };
-	job_init(&c->job);
-	r = change ? open_own(sp, p.s, &c->fd, st) :
-	    open_job(sp, p.s, &c->fd, st);
-	if (r != SPOOL_OK)
-		return r;
-	if (lock(c->fd, LOCK_EX | LOCK_NB) < 0)
-		r = errno == EWOULDBLOCK ? SPOOL_BUSY : fail(sp, p.s);
-	/* The size may have grown between open and lock. */
-	else if (fstat(c->fd, st) < 0)
-		r = fail(sp, p.s);
-	else if (!still(sp, p.s, st))
+	claim_init(c, state, name);
+	r = hold(sp, p.s, change, c, st);
+	if (r == SPOOL_OK && !still(sp, p.s, st))
 		r = SPOOL_GONE;
-	else
+	if (r == SPOOL_OK)
 		r = read_job(sp, p.s, c->fd, st, name->id, &c->job);
-	if (r != SPOOL_OK && r != SPOOL_BAD) {
-		close_quietly(c->fd);
-		c->fd = -1;
-	}
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		spool_release(c);
 	return r;
 }
 
@@ -1004,14 +1029,19 @@ spool_claim(struct spool *sp, enum job_state state,
     const struct job_name *name, int64_t now, struct spool_claim *c)
 {
 	const struct job_policy *policy = &sp->config.policy;
+	struct path p = path_job(state, name);
 	struct job_name next = *name, from = *name;
 	struct stat st;
 	int r, a;
 
-	r = take(sp, state, name, true, c, &st);
-	if (r != SPOOL_OK && r != SPOOL_BAD)
+	/* Whether its name is still its own, the move will tell. */
+	claim_init(c, state, name);
+	r = hold(sp, p.s, true, c, &st);
+	if (r != SPOOL_OK)
 		return r;
-	a = adopt(sp, path_job(state, name).s, name->id, &st);
+	r = read_job(sp, p.s, c->fd, &st, name->id, &c->job);
+	a = r == SPOOL_OK || r == SPOOL_BAD ?
+	    adopt(sp, p.s, name->id, &st) : r;
 	if (a != SPOOL_OK) {
 		spool_release(c);
 		return a;
@@ -1026,7 +1056,7 @@ spool_claim(struct spool *sp, enum job_state state,
 	    (next.attempt >= job_allowed(&c->job, policy) ||
 	    job_lost(&c->job, NULL) >= (unsigned)policy->max_crashes)) {
 		next.attempt = 0;
-		r = revive(sp, c, now);
+		r = still(sp, p.s, &st) ? revive(sp, c, now) : SPOOL_GONE;
 	}
 	if (next.attempt < JOB_NUMBER_MAX)
 		next.attempt++;
@@ -1041,9 +1071,9 @@ spool_claim(struct spool *sp, enum job_state state,
 }
 
 /*
- * Appends a line to a job that we hold, by its name or, taken away by hand,
- * by its id.  A torn line before it is closed off, with a space, so that it is
- * none even if it was torn within its last number.
+ * Appends a line to a job that we hold, wherever a hand may have put it.  A
+ * torn line before it is closed off, with a space, so that it is none even if
+ * it was torn within its last number.
  */
 static int
 append(struct spool *sp, struct spool_claim *c, enum job_state state,
@@ -1052,26 +1082,23 @@ append(struct spool *sp, struct spool_claim *c, enum job_state state,
 	struct path p = path_job(state, &c->name);
 	struct stat st;
 	char last = '\n';
-	int fd, r = SPOOL_OK;
 
 	if (line->failed) {
 		errno = ENOMEM;
 		return fail(sp, p.s);
 	}
-	if (fstat(c->fd, &st) < 0)
+	if (fstat(c->out, &st) < 0)
 		return fail(sp, p.s);
-	if (!still(sp, p.s, &st)) {
-		p = path_in(SPOOL_IDS, c->name.id);
-		if (!still(sp, p.s, &st))
-			return SPOOL_GONE;
+	if (!st.st_nlink)
+		return SPOOL_GONE;
+	/* somebody else has written to it, or we could not write all */
+	if (st.st_size != c->size) {
+		c->size = st.st_size;
+		if (st.st_size && pread(c->fd, &last, 1, st.st_size - 1) < 0)
+			return fail(sp, p.s);
+		c->job.torn = last != '\n';
 	}
-	if (st.st_size && pread(c->fd, &last, 1, st.st_size - 1) < 0)
-		return fail(sp, p.s);
-	fd = openat(sp->fd, p.s,
-	    O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
-	if (last != '\n') {
+	if (c->job.torn) {
 		buf_room(line, 2);
 		if (!line->failed) {
 			memmove(line->p + 2, line->p, line->n + 1);
@@ -1081,10 +1108,11 @@ append(struct spool *sp, struct spool_claim *c, enum job_state state,
 	}
 	if (line->failed)
 		errno = ENOMEM;
-	if (line->failed || write_all(fd, line->p, line->n) < 0)
-		r = fail(sp, p.s);
-	close_quietly(fd);
-	return r;
+	if (line->failed || write_all(c->out, line->p, line->n) < 0)
+		return fail(sp, p.s);
+	c->size += (off_t)line->n;
+	c->job.torn = false;
+	return SPOOL_OK;
 }
 
 /* The same for an Attempt: line, once for a claim. */

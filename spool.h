@@ -211,6 +211,8 @@ int spool_log_read(struct spool *, const char *id, int *fd);
 /* A job that this process holds the lock of. */
 struct spool_claim {
 	int fd;                  /* read-only; the lock is on it */
+	int out;                 /* to append to it; -1: only looked at */
+	off_t size;              /* of the text that job is of */
 	enum job_state from;     /* where it was claimed */
 	struct job_name name;    /* in processing/ */
 	struct job job;

@@ -49,7 +49,6 @@
 #include <sys/prctl.h>
 #else
 #define ON_LINUX 0
-#define vfork fork
 #endif
 
 #include "spool.h"
@@ -84,12 +83,22 @@ static volatile sig_atomic_t some_cancel;   /* SIGUSR2: look for requests */
 static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2,
 	SIGCHLD };
 
+static volatile sig_atomic_t launching;     /* a child may be on its way */
+static pid_t self;                          /* whose signals these are */
+
 static void
 on_signal(int sig)
 {
 	int e = errno;
 	ssize_t n;
 
+	/* A child that has not come to its exec shares our memory, or has a
+	 * copy, and is not us: it dies of it as the job would. */
+	if (launching && getpid() != self) {
+		signal(sig, SIG_DFL);
+		kill(getpid(), sig);
+		return;
+	}
 	if (sig == SIGUSR1)
 		stop_now = 1;
 	else if (sig == SIGUSR2)
@@ -104,18 +113,17 @@ on_signal(int sig)
 }
 
 static int
-make_pipe(int p[2], bool nonblocking)
+make_pipe(int p[2])
 {
-	int i;
-
+#if ON_LINUX
+	return pipe2(p, O_CLOEXEC);
+#else
 	if (pipe(p) < 0)
 		return -1;
-	for (i = 0; i < 2; i++) {
-		fcntl(p[i], F_SETFD, FD_CLOEXEC);
-		if (nonblocking)
-			fcntl(p[i], F_SETFL, O_NONBLOCK);
-	}
+	fcntl(p[0], F_SETFD, FD_CLOEXEC);
+	fcntl(p[1], F_SETFD, FD_CLOEXEC);
 	return 0;
+#endif
 }
 
 /* Makes the self-pipe of this process and catches the signals, whatever mask
@@ -127,8 +135,11 @@ signals_open(void)
 	sigset_t ours;
 	size_t i;
 
-	if (make_pipe(wake, true) < 0)
+	if (make_pipe(wake) < 0)
 		return -1;
+	fcntl(wake[0], F_SETFL, O_NONBLOCK);
+	fcntl(wake[1], F_SETFL, O_NONBLOCK);
+	self = getpid();
 	terminations = 0;
 	stop_now = some_cancel = 0;
 	sigfillset(&sa.sa_mask);
@@ -155,12 +166,13 @@ close_quietly(int fd)
 	errno = e;
 }
 
+/* One read: what it leaves wakes us once more. */
 static void
 drain_pipe(int fd)
 {
 	char bytes[64];
 
-	while (read(fd, bytes, sizeof bytes) > 0)
+	while (read(fd, bytes, sizeof bytes) < 0 && errno == EINTR)
 		;
 }
 
@@ -309,6 +321,7 @@ struct worker {
 	struct spool_watch watch;
 	bool news;                 /* inotify tells us; else we poll */
 	bool scan;                 /* the directories must be read */
+	bool reconfigure;          /* config may have changed */
 	bool ticked;               /* …for no news, while we were idle */
 	bool draining;             /* idle, and waiting for others */
 	bool after;                /* skip candidates up to `cursor` in a scan */
@@ -336,21 +349,25 @@ __attribute__((format(printf, 2, 3)))
 static void
 say(int number, const char *fmt, ...)
 {
-	struct buf b = { 0 };
 	char line[1024];
+	size_t n, room;
 	va_list ap;
-	ssize_t n;
+	ssize_t w;
+	int r;
 
+	n = (size_t)(number ?
+	    snprintf(line, sizeof line, "[Worker %d] ", number) :
+	    snprintf(line, sizeof line, "[queuectl] "));
+	room = sizeof line - n;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof line, fmt, ap);
+	r = vsnprintf(line + n, room, fmt, ap);
 	va_end(ap);
-	if (number)
-		buf_printf(&b, "[Worker %d] %s\n", number, line);
-	else
-		buf_printf(&b, "[queuectl] %s\n", line);
-	n = b.failed ? 0 : write(STDERR_FILENO, b.p, b.n);
-	(void)n; /* nowhere left to complain */
-	buf_free(&b);
+	if (r < 0)
+		return;
+	n += (size_t)r < room ? (size_t)r : room - 1;
+	line[n++] = '\n';
+	w = write(STDERR_FILENO, line, n);
+	(void)w; /* nowhere left to complain */
 }
 
 /* What spool.c says went wrong. */
@@ -553,12 +570,13 @@ read_news(struct worker *w)
 
 	while ((r = spool_watch_next(&w->watch, &dir, &file)) > 0) {
 		w->ticked = false;
+		w->reconfigure |= dir == SPOOL_ROOT;
 		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
 		    job_name_parse(&name, file))
 			consider(w, (enum job_state)dir, &name, now);
 	}
 	if (r < 0)
-		w->scan = true;
+		w->scan = w->reconfigure = true;
 }
 
 /* When something will be due that is not yet, or INT64_MAX. */
@@ -660,10 +678,9 @@ say_bad(struct worker *w, const char *id)
 
 /* --- running a job ------------------------------------------------------ */
 
-enum stage { STAGE_EXEC, STAGE_CHDIR, STAGE_FDS };
-
+/* What a child could not do; NONE: it runs its program. */
 struct failure {
-	enum stage stage;
+	enum { STAGE_NONE, STAGE_FDS, STAGE_CHDIR, STAGE_EXEC } stage;
 	int error;
 };
 
@@ -673,11 +690,11 @@ struct launch {
 	char **envp;
 	const char *path;          /* PATH, or NULL: argv[0] is a path */
 	const char *cwd;
-	int in, out, lock;
-	int report;                /* closed by exec, else gets a failure */
+	int in;                    /* -1: our stdin, /dev/null */
+	int out, lock;
 	pid_t parent;
 	mode_t umask;
-	sigset_t mask;
+	volatile struct failure failure; /* by the child */
 };
 
 /* exec along PATH as the job has it.  Returns what went wrong. */
@@ -706,13 +723,12 @@ exec_path(const struct launch *l)
 	return worst;
 }
 
-/* The child's way from vfork to exec.  It shares the worker's memory. */
-static _Noreturn void
+/* The child's way from vfork to exec.  It shares the worker's memory; what of
+ * its signals is caught there, exec resets.  Returns what went wrong. */
+static struct failure
 child(const struct launch *l)
 {
 	struct failure f = { STAGE_FDS, 0 };
-	struct sigaction sa = { .sa_handler = SIG_DFL };
-	size_t i;
 
 	/* A group of its own, to be ended as one, and no terminal, whose stop
 	 * signals would have it hang. */
@@ -722,18 +738,14 @@ child(const struct launch *l)
 	if (getppid() != l->parent)
 		_exit(127); /* it died before it could take us along */
 #endif
-	/* exec would do it, but a signal may come before */
-	for (i = 0; i < sizeof caught / sizeof caught[0]; i++)
-		sigaction(caught[i], &sa, NULL);
-	sigaction(SIGPIPE, &sa, NULL);
+	signal(SIGPIPE, SIG_DFL); /* it was ignored, and would stay so */
 	umask(l->umask);
-	if (dup2(l->in, 0) < 0 || dup2(l->out, 1) < 0 || dup2(l->out, 2) < 0 ||
-	    fcntl(l->lock, F_SETFD, 0) < 0) {
+	if ((l->in >= 0 && dup2(l->in, 0) < 0) || dup2(l->out, 1) < 0 ||
+	    dup2(l->out, 2) < 0 || fcntl(l->lock, F_SETFD, 0) < 0) {
 		f.error = errno;
 	} else if (chdir(l->cwd) < 0) {
 		f = (struct failure){ STAGE_CHDIR, errno };
 	} else {
-		sigprocmask(SIG_SETMASK, &l->mask, NULL);
 		f.stage = STAGE_EXEC;
 		if (l->path) {
 			f.error = exec_path(l);
@@ -743,26 +755,65 @@ child(const struct launch *l)
 			f.error = errno;
 		}
 	}
-	while (write(l->report, &f, sizeof f) < 0 && errno == EINTR)
-		;
-	_exit(127);
+	return f;
 }
 
-/* In a function of its own: what vfork shares must not be in registers. */
+/*
+ * Starts the child and waits until it runs its program, or has failed, and
+ * then l->failure says at what.  Returns its pid, -1 with errno.
+ *
+ * In a function of its own: what vfork shares must not be in registers.
+ */
+#if ON_LINUX
 static pid_t
 launch(struct launch *l)
 {
-	sigset_t all;
 	pid_t pid;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &l->mask);
+	launching = 1;
 	pid = vfork();
-	if (pid == 0)
-		child(l);
-	sigprocmask(SIG_SETMASK, &l->mask, NULL);
+	if (pid == 0) {
+		struct failure f = child(l);
+
+		l->failure.error = f.error;
+		l->failure.stage = f.stage;
+		_exit(127);
+	}
+	launching = 0;
 	return pid;
 }
+#else
+static pid_t
+launch(struct launch *l)
+{
+	struct failure f;
+	int report[2];
+	pid_t pid;
+	ssize_t n;
+
+	if (make_pipe(report) < 0)
+		return -1;
+	launching = 1;
+	pid = fork();
+	if (pid == 0) {
+		f = child(l);
+		while (write(report[1], &f, sizeof f) < 0 && errno == EINTR)
+			;
+		_exit(127);
+	}
+	launching = 0;
+	close_quietly(report[1]);
+	do
+		n = pid < 0 ? 0 : read(report[0], &f, sizeof f);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof f) {
+		l->failure.error = f.error;
+		l->failure.stage = f.stage;
+	}
+	close_quietly(report[0]);
+	return pid;
+}
+#endif
 
 static bool
 has_name(char *const *env, size_t n, const char *entry)
@@ -863,21 +914,22 @@ struct run {
 	struct buf error;
 };
 
-/* Opens the job's stdin: /dev/null or a pipe, whose other end is run->feed. */
+/* Makes the job's stdin, a pipe whose other end is run->feed; *in stays as it
+ * is for a job that has no input. */
 static int
-open_input(const struct job *job, struct run *run)
+open_input(const struct job *job, struct run *run, int *in)
 {
 	int p[2];
 
-	run->feed = -1;
 	if (!job->input)
-		return open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (make_pipe(p, false) < 0)
+		return 0;
+	if (make_pipe(p) < 0)
 		return -1;
 	fcntl(p[1], F_SETFL, O_NONBLOCK);
 	run->feed = p[1];
 	run->input = job->input;
-	return p[0];
+	*in = p[0];
+	return 0;
 }
 
 /*
@@ -892,35 +944,27 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 	struct launch l = {
 		.argv = job->command ? shell : job->argv,
 		.cwd = job->cwd ? job->cwd : "/",
-		.lock = c->fd, .parent = w->pid,
+		.in = -1, .lock = c->fd, .parent = w->pid,
 		.umask = w->options->umask
 	};
+	struct failure f = { STAGE_NONE, 0 };
 	struct buf own = { 0 };
-	struct failure f;
-	int report[2] = { -1, -1 }, out[2] = { -1, -1 }, r = -1;
+	int out[2] = { -1, -1 }, r = -1;
 
 	run->feed = run->output = -1;
-	l.in = -1;
 	errno = ENOMEM;
 	l.envp = make_env(w, c, &own);
-	if (l.envp && (l.in = open_input(job, run)) >= 0 &&
-	    make_pipe(out, false) == 0 && make_pipe(report, false) == 0) {
+	if (l.envp && open_input(job, run, &l.in) == 0 &&
+	    make_pipe(out) == 0) {
 		fcntl(out[0], F_SETFL, O_NONBLOCK);
 		l.out = out[1];
 		if (!strchr(l.argv[0], '/'))
 			l.path = env_path(l.envp);
-		l.report = report[1];
 		run->pid = launch(&l);
-		close(report[1]);
-		if (run->pid > 0) {
-			ssize_t n;
-
-			do
-				n = read(report[0], &f, sizeof f);
-			while (n < 0 && errno == EINTR);
-			r = n != (ssize_t)sizeof f;
-		}
-		close(report[0]);
+		f.stage = l.failure.stage;
+		f.error = l.failure.error;
+		if (run->pid > 0)
+			r = f.stage == STAGE_NONE;
 	}
 	if (r == 0) {
 		while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
@@ -1231,9 +1275,10 @@ try_candidate(struct worker *w, const struct candidate *c)
 	case SPOOL_OK:
 		/* A tick found it: if inotify still does not tell of it, it
 		 * is silent here. */
-		read_news(w);
-		if (w->ticked && !c->name.timed)
-			w->news = false;
+		if (w->ticked && !c->name.timed) {
+			read_news(w);
+			w->news &= !w->ticked;
+		}
 		w->ticked = false;
 		run_job(w, &claim);
 		break;
@@ -1417,7 +1462,7 @@ tick(struct worker *w)
 		read_news(w);
 		w->ticked = w->news && !w->scan && !w->ready.n &&
 		    !w->ready.over && !w->refusing;
-		w->scan = true;
+		w->scan = w->reconfigure = true;
 		w->tick = monotonic() + interval(w);
 	} else if (w->recover && now >= w->recover) {
 		recover(w);
@@ -1497,8 +1542,9 @@ work(struct worker *w)
 
 	while (tick(w), !stop_level(w)) {
 		read_news(w);
-		if (spool_config_refresh(w->spool))
+		if (w->reconfigure && spool_config_refresh(w->spool))
 			say_config(w);
+		w->reconfigure = !w->news;
 		if (!is_paused(w) && next_candidate(w, &c))
 			try_candidate(w, &c);
 		else if (idle(w))
@@ -1538,7 +1584,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	    spool_watch_add(sp, &w.watch, JOB_FAILED, false) &&
 	    spool_watch_add(sp, &w.watch, SPOOL_ROOT, true) &&
 	    !spool_watch_silent(sp);
-	w.scan = true;
+	w.scan = w.reconfigure = true;
 	w.tick = monotonic() + interval(&w);
 	work(&w);
 	note(&w, NULL, 0); /* with the last tally */
@@ -1636,6 +1682,20 @@ struct pool {
 	int level;                 /* 1: stopping, 2: now */
 };
 
+/* A worker reads nothing, and its jobs have its stdin where they have no input
+ * of their own. */
+static int
+empty_stdin(void)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	if (null < 0 || dup2(null, 0) < 0)
+		return -1;
+	if (null > 0)
+		close(null);
+	return 0;
+}
+
 static void
 start_member(struct pool *p, int k)
 {
@@ -1653,8 +1713,10 @@ start_member(struct pool *p, int k)
 
 		forget_fds(true, keep, 3);
 		unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
-		if (signals_open() < 0)
+		if (empty_stdin() < 0 || signals_open() < 0) {
+			say(k + 1, "cannot start: %s", strerror(errno));
 			_exit(1);
+		}
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		worker_main(p->spool, &p->file, p->options, k + 1,
 		    p->lifeline[0]);
@@ -1797,8 +1859,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	int k, r = -1;
 
 	p.member = calloc((size_t)options->count, sizeof *p.member);
-	if (!p.member || signals_open() < 0 || make_pipe(p.lifeline,
-	    false) < 0) {
+	if (!p.member || signals_open() < 0 || make_pipe(
+	    p.lifeline) < 0) {
 		say(0, "cannot start a pool: %s", strerror(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
 	    today()) != SPOOL_OK) {
@@ -1864,7 +1926,7 @@ worker_pool(struct spool *sp, const struct worker_options *options)
 	forget_fds(false, NULL, 0);
 	if (!options->daemon)
 		return run_pool(sp, options, -1);
-	if (make_pipe(ready, false) < 0 || (pid = fork()) < 0) {
+	if (make_pipe(ready) < 0 || (pid = fork()) < 0) {
 		say(0, "cannot start a daemon: %s", strerror(errno));
 		return -1;
 	}

@@ -1,0 +1,480 @@
+/*
+ * limit.c: what the machine can do, for `make bench`: bare loops of the system
+ * calls that an operation of queuectl cannot do without, and the measuring of
+ * commands.  See tests/bench/bench.
+ *
+ *     limit time CMD…             "SECONDS FAULTS KIB" of a command, KIB at its
+ *                                 greatest
+ *     limit calls CMD…            system calls of it and all that it starts
+ *     limit spawn N FLIGHT CMD…   vfork, execve, wait4, N times, FLIGHT at once
+ *     limit spool DIR             makes the directories for the following
+ *     limit queue N DIR           open, flock, rename, append, rename, close
+ *     limit enqueue N DIR SYNC    create, write, close, link for each file;
+ *                                 SYNC=enqueue: synced in batches of BATCH
+ *     limit durable DIR           the same for one file, and synced
+ *     limit readdir DIR…          reads directories, prints the entries
+ *     limit watch DIR CMD…        runs CMD for each file linked into DIR
+ *     limit stamp FIFO            writes the time into a FIFO
+ *     limit latency N SPOOL FIFO  links N jobs that run `limit stamp FIFO` into
+ *                                 SPOOL/pending, one by one when it is idle:
+ *                                 "P50 P99", microseconds from link to main
+ *     limit switches SECONDS PID… voluntary context switches in that time
+ *
+ * Loops that are timed from within print seconds.  Errors end it with 1.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { BATCH = 1000 }; /* what `queuectl enqueue -` publishes at once */
+
+static const char text[] =
+    "Queuectl: 1\nId: aaaaaaaaaa\nArg: true\nCwd: /var/spool/queuectl\n"
+    "Created: 2026-11-24T00:00:00.000000Z\n";
+
+static _Noreturn void
+die(const char *what)
+{
+	fprintf(stderr, "limit: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void
+need(int ok, const char *what)
+{
+	if (!ok)
+		die(what);
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static long
+number(const char *s)
+{
+	char *end;
+	long n = strtol(s, &end, 10);
+
+	errno = EINVAL;
+	need(*s && !*end && n > 0, s);
+	return n;
+}
+
+/* --- starting programs -------------------------------------------------- */
+
+static int null = -1; /* what the commands say goes there */
+
+/* In a function of its own, as vfork asks for. */
+static pid_t
+spawn(char **argv)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		dup2(null, 1);
+		dup2(null, 2);
+		execve(argv[0], argv, environ);
+		_exit(127);
+	}
+	need(pid > 0, "vfork");
+	return pid;
+}
+
+static void
+reap(void)
+{
+	int status;
+
+	need(wait4(-1, &status, 0, NULL) > 0, "wait4");
+	errno = ECHILD;
+	need(WIFEXITED(status) && WEXITSTATUS(status) != 127, "a command");
+}
+
+static void
+run_spawn(long n, long flight, char **argv)
+{
+	double began = now();
+	long i;
+
+	for (i = 0; i < n; i++) {
+		if (i >= flight)
+			reap();
+		spawn(argv);
+	}
+	for (i = 0; i < n && i < flight; i++)
+		reap();
+	printf("%.6f\n", now() - began);
+}
+
+/* The status is the command's. */
+static int
+run_time(char **argv)
+{
+	double began = now();
+	pid_t pid = spawn(argv);
+	struct rusage use;
+	int status;
+
+	need(wait4(pid, &status, 0, &use) == pid, "wait4");
+	printf("%.6f %ld %ld\n", now() - began, use.ru_minflt, use.ru_maxrss);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* Counts the entries into system calls, from the exec that starts it. */
+static int
+run_calls(char **argv)
+{
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+	    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
+	    PTRACE_O_EXITKILL;
+	struct __ptrace_syscall_info info;
+	unsigned long calls = 0;
+	int status, result = 1, begun = 0;
+	pid_t first = fork(), pid;
+
+	need(first >= 0, "fork");
+	if (first == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		dup2(null, 1);
+		dup2(null, 2);
+		execve(argv[0], argv, environ);
+		_exit(127);
+	}
+	need(waitpid(first, &status, 0) == first, "waitpid");
+	need(ptrace(PTRACE_SETOPTIONS, first, NULL, options) == 0, "ptrace");
+	ptrace(PTRACE_SYSCALL, first, NULL, 0L);
+	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+		long sig = 0;
+
+		if (!WIFSTOPPED(status)) {
+			if (pid == first)
+				result = WIFEXITED(status) ?
+				    WEXITSTATUS(status) : 1;
+			continue;
+		}
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+			if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info,
+			    &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+				begun |= info.entry.nr == SYS_execve;
+				calls += (unsigned long)begun;
+			}
+		} else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP &&
+		    WSTOPSIG(status) != SIGSTOP) {
+			sig = WSTOPSIG(status);
+		}
+		ptrace(PTRACE_SYSCALL, pid, NULL, sig);
+	}
+	printf("%lu\n", calls);
+	return result;
+}
+
+/* --- files -------------------------------------------------------------- */
+
+static int
+open_at(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	need(fd >= 0, path);
+	return fd;
+}
+
+static void
+sync_at(int dir, const char *path)
+{
+	int fd = open_at(dir, path);
+
+	need(fsync(fd) == 0, path);
+	close(fd);
+}
+
+static void
+make_spool(const char *path)
+{
+	static const char *const names[] = { "ids", "pending", "processing",
+		"done" };
+	size_t i;
+	int dir;
+
+	need(mkdir(path, 0700) == 0, path);
+	dir = open_at(AT_FDCWD, path);
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		need(mkdirat(dir, names[i], 0700) == 0, names[i]);
+}
+
+static void
+file_name(char name[64], const char *dir, long i)
+{
+	snprintf(name, 64, "%s/5-20261124T000000.%06ldZ-0-aaa%07ld", dir,
+	    i % 1000000, i);
+}
+
+static void
+run_queue(long n, const char *path)
+{
+	int dir = open_at(AT_FDCWD, path);
+	double began = now();
+	long i;
+
+	for (i = 0; i < n; i++) {
+		char a[64], b[64], c[64];
+		int fd;
+
+		file_name(a, "pending", i);
+		file_name(b, "processing", i);
+		file_name(c, "done", i);
+		fd = openat(dir, a, O_RDWR | O_APPEND | O_CLOEXEC);
+		need(fd >= 0, a);
+		need(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
+		need(renameat(dir, a, dir, b) == 0, b);
+		need(write(fd, text, 100) == 100, "write");
+		need(renameat(dir, b, dir, c) == 0, c);
+		close(fd);
+	}
+	printf("%.6f\n", now() - began);
+}
+
+static void
+create(int dir, long i, int sync)
+{
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof name, "ids/aaa%07ld", i);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	need(fd >= 0, name);
+	need(write(fd, text, sizeof text - 1) == sizeof text - 1, "write");
+	need(!sync || fsync(fd) == 0, "fsync");
+	need(close(fd) == 0, "close");
+}
+
+static void
+publish(int dir, long i)
+{
+	char id[64], name[64];
+
+	snprintf(id, sizeof id, "ids/aaa%07ld", i);
+	file_name(name, "pending", i);
+	need(linkat(dir, id, dir, name, 0) == 0, name);
+}
+
+static void
+run_enqueue(long n, const char *path, const char *how)
+{
+	int dir = open_at(AT_FDCWD, path), sync = !strcmp(how, "enqueue");
+	double began = now();
+	long i, j, end;
+
+	for (i = 0; i < n; i = end) {
+		end = i + BATCH < n ? i + BATCH : n;
+		for (j = i; j < end; j++)
+			create(dir, j, 0);
+		need(!sync || syncfs(dir) == 0, "syncfs");
+		for (j = i; j < end; j++)
+			publish(dir, j);
+		if (sync) {
+			sync_at(dir, "pending");
+			sync_at(dir, "ids");
+		}
+	}
+	printf("%.6f\n", now() - began);
+}
+
+static void
+run_durable(const char *path)
+{
+	int dir = open_at(AT_FDCWD, path);
+	long i = (long)getpid();
+
+	create(dir, i, 1);
+	publish(dir, i);
+	sync_at(dir, "pending");
+	sync_at(dir, "ids");
+	need(write(1, "aaaaaaaaaa\n", 11) == 11, "write");
+}
+
+static void
+run_readdir(char **path)
+{
+	unsigned long n = 0;
+
+	for (; *path; path++) {
+		DIR *d = opendir(*path);
+
+		need(d != NULL, *path);
+		while (readdir(d))
+			n++;
+		closedir(d);
+	}
+	printf("%lu\n", n);
+}
+
+/* --- latency ------------------------------------------------------------ */
+
+static _Noreturn void
+run_watch(const char *path, char **argv)
+{
+	char news[4096];
+	int fd = inotify_init1(IN_CLOEXEC);
+	ssize_t n, at;
+
+	need(fd >= 0 && inotify_add_watch(fd, path, IN_CREATE | IN_MOVED_TO) >=
+	    0, path);
+	for (;;) {
+		n = read(fd, news, sizeof news);
+		need(n > 0, "read");
+		for (at = 0; at < n;) {
+			struct inotify_event e;
+
+			memcpy(&e, news + at, sizeof e);
+			at += (ssize_t)(sizeof e + e.len);
+			spawn(argv);
+			reap();
+		}
+	}
+}
+
+static void
+run_stamp(const char *fifo)
+{
+	double t = now();
+	int fd = open(fifo, O_WRONLY);
+
+	need(fd >= 0 && write(fd, &t, sizeof t) == sizeof t, fifo);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void
+run_latency(long n, const char *self, const char *path, const char *fifo)
+{
+	const struct timespec idle = { 0, 10000000 };
+	int dir = open_at(AT_FDCWD, path), in = open(fifo, O_RDWR), fd;
+	double *took = calloc((size_t)n, sizeof *took), t, began;
+	char file[PATH_MAX];
+	long i;
+
+	need(in >= 0 && took, fifo);
+	for (i = 0; i < n; i++) {
+		char id[64], name[64];
+		int len;
+
+		snprintf(id, sizeof id, "ids/aaa%07ld", i);
+		file_name(name, "pending", i);
+		len = snprintf(file, sizeof file, "Queuectl: 1\nArg: %s\n"
+		    "Arg: stamp\nArg: %s\n"
+		    "Created: 2026-11-24T00:00:00.000000Z\n", self, fifo);
+		fd = openat(dir, id, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		need(fd >= 0 && write(fd, file, (size_t)len) == len, id);
+		close(fd);
+		nanosleep(&idle, NULL);
+		began = now();
+		need(linkat(dir, id, dir, name, 0) == 0, name);
+		need(read(in, &t, sizeof t) == sizeof t, fifo);
+		took[i] = t - began;
+	}
+	qsort(took, (size_t)n, sizeof *took, compare);
+	printf("%.1f %.1f\n", 1e6 * took[n / 2], 1e6 * took[n * 99 / 100]);
+	free(took);
+}
+
+static unsigned long
+switches(char **pid)
+{
+	unsigned long sum = 0;
+
+	for (; *pid; pid++) {
+		char line[256];
+		FILE *f;
+
+		snprintf(line, sizeof line, "/proc/%s/status", *pid);
+		f = fopen(line, "r");
+		need(f != NULL, line);
+		while (fgets(line, sizeof line, f))
+			if (!strncmp(line, "voluntary_ctxt_switches:", 24))
+				sum += strtoul(line + 24, NULL, 10);
+		fclose(f);
+	}
+	return sum;
+}
+
+static void
+run_switches(long seconds, char **pid)
+{
+	const struct timespec t = { seconds, 0 };
+	unsigned long before = switches(pid);
+
+	nanosleep(&t, NULL);
+	printf("%lu\n", switches(pid) - before);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[1] : "";
+	int r = 0;
+
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	need(null >= 0, "/dev/null");
+	if (!strcmp(what, "time"))
+		r = run_time(argv + 2);
+	else if (!strcmp(what, "calls"))
+		r = run_calls(argv + 2);
+	else if (!strcmp(what, "spawn") && argc > 4)
+		run_spawn(number(argv[2]), number(argv[3]), argv + 4);
+	else if (!strcmp(what, "spool"))
+		make_spool(argv[2]);
+	else if (!strcmp(what, "queue") && argc == 4)
+		run_queue(number(argv[2]), argv[3]);
+	else if (!strcmp(what, "enqueue") && argc == 5)
+		run_enqueue(number(argv[2]), argv[3], argv[4]);
+	else if (!strcmp(what, "durable"))
+		run_durable(argv[2]);
+	else if (!strcmp(what, "readdir"))
+		run_readdir(argv + 2);
+	else if (!strcmp(what, "watch") && argc > 3)
+		run_watch(argv[2], argv + 3);
+	else if (!strcmp(what, "stamp"))
+		run_stamp(argv[2]);
+	else if (!strcmp(what, "latency") && argc == 5)
+		run_latency(number(argv[2]), argv[0], argv[3], argv[4]);
+	else if (!strcmp(what, "switches") && argc > 3)
+		run_switches(number(argv[2]), argv + 3);
+	else {
+		fprintf(stderr, "limit: see the head of limit.c\n");
+		r = 2;
+	}
+	return r;
+}
