@@ -82,17 +82,39 @@ static inline void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
+	size_t room = 0;
+	int n = 0;
 
-	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (n < 0 || !buf_room(b, (size_t)n))
-		return;
-	va_start(ap, fmt);
-	vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	b->n += (size_t)n;
+	/* again with the room that it said it needs */
+	do {
+		if (n < 0 || !buf_room(b, (size_t)n))
+			break;
+		room = b->cap - b->n;
+		va_start(ap, fmt);
+		n = vsnprintf(b->p + b->n, room, fmt, ap);
+		va_end(ap);
+	} while (n < 0 || (size_t)n >= room);
+	if (!b->failed && n > 0)
+		b->n += (size_t)n;
+	if (b->p)
+		b->p[b->n] = '\0';
+}
+
+/* In decimal. */
+static inline void
+buf_number(struct buf *b, int64_t number)
+{
+	char digits[20], *p = digits + sizeof digits;
+	uint64_t n = (uint64_t)number;
+
+	if (number < 0) {
+		buf_putc(b, '-');
+		n = -n;
+	}
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
 /* Empties it and keeps the memory. */

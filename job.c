@@ -471,14 +471,22 @@ job_id_make(char id[JOB_ID_MAX + 1], int64_t time)
 void
 job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
 {
-	char stamp[JOB_STAMP_LEN + 1];
-	unsigned attempt = name->attempt;
+	unsigned attempt = name->attempt, power = 1;
+	char *p = out;
 
 	if (attempt > JOB_NUMBER_MAX)
 		attempt = JOB_NUMBER_MAX;
-	job_stamp_format(stamp, name->stamp);
-	snprintf(out, JOB_NAME_MAX + 1, "%d%c%s-%u-%s", name->priority % 10,
-	    name->timed ? '@' : '-', stamp, attempt, name->id);
+	*p++ = (char)('0' + name->priority % 10);
+	*p++ = name->timed ? '@' : '-';
+	job_stamp_format(p, name->stamp);
+	p += JOB_STAMP_LEN;
+	*p++ = '-';
+	while (attempt / power >= 10)
+		power *= 10;
+	for (; power; power /= 10)
+		*p++ = (char)('0' + attempt / power % 10);
+	*p++ = '-';
+	strcpy(p, name->id);
 }
 
 bool
@@ -523,13 +531,20 @@ job_name_compare(const struct job_name *a, const struct job_name *b)
 /* The text, written. */
 
 static void
+put_key(struct buf *b, enum key key)
+{
+	buf_puts(b, keys[key].name);
+	buf_puts(b, ": ");
+}
+
+static void
 put_value(struct buf *b, enum key key, const char *value)
 {
 	const char *newline;
 
 	if (!value)
 		return;
-	buf_printf(b, "%s: ", keys[key].name);
+	put_key(b, key);
 	for (; (newline = strchr(value, '\n')); value = newline + 1) {
 		buf_add(b, value, (size_t)(newline - value));
 		buf_puts(b, "\n ");
@@ -541,8 +556,11 @@ put_value(struct buf *b, enum key key, const char *value)
 static void
 put_number(struct buf *b, enum key key, int value)
 {
-	if (value >= 0)
-		buf_printf(b, "%s: %d\n", keys[key].name, value);
+	if (value < 0)
+		return;
+	put_key(b, key);
+	buf_number(b, value);
+	buf_putc(b, '\n');
 }
 
 static void
@@ -559,7 +577,8 @@ job_format(struct buf *b, const struct job *job)
 {
 	size_t i;
 
-	buf_printf(b, "%s\n", magic);
+	buf_puts(b, magic);
+	buf_putc(b, '\n');
 	put_value(b, ID, job->id[0] ? job->id : NULL);
 	put_value(b, COMMAND, job->command);
 	for (i = 0; i < job->argc && !job->command; i++)
@@ -569,7 +588,7 @@ job_format(struct buf *b, const struct job *job)
 	put_number(b, BACKOFF_MAX, job->backoff_max);
 	put_number(b, PRIORITY, job->priority);
 	if (job->timeout >= 0) {
-		buf_printf(b, "%s: ", keys[TIMEOUT].name);
+		put_key(b, TIMEOUT);
 		job_seconds_format(b, job->timeout);
 		buf_putc(b, '\n');
 	}
@@ -607,17 +626,25 @@ job_format_attempt(struct buf *b, const struct job_attempt *a)
 
 	job_time_format(start, a->start);
 	job_time_format(end, a->end);
-	buf_printf(b, "Attempt: %u start=%s end=%s %s", a->number, start, end,
-	    outcomes[a->outcome].word);
+	buf_puts(b, "Attempt: ");
+	buf_number(b, a->number);
+	buf_puts(b, " start=");
+	buf_puts(b, start);
+	buf_puts(b, " end=");
+	buf_puts(b, end);
+	buf_putc(b, ' ');
+	buf_puts(b, outcomes[a->outcome].word);
 	if (outcomes[a->outcome].value)
 		buf_putc(b, '=');
 	if (a->outcome == JOB_ERROR)
 		put_error(b, a->error ? a->error : "");
 	else if (outcomes[a->outcome].value)
-		buf_printf(b, "%d", a->value);
-	buf_printf(b, " log=%lld worker=%ld\n",
-	    (long long)(a->log > 0 ? a->log : 0),
-	    a->worker > 0 ? a->worker : 0);
+		buf_number(b, a->value);
+	buf_puts(b, " log=");
+	buf_number(b, a->log > 0 ? a->log : 0);
+	buf_puts(b, " worker=");
+	buf_number(b, a->worker > 0 ? a->worker : 0);
+	buf_putc(b, '\n');
 }
 
 void

@@ -85,8 +85,12 @@ static struct path
 path_in(int dir, const char *file)
 {
 	struct path p;
+	char *end = stpcpy(p.s, dir_names[dir]);
+	size_t n = strnlen(file, (size_t)(p.s + sizeof p.s - end) - 2);
 
-	snprintf(p.s, sizeof p.s, "%s/%s", dir_names[dir], file);
+	*end++ = '/';
+	memcpy(end, file, n);
+	end[n] = '\0';
 	return p;
 }
 
@@ -2608,22 +2612,22 @@ tally_number(struct spool_tally *t, int i)
 }
 
 /* Numbers between commas, none too long for the line. */
-static int
-tally_format(const struct spool_tally *tally, char *p, size_t size)
+static void
+tally_format(struct buf *b, const struct spool_tally *tally)
 {
 	const uint64_t most = UINT64_C(99999999999);
 	struct spool_tally t = *tally;
-	int n = 0, i;
+	int i;
 
 	for (i = 0; i < NUMBERS; i++) {
 		uint64_t v = *tally_number(&t, i);
 
 		if (i < NUMBERS - 1 && v > most)
 			v = most;
-		n += snprintf(p + n, size - (size_t)n, "%s%llu", i ? "," : "",
-		    (unsigned long long)v);
+		if (i)
+			buf_putc(b, ',');
+		buf_number(b, (int64_t)v);
 	}
-	return n;
 }
 
 /* false: it is none, and all numbers are 0. */
@@ -2667,25 +2671,36 @@ tally_add(struct spool_tally *sum, const struct spool_tally *more)
 void
 spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
 {
-	char line[SLOT_LEN + 1], since[JOB_TIME_LEN + 1];
-	char start[JOB_TIME_LEN + 1];
-	int n;
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
 
-	job_time_format(since, s->since);
-	job_time_format(start, s->start);
-	n = snprintf(line, sizeof line, "worker=%d pid=%ld since=%s",
-	    s->number, s->pid, since);
-	if (s->job[0])
-		n += snprintf(line + n, sizeof line - (size_t)n,
-		    " job=%s start=%s log=%lld", s->job, start,
-		    (long long)s->log);
-	n += snprintf(line + n, sizeof line - (size_t)n, " tally=");
-	n += tally_format(&s->tally, line + n, sizeof line - (size_t)n);
-	memset(line + n, ' ', (size_t)(SLOT_LEN - n));
-	line[SLOT_LEN - 1] = '\n';
-	while (pwrite(pool->fd, line, SLOT_LEN,
+	buf_room(&b, SLOT_LEN);
+	buf_puts(&b, "worker=");
+	buf_number(&b, s->number);
+	buf_puts(&b, " pid=");
+	buf_number(&b, s->pid);
+	job_time_format(time, s->since);
+	buf_puts(&b, " since=");
+	buf_puts(&b, time);
+	if (s->job[0]) {
+		buf_puts(&b, " job=");
+		buf_puts(&b, s->job);
+		job_time_format(time, s->start);
+		buf_puts(&b, " start=");
+		buf_puts(&b, time);
+		buf_puts(&b, " log=");
+		buf_number(&b, s->log);
+	}
+	buf_puts(&b, " tally=");
+	tally_format(&b, &s->tally);
+	if (!b.failed) {
+		memset(b.p + b.n, ' ', SLOT_LEN - b.n);
+		b.p[SLOT_LEN - 1] = '\n';
+	}
+	while (!b.failed && pwrite(pool->fd, b.p, SLOT_LEN,
 	    (off_t)(s->number - 1) * SLOT_LEN) < 0 && errno == EINTR)
 		;
+	buf_free(&b);
 }
 
 /* What follows "key=" in a slot's line; NULL: it is not there. */
@@ -2902,15 +2917,17 @@ metrics_read(struct spool *sp, struct spool_tally *t)
 static void
 metrics_write(struct spool *sp, const struct spool_tally *t)
 {
-	char line[SLOT_LEN];
-	int n = tally_format(t, line, sizeof line - 1), fd;
+	struct buf b = { 0 };
 	bool good;
+	int fd;
 
-	line[n++] = '\n';
+	tally_format(&b, t);
+	buf_putc(&b, '\n');
 	unlinkat(sp->fd, "metrics.new", 0);
 	fd = openat(sp->fd, "metrics.new",
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	good = fd >= 0 && write_all(fd, line, (size_t)n) == 0;
+	good = fd >= 0 && !b.failed && write_all(fd, b.p, b.n) == 0;
+	buf_free(&b);
 	close_quietly(fd);
 	if (!good || renameat(sp->fd, "metrics.new", sp->fd, "metrics") < 0)
 		unlinkat(sp->fd, "metrics.new", 0);

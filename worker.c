@@ -58,7 +58,7 @@ enum {
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
 	TIDY_MAX = 1024,        /* jobs purged in one go */
-	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB between two looks at a job */
+	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB of a job that has ended */
 	REFUSED_MAX = 64,       /* names whose refusal was told already */
 	STOPPED = 3             /* exit status of a worker that was stopped;
 	                         * 0: it has nothing left to do */
@@ -79,6 +79,7 @@ static int wake[2] = { -1, -1 };            /* the self-pipe */
 static volatile sig_atomic_t terminations;  /* SIGTERM, SIGINT, SIGHUP */
 static volatile sig_atomic_t stop_now;      /* SIGUSR1 */
 static volatile sig_atomic_t some_cancel;   /* SIGUSR2: look for requests */
+static volatile sig_atomic_t some_ended;    /* SIGCHLD: a child to wait for */
 
 static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2,
 	SIGCHLD };
@@ -103,6 +104,8 @@ on_signal(int sig)
 		stop_now = 1;
 	else if (sig == SIGUSR2)
 		some_cancel = 1;
+	else if (sig == SIGCHLD)
+		some_ended = 1;
 	else if (sig == SIGHUP && !terminations)
 		terminations = 1; /* it comes twice where others come once */
 	else if ((sig == SIGTERM || sig == SIGINT) && terminations < 2)
@@ -110,6 +113,13 @@ on_signal(int sig)
 	n = write(wake[1], "", 1);
 	(void)n; /* a full pipe wakes as well */
 	errno = e;
+}
+
+/* Ignored, it would stay so in the jobs. */
+static void
+on_broken_pipe(int sig)
+{
+	(void)sig;
 }
 
 static int
@@ -151,7 +161,8 @@ signals_open(void)
 			continue;
 		sigaction(caught[i], &sa, NULL);
 	}
-	signal(SIGPIPE, SIG_IGN);
+	sa.sa_handler = on_broken_pipe;
+	sigaction(SIGPIPE, &sa, NULL);
 	sigprocmask(SIG_UNBLOCK, &ours, NULL);
 	return 0;
 }
@@ -396,9 +407,10 @@ stop_level(const struct worker *w)
 
 /*
  * Sleeps until a signal, the end of the supervisor, `in` can be read or `out`
- * written (-1: neither), or `ms` have passed (-1: for ever).
+ * written (-1: neither), or `ms` have passed (-1: for ever).  Whether `in` can
+ * be read, or is at its end.
  */
-static void
+static bool
 doze(struct worker *w, int ms, int in, int out)
 {
 	struct pollfd p[4] = {
@@ -412,7 +424,7 @@ doze(struct worker *w, int ms, int in, int out)
 	if (w->lifeline < 0 && (ms < 0 || ms > 1000))
 		ms = 1000;
 	if (poll(p, 4, ms) < 0)
-		return;
+		return false;
 	if (p[0].revents)
 		drain_pipe(wake[0]);
 	if (p[1].revents) {
@@ -423,6 +435,7 @@ doze(struct worker *w, int ms, int in, int out)
 		stop_now = 1;
 	if (w->lifeline < 0)
 		some_cancel = 1;
+	return p[2].revents;
 }
 
 /* Whether somebody asked for the end of our job. */
@@ -738,7 +751,6 @@ child(const struct launch *l)
 	if (getppid() != l->parent)
 		_exit(127); /* it died before it could take us along */
 #endif
-	signal(SIGPIPE, SIG_DFL); /* it was ignored, and would stay so */
 	umask(l->umask);
 	if ((l->in >= 0 && dup2(l->in, 0) < 0) || dup2(l->out, 1) < 0 ||
 	    dup2(l->out, 2) < 0 || fcntl(l->lock, F_SETFD, 0) < 0) {
@@ -770,6 +782,7 @@ launch(struct launch *l)
 {
 	pid_t pid;
 
+	some_ended = 0;
 	launching = 1;
 	pid = vfork();
 	if (pid == 0) {
@@ -793,6 +806,7 @@ launch(struct launch *l)
 
 	if (make_pipe(report) < 0)
 		return -1;
+	some_ended = 0;
 	launching = 1;
 	pid = fork();
 	if (pid == 0) {
@@ -956,7 +970,6 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 	l.envp = make_env(w, c, &own);
 	if (l.envp && open_input(job, run, &l.in) == 0 &&
 	    make_pipe(out) == 0) {
-		fcntl(out[0], F_SETFL, O_NONBLOCK);
 		l.out = out[1];
 		if (!strchr(l.argv[0], '/'))
 			l.path = env_path(l.envp);
@@ -993,24 +1006,16 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 	return r;
 }
 
-/* Puts into the log what the pipe has.  What cannot be written is lost: the job
- * must not hang, nor fail, for it. */
+/* Puts into the log what the pipe has, which must be something, or its end.
+ * What cannot be written is lost: the job must not hang, nor fail, for it. */
 static void
-drain_output(struct worker *w, struct run *run)
+read_output(struct worker *w, struct run *run)
 {
 	char bytes[65536];
-	int rounds = OUTPUT_ROUNDS;
-	ssize_t n = 0;
+	ssize_t n = read(run->output, bytes, sizeof bytes);
 
-	while (rounds-- && run->output >= 0) {
-		n = read(run->output, bytes, sizeof bytes);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (spool_log_add(w->spool, run->name->id, &run->log, bytes,
-		    (size_t)n) == SPOOL_OK || run->mute)
-			continue;
+	if (n > 0 && spool_log_add(w->spool, run->name->id, &run->log, bytes,
+	    (size_t)n) != SPOOL_OK && !run->mute) {
 		run->mute = true;
 		say_error(w->number, w->spool, "output of a job is lost");
 	}
@@ -1018,6 +1023,18 @@ drain_output(struct worker *w, struct run *run)
 		close_quietly(run->output);
 		run->output = -1;
 	}
+}
+
+/* The same with what is there when the job has ended: a process that it has
+ * left behind may hold the pipe open. */
+static void
+drain_output(struct worker *w, struct run *run)
+{
+	struct pollfd p = { .fd = run->output, .events = POLLIN };
+	int rounds = OUTPUT_ROUNDS;
+
+	while (rounds-- && run->output >= 0 && poll(&p, 1, 0) > 0)
+		read_output(w, run);
 }
 
 /* Writes what the pipe takes. */
@@ -1078,17 +1095,24 @@ watch_over(struct worker *w, struct run *run)
 {
 	enum job_outcome why = JOB_EXIT;     /* any other: we end it */
 	int64_t kill_at = 0, give_up = 0;
-	bool gone = false, killed = false;
+	bool gone = false, killed = false, readable = false;
 	int status = 0;
 
 	for (;;) {
 		int64_t now = monotonic(), until = run->deadline, stop;
 
-		if (!gone)
+		if (!gone && some_ended) {
+			some_ended = 0;
 			gone = waitpid(run->pid, &status, WNOHANG) ==
 			    run->pid;
+			if (gone)
+				drain_pipe(wake[0]);
+		}
+		if (readable)
+			read_output(w, run);
 		/* after it is gone all that it wrote is in the pipe */
-		drain_output(w, run);
+		if (gone)
+			drain_output(w, run);
 		/* Reaped, its number stays taken while its group has members;
 		 * looked at every LINGER_MS it cannot be another's by then. */
 		if (gone && (why == JOB_EXIT || kill(-run->pid, 0) < 0 ||
@@ -1115,7 +1139,7 @@ watch_over(struct worker *w, struct run *run)
 			until = now + LINGER_MS * 1000;
 		if (run->feed >= 0)
 			feed(run);
-		doze(w, until ? poll_ms(until - monotonic()) : -1,
+		readable = doze(w, until ? poll_ms(until - monotonic()) : -1,
 		    run->output, run->feed);
 	}
 	run->end.outcome = why;
