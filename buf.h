@@ -31,7 +31,7 @@ struct buf {
 static inline bool
 buf_room(struct buf *b, size_t more)
 {
-	size_t cap = b->cap ? b->cap : 128;
+	size_t cap = b->cap ? b->cap : 240;
 	char *p;
 
 	if (b->failed || more > SIZE_MAX / 4 - b->n - 1) {

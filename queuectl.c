@@ -50,6 +50,7 @@ enum { DONE, FAILED, USAGE, TIMED_OUT = 124 };
 
 enum {
 	OPTIONS_MAX = 12,       /* of one command */
+	COUNT_AGAIN = 10000,    /* status: so many are counted once */
 	BATCH_JOBS = 1000,      /* of enqueue -, between two syncs */
 	LINE_LEN_MAX = 2 * JOB_TEXT_MAX,
 	FOLLOW_MS = 100,        /* between looks of logs -f */
@@ -107,6 +108,7 @@ complain(const char *fmt, ...)
 {
 	va_list ap;
 
+	fflush(stdout); /* what was said before stands before it */
 	fputs("queuectl: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
@@ -163,23 +165,41 @@ complain_job(const struct spool *sp, int result, const char *id)
 
 /* --- the spool ---------------------------------------------------------- */
 
+/* Adds the current directory; NULL with errno. */
+static char *
+add_cwd(struct buf *b)
+{
+	char *cwd = NULL;
+	size_t room;
+
+	for (room = 128; !cwd && buf_room(b, room); room *= 2) {
+		cwd = getcwd(b->p + b->n, room);
+		if (!cwd && errno != ERANGE)
+			return NULL;
+	}
+	if (cwd)
+		b->n += strlen(cwd);
+	else
+		errno = ENOMEM;
+	return cwd;
+}
+
 /* Adds the path of the spool that is meant. */
 static int
 spool_path(const struct call *c, struct buf *b)
 {
 	const char *path = c->spool_path, *state, *home;
-	char cwd[PATH_MAX];
 
 	if (!path)
 		path = getenv("QUEUECTL_SPOOL");
 	if (path && *path) {
 		if (*path != '/') {
-			if (!getcwd(cwd, sizeof cwd)) {
+			if (!add_cwd(b)) {
 				complain("the current directory: %s",
 				    strerror(errno));
 				return FAILED;
 			}
-			buf_printf(b, "%s/", cwd);
+			buf_putc(b, '/');
 		}
 		buf_puts(b, path);
 		return DONE;
@@ -1478,7 +1498,7 @@ struct enqueue {
 	struct spool_batch batch;
 	struct waiting *waiting; /* NULL: nobody waits */
 	int64_t last;           /* the last stamp given to a job */
-	char cwd[PATH_MAX];     /* "": not asked for yet */
+	struct buf cwd;         /* empty: not asked for yet */
 	struct buf paths;       /* one absolute cwd */
 	struct buf ids;         /* to be printed when the batch is safe: n, each
 	                         * with a newline */
@@ -1500,10 +1520,11 @@ next_stamp(struct enqueue *q)
 static int
 complete(struct enqueue *q, struct job *job)
 {
-	if (open_spool(q->call, true) != DONE)
-		return FAILED;
 	/* what config says at this moment; a producer may be slow */
-	spool_config_refresh(&q->call->spool);
+	if (q->call->spool.fd >= 0)
+		spool_config_refresh(&q->call->spool);
+	else if (open_spool(q->call, true) != DONE)
+		return FAILED;
 	q->batch.spool = &q->call->spool;
 	if (job->priority < 0)
 		job->priority = JOB_PRIORITY;
@@ -1516,23 +1537,22 @@ complete(struct enqueue *q, struct job *job)
 		job->created = next_stamp(q);
 	if (job->cwd && *job->cwd == '/')
 		return DONE;
-	if (!*q->cwd && !getcwd(q->cwd, sizeof q->cwd)) {
+	if (!q->cwd.n && !add_cwd(&q->cwd)) {
 		complain("the current directory: %s; name one with cwd",
 		    strerror(errno));
-		*q->cwd = '\0';
 		return FAILED;
 	}
-	if (!json_utf8(q->cwd, strlen(q->cwd))) {
+	if (!json_utf8(q->cwd.p, q->cwd.n)) {
 		complain("the current directory's name is not UTF-8; name "
 		    "another with cwd");
 		return FAILED;
 	}
 	if (!job->cwd) {
-		job->cwd = q->cwd;
+		job->cwd = q->cwd.p;
 		return DONE;
 	}
 	buf_clear(&q->paths);
-	buf_printf(&q->paths, "%s/%s", q->cwd, job->cwd);
+	buf_printf(&q->paths, "%s/%s", q->cwd.p, job->cwd);
 	if (q->paths.failed)
 		return no_memory();
 	job->cwd = q->paths.p;
@@ -2121,6 +2141,7 @@ enqueue(struct call *c)
 		r = enqueue_json(&q, c->operand[0]);
 	}
 	spool_batch_free(&q.batch);
+	buf_free(&q.cwd);
 	buf_free(&q.paths);
 	buf_free(&q.ids);
 	if (waiting.n) {
@@ -2238,9 +2259,9 @@ struct overview {
 static int
 overlook_state(struct spool *sp, struct overview *o, enum job_state state)
 {
-	int64_t now = now_us();
 	struct job_name name;
 	struct spool_iter it;
+	int64_t now = -1; /* asked for when it is needed */
 	int r;
 
 	o->count[state] = 0;
@@ -2248,6 +2269,8 @@ overlook_state(struct spool *sp, struct overview *o, enum job_state state)
 		return complain_spool(sp);
 	while ((r = spool_iter_next(&it, &name)) > 0) {
 		o->count[state]++;
+		if (now < 0 && state == JOB_PENDING)
+			now = now_us();
 		if (state == JOB_PENDING && is_ready(&name, now) &&
 		    name.stamp < o->oldest)
 			o->oldest = name.stamp;
@@ -2270,12 +2293,12 @@ overlook_state(struct spool *sp, struct overview *o, enum job_state state)
 }
 
 /* Counts.  A job that moves in between can be counted twice or not at all, so
- * it is done again, a few times, as long as it takes next to nothing. */
+ * it is done again, a few times, where there are not many. */
 static int
 overlook(struct spool *sp, struct overview *o)
 {
-	int64_t began = now_us();
 	uint64_t before;
+	size_t n;
 	int i, r, pass;
 
 	for (pass = 0; pass < 5; pass++) {
@@ -2283,12 +2306,13 @@ overlook(struct spool *sp, struct overview *o)
 		o->running.n = 0;
 		o->any_next = false;
 		o->oldest = INT64_MAX;
-		for (i = 0; i < JOB_STATES; i++)
-			if ((r = overlook_state(sp, o,
-			    (enum job_state)i)) != DONE)
+		for (i = 0, n = 0; i < JOB_STATES; i++) {
+			r = overlook_state(sp, o, (enum job_state)i);
+			if (r != DONE)
 				return r;
-		if (spool_version(sp) == before ||
-		    now_us() - began > SECOND / 10)
+			n += o->count[i];
+		}
+		if (n > COUNT_AGAIN || spool_version(sp) == before)
 			break;
 	}
 	o->crew = (struct crew){ 0, 0 };
@@ -3301,8 +3325,6 @@ run(struct call *c, char **words, int n)
 	    no_memory();
 	if (r == DONE && c->command)
 		r = c->command->run(c);
-	free(c->operand);
-	free(c->given);
 	return r;
 }
 
@@ -3311,22 +3333,28 @@ run(struct call *c, char **words, int n)
 static void
 fill_fds(void)
 {
-	int fd;
+	struct pollfd p[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
+	int i;
 
-	do
-		fd = open("/dev/null", O_RDONLY);
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		close(fd);
+	/* one call tells of all three */
+	if (poll(p, 3, 0) <= 0)
+		return;
+	for (i = 0; i < 3; i++)
+		if (p[i].revents & POLLNVAL)
+			open("/dev/null", O_RDONLY);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct call c = { .spool = { .fd = -1, .ids = -1 } };
+	/* what it holds ends with the process */
+	static struct call c;
 	int at = 1, r = USAGE;
 
+	c.spool.fd = c.spool.ids = -1;
 	fill_fds();
+	/* whoever prints bit by bit, flushes; no need to look for a terminal */
+	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	/* whatever the user's is, the spool is nobody else's business */
 	c.umask = umask(077);
 	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
@@ -3362,7 +3390,5 @@ out:
 		complain("standard output: %s", strerror(errno));
 		r = FAILED;
 	}
-	if (c.spool.fd >= 0)
-		spool_close(&c.spool);
 	return r;
 }

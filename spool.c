@@ -224,6 +224,90 @@ open_dir(struct spool *sp, int dir)
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* Begins to read the directory that is open as `fd`, and will be closed; -1
+ * with errno. */
+static int
+names_open(struct spool_names *names, int fd)
+{
+	names->fd = fd;
+	names->dir = NULL;
+	names->at = names->n = 0;
+#if !ON_LINUX
+	if (fd >= 0 && !(names->dir = fdopendir(fd))) {
+		close_quietly(fd);
+		names->fd = -1;
+	}
+#endif
+	return names->fd;
+}
+
+/* The next name; NULL with errno, 0 at the end. */
+#if ON_LINUX
+/* As readdir does it, with more at a time: for a million names that counts. */
+static const char *
+names_next(struct spool_names *names)
+{
+	struct { /* struct linux_dirent64, see getdents64(2) */
+		uint64_t ino;
+		int64_t off;
+		uint16_t len;
+		uint8_t type;
+		char name[5];
+	} e;
+	const size_t head = (size_t)(e.name - (char *)&e);
+	const char *name;
+
+	do {
+		if (names->at == names->n) {
+			long n = syscall(SYS_getdents64, names->fd,
+			    names->bytes, (unsigned)sizeof names->bytes);
+
+			if (n <= 0) {
+				errno = n < 0 ? errno : 0;
+				return NULL;
+			}
+			names->at = 0;
+			names->n = (size_t)n;
+		}
+		memcpy(&e, names->bytes + names->at, head);
+		name = names->bytes + names->at + head;
+		names->at += e.len;
+	} while (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])));
+	names->regular = e.type == DT_REG || e.type == DT_UNKNOWN;
+	return name;
+}
+#else
+static const char *
+names_next(struct spool_names *names)
+{
+	struct dirent *e;
+
+	do
+		if (errno = 0, !(e = readdir(names->dir)))
+			return NULL;
+	while (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."));
+	names->regular = true;
+#ifdef DT_REG
+	names->regular = e->d_type == DT_REG || e->d_type == DT_UNKNOWN;
+#endif
+	return e->d_name;
+}
+#endif
+
+static void
+names_close(struct spool_names *names)
+{
+	int e = errno;
+
+	if (names->dir)
+		closedir(names->dir);
+	else if (names->fd >= 0)
+		close(names->fd);
+	names->dir = NULL;
+	names->fd = -1;
+	errno = e;
+}
+
 static int
 sync_dir(struct spool *sp, int dir)
 {
@@ -345,30 +429,26 @@ make_path(const char *path)
 static int
 foreign(struct spool *sp)
 {
-	int fd = openat(sp->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	bool ours = false, others = false;
-	struct dirent *e;
+	struct spool_names names;
+	const char *name;
 	int i;
 
-	if (!dir) {
-		fail(sp, "");
-		close_quietly(fd);
-		return SPOOL_ERROR;
-	}
-	while ((e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-		    !strcmp(e->d_name, "lost+found"))
+	if (names_open(&names, openat(sp->fd, ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return fail(sp, "");
+	while ((name = names_next(&names))) {
+		if (!strcmp(name, "lost+found"))
 			continue;
 		for (i = 0; i < SPOOL_DIRS; i++)
-			if (!strcmp(e->d_name, dir_names[i]))
+			if (!strcmp(name, dir_names[i]))
 				break;
 		if (i < SPOOL_DIRS)
 			ours = true;
 		else
 			others = true;
 	}
-	closedir(dir);
+	names_close(&names);
 	if (others && !ours)
 		return refuse(sp, "not empty and not a spool; "
 		    "name a directory of its own");
@@ -475,6 +555,12 @@ open_checked(struct spool *sp, bool create)
 	return furnish(sp);
 }
 
+static int
+open_directory(const char *path)
+{
+	return openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int
 spool_open(struct spool *sp, const char *path, bool create)
 {
@@ -488,14 +574,14 @@ spool_open(struct spool *sp, const char *path, bool create)
 		errno = ENAMETOOLONG;
 		return fail(sp, "");
 	}
-	sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sp->fd = open_directory(path);
 	if (sp->fd < 0 && errno == ENOENT) {
 		if (!create)
 			return SPOOL_GONE;
 		made = make_path(path) == 0;
 		if (!made && errno != EEXIST)
 			return fail(sp, "");
-		sp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		sp->fd = open_directory(path);
 	}
 	if (sp->fd < 0 && errno == ENOTDIR)
 		return refuse(sp, "not a directory");
@@ -550,10 +636,12 @@ bool
 spool_config_refresh(struct spool *sp)
 {
 	struct stat st = { 0 };
-	char *text;
+	char *text = NULL;
 	int e;
 
-	if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) < 0)
+	e = fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) < 0 ?
+	    errno : 0;
+	if (e)
 		st = (struct stat){ 0 };
 	if (sp->config_id.ino == st.st_ino &&
 	    sp->config_id.size == st.st_size &&
@@ -565,8 +653,10 @@ spool_config_refresh(struct spool *sp)
 	sp->config_id.size = st.st_size;
 	sp->config_id.sec = st.st_mtim.tv_sec;
 	sp->config_id.nsec = st.st_mtim.tv_nsec;
-	text = config_text(sp, &st);
-	e = text ? 0 : errno;
+	if (!e) {
+		text = config_text(sp, &st);
+		e = text ? 0 : errno;
+	}
 	sp->config_error = e == ENOENT ? 0 : e;
 	if (!sp->config_error || !sp->config.policy.max_crashes)
 		sp->config_bad = config_read(&sp->config, text);
@@ -1414,37 +1504,25 @@ spool_log_read(struct spool *sp, const char *id, int *fd)
 int
 spool_iter_open(struct spool *sp, struct spool_iter *it, enum job_state state)
 {
-	int fd = open_dir(sp, (int)state);
-
-	*it = (struct spool_iter){ .spool = sp, .state = state };
-	it->dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!it->dir) {
-		fail(sp, dir_names[state]);
-		close_quietly(fd);
-		return SPOOL_ERROR;
-	}
-	return SPOOL_OK;
+	it->spool = sp;
+	it->state = state;
+	it->file = NULL;
+	it->strange = 0;
+	it->each_strange = false;
+	it->example[0] = '\0';
+	return names_open(&it->names, open_dir(sp, (int)state)) < 0 ?
+	    fail(sp, dir_names[state]) : SPOOL_OK;
 }
 
 int
 spool_iter_next(struct spool_iter *it, struct job_name *name)
 {
-	struct dirent *e;
-
-	while (errno = 0, (e = readdir(it->dir))) {
-		bool regular = true;
-
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-#ifdef DT_REG
-		regular = e->d_type == DT_REG || e->d_type == DT_UNKNOWN;
-#endif
-		it->file = e->d_name;
-		if (regular && job_name_parse(name, e->d_name))
+	while ((it->file = names_next(&it->names))) {
+		if (it->names.regular && job_name_parse(name, it->file))
 			return 1;
 		if (!it->strange++)
 			snprintf(it->example, sizeof it->example, "%s",
-			    e->d_name);
+			    it->file);
 		if (it->each_strange)
 			return 2;
 	}
@@ -1454,9 +1532,7 @@ spool_iter_next(struct spool_iter *it, struct job_name *name)
 void
 spool_iter_close(struct spool_iter *it)
 {
-	if (it->dir)
-		closedir(it->dir);
-	it->dir = NULL;
+	names_close(&it->names);
 }
 
 static uint64_t
@@ -2846,23 +2922,19 @@ typedef void pool_seen(struct spool *, const struct pool_file *, void *arg);
 static int
 each_pool_file(struct spool *sp, pool_seen *each, void *arg)
 {
-	int fd = open_dir(sp, SPOOL_WORKERS);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct spool_names names;
 	struct pool_file f;
-	struct dirent *e;
+	const char *name;
 	int r = SPOOL_OK;
 
-	if (!dir) {
-		fail(sp, dir_names[SPOOL_WORKERS]);
-		close_quietly(fd);
-		return SPOOL_ERROR;
-	}
-	while (errno = 0, (e = readdir(dir)))
-		if (pool_parse(e->d_name, &f))
+	if (names_open(&names, open_dir(sp, SPOOL_WORKERS)) < 0)
+		return fail(sp, dir_names[SPOOL_WORKERS]);
+	while ((name = names_next(&names)))
+		if (pool_parse(name, &f))
 			each(sp, &f, arg);
 	if (errno)
 		r = fail(sp, dir_names[SPOOL_WORKERS]);
-	closedir(dir);
+	names_close(&names);
 	return r;
 }
 
@@ -3014,19 +3086,15 @@ is_stale_request(struct spool *sp, const char *file)
 static void
 sweep_requests(struct spool *sp)
 {
-	int fd = open_dir(sp, SPOOL_WORKERS);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct spool_names names;
+	const char *name;
 
-	if (!dir) {
-		close_quietly(fd);
+	if (names_open(&names, open_dir(sp, SPOOL_WORKERS)) < 0)
 		return;
-	}
-	while ((e = readdir(dir)))
-		if (is_stale_request(sp, e->d_name))
-			unlinkat(sp->fd, path_in(SPOOL_WORKERS, e->d_name).s,
-			    0);
-	closedir(dir);
+	while ((name = names_next(&names)))
+		if (is_stale_request(sp, name))
+			unlinkat(sp->fd, path_in(SPOOL_WORKERS, name).s, 0);
+	names_close(&names);
 }
 
 void
@@ -3367,37 +3435,30 @@ static void
 check_files(struct fsck *f, int dir, void (*check)(struct fsck *,
     const char *))
 {
-	int fd = open_dir(f->spool, dir);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct spool_names names;
+	const char *name;
 
-	if (!d) {
-		close_quietly(fd);
+	if (names_open(&names, open_dir(f->spool, dir)) < 0)
 		return;
-	}
-	while ((e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			check(f, e->d_name);
-	closedir(d);
+	while ((name = names_next(&names)))
+		check(f, name);
+	names_close(&names);
 }
 
 /* A directory that ext4 has let grow and never shrinks. */
 static bool
 is_bloated(struct spool *sp, int dir)
 {
-	int fd = open_dir(sp, dir);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct spool_names names;
 	struct stat st = { 0 };
 	off_t n = 0;
 
-	if (!d) {
-		close_quietly(fd);
+	if (names_open(&names, open_dir(sp, dir)) < 0)
 		return false;
-	}
-	fstat(dirfd(d), &st);
-	while (st.st_size >= BLOAT_MIN && readdir(d))
+	fstat(names.fd, &st);
+	while (st.st_size >= BLOAT_MIN && names_next(&names))
 		n++;
-	closedir(d);
+	names_close(&names);
 	return st.st_size >= BLOAT_MIN && st.st_size > n * BLOAT_EACH;
 }
 
@@ -3425,20 +3486,16 @@ static bool
 each_name(struct spool *sp, const char *dir, bool (*step)(struct spool *,
     const char *name, const char *dir, const char *to), const char *to)
 {
-	int fd = openat(sp->fd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-	    O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct spool_names names;
+	const char *name;
 	bool good = true;
 
-	if (!d) {
-		close_quietly(fd);
+	if (names_open(&names, openat(sp->fd, dir, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return false;
-	}
-	while (good && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			good = step(sp, e->d_name, dir, to);
-	closedir(d);
+	while (good && (name = names_next(&names)))
+		good = step(sp, name, dir, to);
+	names_close(&names);
 	return good;
 }
 

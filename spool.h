@@ -132,11 +132,20 @@ int spool_reclaim(struct spool *, const char *id);
 
 /* --- looking ------------------------------------------------------------ */
 
+/* The names in a directory, but for "." and "..". */
+struct spool_names {
+	int fd;
+	DIR *dir;                /* where there is no better way */
+	bool regular;            /* a file, or we were not told */
+	size_t at, n;            /* of what was read of it: */
+	char bytes[32768];
+};
+
 /* The names in a state directory, in no order.  What is no name of a job, or
  * no regular file where readdir tells, is counted and passed over. */
 struct spool_iter {
 	struct spool *spool;
-	DIR *dir;
+	struct spool_names names;
 	enum job_state state;
 	const char *file;        /* the name as it is, until the next call */
 	size_t strange;          /* files that are no jobs */

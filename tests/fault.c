@@ -170,13 +170,16 @@ __wrap_syncfs(int fd)
 	return __real_syncfs(fd);
 }
 
-/* Only renameat2 is called so. */
+/* Only renameat2 and getdents64 are called so. */
 long
 __wrap_syscall(long n, int a, const char *from, int b, const char *to,
     unsigned flags)
 {
 	long r;
 
+	if (n == SYS_getdents64)
+		return hit(FAULT_LOOKS, "readdir") ? -1 :
+		    __real_syscall(n, a, from, b, to, flags);
 	if (hit(FAULT_FILES, "renameat2"))
 		return -1;
 	r = __real_syscall(n, a, from, b, to, flags);
