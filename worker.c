@@ -58,6 +58,7 @@ enum {
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
 	TIDY_MAX = 1024,        /* jobs purged in one go */
+	SCAN_SHARE = 32,        /* at most one part in so many is spent on it */
 	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB of a job that has ended */
 	REFUSED_MAX = 64,       /* names whose refusal was told already */
 	STOPPED = 3             /* exit status of a worker that was stopped;
@@ -250,6 +251,22 @@ queue_init(struct queue *q, size_t cap)
 	for (i = 0; i < cap; i++)
 		q->order[i] = (uint16_t)i;
 	return 0;
+}
+
+/* Doubles an empty queue, if there is memory. */
+static void
+queue_grow(struct queue *q)
+{
+	struct queue bigger;
+
+	if (queue_init(&bigger, 2 * q->cap) < 0) {
+		free(bigger.slot);
+		free(bigger.order);
+		return;
+	}
+	free(q->slot);
+	free(q->order);
+	*q = bigger;
 }
 
 static void
@@ -623,6 +640,11 @@ next_candidate(struct worker *w, struct candidate *c)
 	    monotonic() - w->scanned > 10 * w->scan_took)
 		w->scan = true;
 	if (!w->ready.n && w->ready.over) {
+		/* to read the directory again and again costs more than to
+		 * remember more of it */
+		if (!w->options->ready && w->ready.cap < READY_MOST &&
+		    monotonic() - w->scanned < SCAN_SHARE * w->scan_took)
+			queue_grow(&w->ready);
 		/* Where all the best are refused, go on behind them: they
 		 * must not hide the rest. */
 		w->after = w->refusing || w->resume;

@@ -14,6 +14,7 @@
 enum {
 	WORKER_COUNT_MAX = 1000,
 	READY_MAX = 4096,
+	READY_MOST = 16384, /* where pending/ is so large that reading it shows */
 	TIMED_MAX = 1024
 };
 
