@@ -722,6 +722,7 @@ struct failure {
 /* All that the child needs; it allocates nothing. */
 struct launch {
 	const char *const *argv;
+	const char *const *instead; /* …of argv, if that cannot be run */
 	char **envp;
 	const char *path;          /* PATH, or NULL: argv[0] is a path */
 	const char *cwd;
@@ -788,6 +789,11 @@ child(const struct launch *l)
 			    l->envp);
 			f.error = errno;
 		}
+		if (l->instead) {
+			execve(l->instead[0], (char **)(uintptr_t)l->instead,
+			    l->envp);
+			f.error = errno;
+		}
 	}
 	return f;
 }
@@ -851,6 +857,12 @@ launch(struct launch *l)
 }
 #endif
 
+static const char *
+directory(const struct job *job)
+{
+	return job->cwd ? job->cwd : "/";
+}
+
 static bool
 has_name(char *const *env, size_t n, const char *entry)
 {
@@ -862,32 +874,32 @@ has_name(char *const *env, size_t n, const char *entry)
 	return false;
 }
 
-/* Our variables, the job's, the worker's: the first of a name counts.  `own`
- * takes our three strings. */
+/* Our variables, the job's, its directory's, the worker's: the first of a name
+ * counts.  `own` takes our strings. */
 static char **
 make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
 {
 	extern char **environ;
 	static const char *const names[] = { "QUEUECTL_ID=",
-		"QUEUECTL_ATTEMPT=", "QUEUECTL_SPOOL=" };
+		"QUEUECTL_ATTEMPT=", "QUEUECTL_SPOOL=", "PWD=" };
 	const struct job *job = &c->job;
-	size_t at[3], n = 0, i, have, own_n;
+	size_t at[4], n = 0, i, have, own_n;
 	char **env;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		at[i] = own->n;
 		buf_puts(own, names[i]);
 		if (i == 0)
 			buf_puts(own, c->name.id);
 		else if (i == 1)
-			buf_printf(own, "%u", c->name.attempt);
+			buf_number(own, c->name.attempt);
 		else
-			buf_puts(own, w->spool->path);
+			buf_puts(own, i == 2 ? w->spool->path : directory(job));
 		buf_putc(own, '\0');
 	}
 	for (have = 0; environ && environ[have]; have++)
 		;
-	env = malloc((have + job->nenv + 4) * sizeof *env);
+	env = malloc((have + job->nenv + 5) * sizeof *env);
 	if (!env || own->failed) {
 		free(env);
 		return NULL;
@@ -897,6 +909,8 @@ make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
 	for (i = 0; i < job->nenv; i++)
 		if (!has_name(env, 3, job->env[i]))
 			env[n++] = (char *)(uintptr_t)job->env[i];
+	if (!has_name(env, n, "PWD="))
+		env[n++] = own->p + at[3];
 	for (i = 0, own_n = n; i < have; i++)
 		if (!has_name(env, own_n, environ[i]))
 			env[n++] = environ[i];
@@ -913,6 +927,104 @@ env_path(char *const *env)
 	return "/usr/local/bin:/usr/bin:/bin";
 }
 
+/*
+ * A command of plain words is run without a shell, as make does it: to start
+ * one would take three times as long.  It must not make a difference, so what
+ * means something to some shell, or might, is left to /bin/sh; so is what
+ * cannot be run, for the shell's message and status.
+ *
+ * Names are of POSIX.1-2024 (2.4 Reserved Words, 2.15 Special Built-Ins, 1.6
+ * Built-In Utilities) and what dash 0.5.12, bash 5.2 and busybox 1.36 add.
+ */
+static bool
+is_shell_word(const char *word)
+{
+	static const char *const words[] = {
+		/* reserved */
+		"case", "coproc", "do", "done", "elif", "else", "esac", "fi",
+		"for", "function", "if", "in", "select", "then", "time",
+		"until", "while",
+		/* built in, but for true and false, which do the same */
+		".", ":", "alias", "bg", "bind", "break", "builtin", "caller",
+		"cd", "chdir", "command", "compgen", "complete", "compopt",
+		"continue", "declare", "dirs", "disown", "echo", "enable",
+		"eval", "exec", "exit", "export", "fc", "fg", "getopts",
+		"hash", "help", "histcmd", "history", "jobs", "kill", "let",
+		"local", "logout", "mapfile", "newgrp", "popd", "printf",
+		"pushd", "pwd", "read", "readarray", "readonly", "return",
+		"set", "shift", "shopt", "source", "suspend", "test", "times",
+		"trap", "type", "typeset", "ulimit", "umask", "unalias",
+		"unset", "wait"
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* Whether a shell would hand on such an environment as it is: it has a PATH,
+ * a PWD that is right, and nothing that shells drop or heed. */
+static bool
+is_plain_env(char *const *env, const char *cwd)
+{
+	static const char *const heeded[] = { "BASHOPTS", "IFS", "LINENO",
+		"OPTIND", "PPID", "SHELLOPTS" };
+	bool path = false;
+	size_t i;
+
+	if (*cwd != '/' || strstr(cwd, "/."))
+		return false;
+	for (; *env; env++) {
+		size_t n = job_env_name(*env);
+
+		if (!n || (*env)[n] != '=')
+			return false;
+		for (i = 0; i < sizeof heeded / sizeof heeded[0]; i++)
+			if (!strncmp(*env, heeded[i], n) && !heeded[i][n])
+				return false;
+		if (!strncmp(*env, "PWD=", 4) && strcmp(*env + 4, cwd))
+			return false;
+		path |= !strncmp(*env, "PATH=", 5);
+	}
+	return path;
+}
+
+/* The words of such a command, in one piece of memory that the caller frees;
+ * NULL: it is for the shell. */
+static const char **
+plain_words(const char *command, char *const *env, const char *cwd)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./- ";
+	size_t len = strspn(command, plain), n = 0;
+	const char **argv;
+	char *p;
+
+	/* -c may take what begins with these for options */
+	if (command[len] || *command == '-' || *command == '+' ||
+	    !is_plain_env(env, cwd))
+		return NULL;
+	argv = malloc((len / 2 + 2) * sizeof *argv + len + 1);
+	if (!argv)
+		return NULL;
+	p = (char *)(argv + len / 2 + 2);
+	memcpy(p, command, len + 1);
+	while (*(p += strspn(p, " "))) {
+		argv[n++] = p;
+		p += strcspn(p, " ");
+		if (*p)
+			*p++ = '\0';
+	}
+	argv[n] = NULL;
+	if (!n || strchr(argv[0], '=') || is_shell_word(argv[0])) {
+		free(argv);
+		return NULL;
+	}
+	return argv;
+}
+
 /* Why the job could not be started, for people. */
 static void
 failure_words(struct buf *b, const struct job *job, const struct failure *f)
@@ -921,7 +1033,7 @@ failure_words(struct buf *b, const struct job *job, const struct failure *f)
 
 	if (f->stage == STAGE_CHDIR)
 		buf_printf(b, "cannot enter its directory %s: %s",
-		    job->cwd ? job->cwd : "/", strerror(f->error));
+		    directory(job), strerror(f->error));
 	else if (f->stage == STAGE_FDS)
 		buf_printf(b, "cannot set up its files: %s",
 		    strerror(f->error));
@@ -977,9 +1089,10 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 {
 	const struct job *job = &c->job;
 	const char *shell[] = { "/bin/sh", "-c", job->command, NULL };
+	const char **words = NULL;
 	struct launch l = {
 		.argv = job->command ? shell : job->argv,
-		.cwd = job->cwd ? job->cwd : "/",
+		.cwd = directory(job),
 		.in = -1, .lock = c->fd, .parent = w->pid,
 		.umask = w->options->umask
 	};
@@ -993,6 +1106,12 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 	if (l.envp && open_input(job, run, &l.in) == 0 &&
 	    make_pipe(out) == 0) {
 		l.out = out[1];
+		if (job->command &&
+		    (words = plain_words(job->command, l.envp,
+		    l.cwd))) {
+			l.argv = words;
+			l.instead = shell;
+		}
 		if (!strchr(l.argv[0], '/'))
 			l.path = env_path(l.envp);
 		run->pid = launch(&l);
@@ -1023,6 +1142,7 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 		run->feed = -1;
 	}
 	close_quietly(l.in);
+	free(words);
 	free(l.envp);
 	buf_free(&own);
 	return r;
