@@ -7,6 +7,7 @@
 #	make power      more of the model of power loss than make check has
 #	make check-valgrind, make coverage, make fuzz, make fuzz-afl
 #	make torture    a kill storm of SECONDS=120
+#	make bench      how fast it is, against what the machine can do
 #	make lint       static analysis, with the tools that are there
 #	make static     ./queuectl-static, stripped; musl where there is one
 #	make install    PREFIX, DESTDIR; make uninstall
@@ -87,6 +88,10 @@ check-asan: queuectl-asan
 # The model of power loss with many more disks; takes minutes.
 power:
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' POWER=full sh tests/unit check_power
+
+# Ratios and counts; takes minutes.  Only alone do they mean something.
+bench: static
+	@CC='$(CC)' sh tests/bench/bench
 
 # A kill storm.
 torture: queuectl

@@ -713,6 +713,41 @@ say_bad(struct worker *w, const char *id)
 
 /* --- running a job ------------------------------------------------------ */
 
+/*
+ * The system calls of a job's life, from the worker's look at the queue to its
+ * next, as `strace -f` shows them for a job that writes nothing.  `make bench`
+ * counts them.
+ *
+ *     read inotify       an urgent job may have come
+ *     openat             the file as the job will hold it: read-only, its lock
+ *     fstat              a regular file of ours, before anything is done to it
+ *     openat             to append to it; on an overlay, this copies it up
+ *     flock              nobody else runs it
+ *     fstat              the file that was locked, as long as it is now
+ *     pread              the job
+ *     fstatat ids/ID     the id is its own
+ *     renameat2          the claim
+ *     fstatat            what was moved is what was locked
+ *     write              "Processing job": the log is the user's view of it
+ *     fstatat log/ID.log where its output begins
+ *     pwrite             the slot: who runs it, for recovery, list and why
+ *     pipe2              its output, for log-max
+ *     vfork              in the child: setsid (a group to end, no terminal),
+ *                        prctl, getppid (it dies with us), umask, dup2 twice,
+ *                        fcntl (it holds the lock), chdir, execve
+ *     close              our copy of its end of the pipe
+ *     poll               asleep until it ends, writes, or is to be ended;
+ *                        twice where the pipe's end wakes us before SIGCHLD
+ *     write, sigreturn   SIGCHLD, into the self-pipe,
+ *     wait4, read        and out of it again
+ *     poll, read, close  the rest of its output, of which there is none
+ *     fstat              the last line is whole
+ *     write              Attempt:
+ *     renameat2          the end
+ *     flock, close twice let go: a process left behind holds the same lock
+ *     write              "Job completed"
+ */
+
 /* What a child could not do; NONE: it runs its program. */
 struct failure {
 	enum { STAGE_NONE, STAGE_FDS, STAGE_CHDIR, STAGE_EXEC } stage;

@@ -126,7 +126,7 @@ t "the source"
 src=$T/src
 mkdir "$src" "$src/tests" "$T/prefix" "$T/dest"
 cp -R "$qt_root/Makefile" "$qt_root"/*.c "$qt_root"/*.h "$qt_root/man" "$src"
-cp "$qt_root"/tests/demo "$src/tests"
+cp -R "$qt_root"/tests/demo "$qt_root"/tests/bench "$src/tests"
 for f in "$src"/*.c; do
 	: >"${f%.c}.o"
 done
@@ -174,6 +174,17 @@ else
 		status 0
 		[ "$line" != 'make demo' ] || demo=$out
 	done <"$T/lines"
+
+	t "make bench"
+	if [ "$static" ]; then
+		run sh -c "cd '$src' && BENCH_JOBS=2 BENCH_ROUNDS=1 \
+		    BENCH_IDLE=1 BENCH_ONLY='drain|enqueue|start|counts' \
+		    '$make' -s bench"
+		status 0
+		ok test "$(grep -c '^| .*[0-9].*[≥≤] [0-9]' "$T/c/out")" -ge 15
+	else
+		skip "make bench: no static libc"
+	fi
 
 	t "make demo"
 	for w in 'queuectl enqueue' 'queuectl worker start' 'completed' \

@@ -67,7 +67,7 @@ cat >cwd/bin/sig <<'X'
 kill -"$1" $$
 X
 (
-	cd cwd/bin
+	cd cwd/bin || exit
 	echo 'echo never' >closed
 	echo 'echo never' >twice
 	mkdir dir late
