@@ -894,9 +894,10 @@ hold(struct spool *sp, const char *path, bool change, struct spool_claim *c,
 		/* The size may have grown between open and lock. */
 		if (r == SPOOL_OK && fstat(change ? c->out : c->fd, st) < 0)
 			r = fail(sp, path);
-		c->size = st->st_size;
-		if (r == SPOOL_OK && same_file(&seen, st))
+		if (r == SPOOL_OK && same_file(&seen, st)) {
+			c->size = st->st_size;
 			return SPOOL_OK;
+		}
 		spool_release(c);
 		if (r != SPOOL_OK)
 			return r;

@@ -1,5 +1,7 @@
 # plain.sh: commands of plain words are run without a shell, and nobody can
 # tell: a few thousand command lines are run both ways.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164
 . "${0%/*}/lib.sh"
 
 spool_init
