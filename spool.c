@@ -885,6 +885,7 @@ hold(struct spool *sp, const char *path, bool change, struct spool_claim *c,
 	struct stat seen;
 	int i, r;
 
+	*st = (struct stat){ 0 };
 	for (i = 0; i < 2; i++) {
 		r = open_job(sp, path, &c->fd, &seen);
 		if (r == SPOOL_OK && change)
