@@ -2106,13 +2106,11 @@ spool_reclaim(struct spool *sp, const char *id)
 	if (r != SPOOL_OK)
 		return r;
 	r = spool_find(sp, id, &state, &name);
-	if (r == SPOOL_OK)
-		r = SPOOL_EXISTS;
-	else if (r == SPOOL_GONE && fstatat(sp->fd, p.s, &st,
+	if (r == SPOOL_GONE && fstatat(sp->fd, p.s, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		r = refuse(sp, "its entry in ids/ is no regular file");
-	else if (r == SPOOL_GONE && st.st_nlink > 1)
-		r = SPOOL_EXISTS; /* a job that a hand has put aside */
+	else if (r == SPOOL_OK || (r == SPOOL_GONE && st.st_nlink > 1))
+		r = SPOOL_EXISTS; /* or a job that a hand has put aside */
 	else if (r == SPOOL_GONE)
 		r = unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT ?
 		    fail(sp, p.s) : SPOOL_OK;
@@ -2179,7 +2177,7 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 	};
 	/* Where its output begins its worker said; if that is lost too, then
 	 * not before the output of the attempt before. */
-	if (job->nattempt)
+	if (job->attempt && job->nattempt)
 		end->log = job->attempt[job->nattempt - 1].log;
 	spool_slots(sp, true, slots_add, &slots);
 	s = slots_find(&slots, &c->name);
