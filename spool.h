@@ -365,8 +365,8 @@ struct spool_slot {
 
 int spool_pool_join(struct spool *, struct spool_pool *, int count,
     int64_t now);
-/* Takes away its names, and keeps its tally.  The lock stays until the process ends, for which
- * spool_pools_stop() waits. */
+/* Takes away its names, and keeps its tally.  The lock stays until the process
+ * ends, for which spool_pools_stop() waits. */
 void spool_pool_leave(struct spool *, struct spool_pool *);
 /* Opens worker.log for appending; -1: errno, spool->at. */
 int spool_worker_log(struct spool *);

@@ -13,7 +13,8 @@
  * no stat, and kept up by inotify events, which carry the names.  A candidate
  * is only a hint: the claim decides.  What did not fit is found by the next
  * pass, made when the candidates run dry, when news were lost, and on a slow
- * tick.  Asleep, a worker wakes for news, the next deadline and the tick.
+ * tick; where passes take much of the time, more names are kept, up to
+ * READY_MOST.  Asleep, a worker wakes for news, the next deadline and the tick.
  *
  * Requests reach a worker as signals from its supervisor: SIGTERM, finish the
  * job and end; SIGUSR1, end it now; SIGUSR2, see whether your job is cancelled.
