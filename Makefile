@@ -62,7 +62,7 @@ static:
 
 # Less to read and to map when it starts: each page that is touched for the
 # first time costs more than ten system calls.
-SMALL = -Os -fno-asynchronous-unwind-tables -ffunction-sections \
+SMALL = -Os -fno-pie -no-pie -fno-asynchronous-unwind-tables -ffunction-sections \
 	-fdata-sections -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro
 
 demo: queuectl

@@ -94,6 +94,7 @@ struct call {
 	int n;
 	bool dashes;            /* "--" was there */
 	const char *spool_path; /* of --spool, or NULL */
+	struct buf path;        /* the spool's, where it had to be put together */
 	struct spool spool;     /* fd -1: not open */
 	mode_t umask;
 };
@@ -184,83 +185,73 @@ add_cwd(struct buf *b)
 	return cwd;
 }
 
-/* Adds the path of the spool that is meant. */
-static int
-spool_path(const struct call *c, struct buf *b)
+/* The path of the spool that is meant; NULL: none, and it was said why. */
+static const char *
+spool_path(struct call *c)
 {
 	const char *path = c->spool_path, *state, *home;
+	struct buf *b = &c->path;
 
 	if (!path)
 		path = getenv("QUEUECTL_SPOOL");
+	if (path && *path == '/')
+		return path;
 	if (path && *path) {
-		if (*path != '/') {
-			if (!add_cwd(b)) {
-				complain("the current directory: %s",
-				    strerror(errno));
-				return FAILED;
-			}
-			buf_putc(b, '/');
+		if (!add_cwd(b)) {
+			complain("the current directory: %s", strerror(errno));
+			return NULL;
 		}
+		buf_putc(b, '/');
 		buf_puts(b, path);
-		return DONE;
-	}
-	if (geteuid() == 0) {
-		buf_puts(b, "/var/spool/queuectl");
-		return DONE;
-	}
-	state = getenv("XDG_STATE_HOME");
-	home = getenv("HOME");
-	if (state && *state == '/') {
+	} else if (geteuid() == 0) {
+		return "/var/spool/queuectl";
+	} else if ((state = getenv("XDG_STATE_HOME")) && *state == '/') {
 		buf_printf(b, "%s/queuectl", state);
-	} else if (home && *home == '/') {
+	} else if ((home = getenv("HOME")) && *home == '/') {
 		buf_printf(b, "%s/.local/state/queuectl", home);
 	} else {
 		complain("no spool: HOME is not set; use --spool DIR or set "
 		    "QUEUECTL_SPOOL");
-		return FAILED;
+		return NULL;
 	}
-	return DONE;
+	if (b->failed)
+		no_memory();
+	return b->failed ? NULL : b->p;
 }
 
 /* Opens the call's spool, once. */
 static int
 open_spool(struct call *c, bool create)
 {
-	struct buf path = { 0 };
+	const char *path;
 	int r = DONE;
 
 	if (c->spool.fd >= 0)
 		return DONE;
-	if (spool_path(c, &path) != DONE) {
-		buf_free(&path);
+	path = spool_path(c);
+	if (!path)
 		return FAILED;
-	}
-	if (path.failed) {
-		buf_free(&path);
-		return no_memory();
-	}
-	switch (spool_open(&c->spool, path.p, create)) {
+	switch (spool_open(&c->spool, path, create)) {
 	case SPOOL_OK:
 		break;
 	case SPOOL_GONE:
 		complain("%s: there is no spool; queuectl enqueue makes one",
-		    path.p);
+		    path);
 		r = FAILED;
 		break;
 	case SPOOL_ALIEN:
-		complain("%s: not used as a spool: %s", path.p, c->spool.why);
+		complain("%s: not used as a spool: %s", path, c->spool.why);
 		r = FAILED;
 		break;
 	default:
 		r = complain_spool(&c->spool);
 	}
 	if (r == DONE && c->spool.config_error)
-		complain("%s/config: %s; the defaults are in force", path.p,
+		complain("%s/config: %s; the defaults are in force", path,
 		    strerror(c->spool.config_error));
 	else if (r == DONE && c->spool.config_bad)
 		complain("%s/config: line %zu is not understood and passed "
-		    "over", path.p, c->spool.config_bad);
-	buf_free(&path);
+		    "over", path, c->spool.config_bad);
 	return r;
 }
 
@@ -2346,9 +2337,11 @@ static void
 print_status(struct spool *sp, const struct overview *o)
 {
 	char time[JOB_TIME_LEN + 1];
-	struct buf b = { 0 };
+	char room[256];
+	struct buf b;
 	int i;
 
+	buf_on(&b, room, sizeof room);
 	job_escape(&b, sp->path, 0);
 	printf("spool       %s\n", b.p ? b.p : "");
 	buf_clear(&b);
@@ -2363,7 +2356,6 @@ print_status(struct spool *sp, const struct overview *o)
 		span_words(&b, o->next.stamp - now_us());
 		printf("next due    %s in %s (%s)\n", o->next.id,
 		    b.p ? b.p : "", time);
-		buf_free(&b);
 	}
 	print_held(sp, o);
 	for (i = 0; i < JOB_STATES; i++) {
@@ -3269,17 +3261,22 @@ take_option(struct call *c, char **words, int n, int *at)
 	}
 	if (is_spool)
 		return set_spool(c, value);
+	/* there are at most as many as words; few commands have any */
+	if (!c->given && !(c->given = calloc((size_t)n, sizeof *c->given)))
+		return no_memory();
 	c->value[i] = value;
 	c->given[c->ngiven++] = (struct given){ i, value };
 	return DONE;
 }
 
-/* Sorts the words behind the command into options and operands. */
+/* Sorts the words behind the command into options and operands; these move up
+ * to the front of `words`. */
 static int
 take_words(struct call *c, char **words, int n)
 {
 	int i, r;
 
+	c->operand = words;
 	for (i = 0; i < n; i++) {
 		if (!c->dashes && !strcmp(words[i], "--")) {
 			c->dashes = true;
@@ -3319,10 +3316,7 @@ run(struct call *c, char **words, int n)
 	c->command = find_command(words, n, &used);
 	if (!c->command)
 		return USAGE;
-	c->operand = calloc((size_t)n + 1, sizeof *c->operand);
-	c->given = calloc((size_t)n + 1, sizeof *c->given);
-	r = c->operand && c->given ? take_words(c, words + used, n - used) :
-	    no_memory();
+	r = take_words(c, words + used, n - used);
 	if (r == DONE && c->command)
 		r = c->command->run(c);
 	return r;
@@ -3347,11 +3341,9 @@ fill_fds(void)
 int
 main(int argc, char **argv)
 {
-	/* what it holds ends with the process */
-	static struct call c;
+	struct call c = { .spool.fd = -1, .spool.ids = -1 };
 	int at = 1, r = USAGE;
 
-	c.spool.fd = c.spool.ids = -1;
 	fill_fds();
 	/* whoever prints bit by bit, flushes; no need to look for a terminal */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
@@ -3390,5 +3382,7 @@ out:
 		complain("standard output: %s", strerror(errno));
 		r = FAILED;
 	}
+	free(c.given);
+	buf_free(&c.path);
 	return r;
 }

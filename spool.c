@@ -187,34 +187,29 @@ write_all(int fd, const char *p, size_t n)
 }
 
 /* Reads the `size` bytes that fstat promised, fewer if the file is shorter,
- * with room for a NUL.  The offset, which the job inherits, stays at 0. */
-static char *
-read_all(int fd, off_t size, size_t *len)
+ * into `b`, which is empty.  The offset, which the job inherits, stays at 0.
+ * False with errno. */
+static bool
+read_text(int fd, off_t size, struct buf *b)
 {
-	char *p = malloc((size_t)size + 1);
-	size_t n = 0;
-
-	if (!p)
-		return NULL;
-	while (n < (size_t)size) {
-		ssize_t r = pread(fd, p + n, (size_t)size - n, (off_t)n);
+	if (!buf_room(b, (size_t)size)) {
+		errno = ENOMEM;
+		return false;
+	}
+	while (b->n < (size_t)size) {
+		ssize_t r = pread(fd, b->p + b->n, (size_t)size - b->n,
+		    (off_t)b->n);
 
 		if (r < 0 && errno == EINTR)
 			continue;
-		if (r < 0) {
-			int e = errno;
-
-			free(p);
-			errno = e;
-			return NULL;
-		}
+		if (r < 0)
+			return false;
 		if (r == 0)
 			break;
-		n += (size_t)r;
+		b->n += (size_t)r;
 	}
-	p[n] = '\0';
-	*len = n;
-	return p;
+	b->p[b->n] = '\0';
+	return true;
 }
 
 static int
@@ -567,10 +562,9 @@ spool_open(struct spool *sp, const char *path, bool create)
 	bool made = false;
 	int r;
 
-	*sp = (struct spool){ .fd = -1, .ids = -1 };
-	snprintf(sp->path, sizeof sp->path, "%s", path);
+	*sp = (struct spool){ .fd = -1, .ids = -1, .path = path };
 	/* with room for what is below it */
-	if (strlen(path) >= sizeof sp->path - SPOOL_AT_MAX) {
+	if (strlen(path) >= PATH_MAX - SPOOL_AT_MAX) {
 		errno = ENAMETOOLONG;
 		return fail(sp, "");
 	}
@@ -611,56 +605,64 @@ spool_close(struct spool *sp)
 
 /* --- config ------------------------------------------------------------- */
 
-/* Opens and reads config; NULL with errno, ENOENT where there is none. */
-static char *
-config_text(struct spool *sp, struct stat *st)
+/* Opens and reads config into `b`; false with errno, ENOENT where there is
+ * none. */
+static bool
+config_text(struct spool *sp, struct stat *st, struct buf *b)
 {
 	int fd = openat(sp->fd, "config",
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	char *text = NULL;
-	size_t len;
+	bool done = false;
 
 	if (fd < 0)
-		return NULL;
+		return false;
 	if (fstat(fd, st) == 0) {
 		if (!S_ISREG(st->st_mode) || st->st_size > JOB_TEXT_MAX)
 			errno = EINVAL;
 		else
-			text = read_all(fd, st->st_size, &len);
+			done = read_text(fd, st->st_size, b);
 	}
 	close_quietly(fd);
-	return text;
+	return done;
+}
+
+/* Whether config is still the file that was read. */
+static bool
+config_is(const struct spool *sp, const struct stat *st)
+{
+	return sp->config_id.ino == st->st_ino &&
+	    sp->config_id.size == st->st_size &&
+	    sp->config_id.sec == st->st_mtim.tv_sec &&
+	    sp->config_id.nsec == st->st_mtim.tv_nsec;
 }
 
 bool
 spool_config_refresh(struct spool *sp)
 {
+	bool first = !sp->config.policy.max_crashes;
+	char room[256];
 	struct stat st = { 0 };
-	char *text = NULL;
+	struct buf text;
 	int e;
 
-	e = fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) < 0 ?
-	    errno : 0;
-	if (e)
-		st = (struct stat){ 0 };
-	if (sp->config_id.ino == st.st_ino &&
-	    sp->config_id.size == st.st_size &&
-	    sp->config_id.sec == st.st_mtim.tv_sec &&
-	    sp->config_id.nsec == st.st_mtim.tv_nsec &&
-	    sp->config.policy.max_crashes)
-		return false;
+	if (!first) {
+		if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st = (struct stat){ 0 };
+		if (config_is(sp, &st))
+			return false;
+	}
+	buf_on(&text, room, sizeof room);
+	e = config_text(sp, &st, &text) ? 0 : errno;
+	if (e && e != ENOENT)
+		fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW);
 	sp->config_id.ino = st.st_ino;
 	sp->config_id.size = st.st_size;
 	sp->config_id.sec = st.st_mtim.tv_sec;
 	sp->config_id.nsec = st.st_mtim.tv_nsec;
-	if (!e) {
-		text = config_text(sp, &st);
-		e = text ? 0 : errno;
-	}
 	sp->config_error = e == ENOENT ? 0 : e;
-	if (!sp->config_error || !sp->config.policy.max_crashes)
-		sp->config_bad = config_read(&sp->config, text);
-	free(text);
+	if (!sp->config_error || first)
+		sp->config_bad = config_read(&sp->config, e ? NULL : text.p);
+	buf_free(&text);
 	return true;
 }
 
@@ -697,21 +699,19 @@ spool_config_set(struct spool *sp, const struct config_key *k,
     const char *value)
 {
 	struct config scratch = sp->config;
-	struct buf b = { 0 };
+	struct buf b = { 0 }, text = { 0 };
 	struct stat st;
-	char *text;
 	int r, e;
 
 	if (value && !config_apply(&scratch, k, value))
 		return SPOOL_BAD;
 	if (lock(sp->fd, LOCK_EX) < 0)
 		return fail(sp, "");
-	text = config_text(sp, &st);
-	if (!text && errno != ENOENT) {
+	if (!config_text(sp, &st, &text) && errno != ENOENT) {
 		r = fail(sp, "config");
 	} else {
 		buf_puts(&b, "");
-		config_edit(&b, text, k, value);
+		config_edit(&b, text.p, k, value);
 		if (b.failed) {
 			errno = ENOMEM;
 			r = fail(sp, "config");
@@ -719,9 +719,9 @@ spool_config_set(struct spool *sp, const struct config_key *k,
 			r = config_replace(sp, &b);
 		}
 	}
-	free(text);
-	buf_free(&b);
 	e = errno;
+	buf_free(&text);
+	buf_free(&b);
 	lock(sp->fd, LOCK_UN);
 	spool_config_refresh(sp);
 	errno = e;
@@ -771,9 +771,9 @@ static int
 read_job(struct spool *sp, const char *path, int fd, const struct stat *st,
     const char *id, struct job *job)
 {
+	struct buf text = { 0 };
 	const char *why;
-	char *text;
-	size_t len;
+	int e;
 
 	job_init(job);
 	if (st->st_size > 2 * (off_t)JOB_TEXT_MAX) {
@@ -781,10 +781,13 @@ read_job(struct spool *sp, const char *path, int fd, const struct stat *st,
 		sp->line = 0;
 		return SPOOL_BAD;
 	}
-	text = read_all(fd, st->st_size, &len);
-	if (!text)
+	if (!read_text(fd, st->st_size, &text)) {
+		e = errno;
+		buf_free(&text);
+		errno = e;
 		return fail(sp, path);
-	why = job_parse(job, text, len, &sp->line);
+	}
+	why = job_parse(job, text.p, text.n, &sp->line);
 	if (why) {
 		job_free(job);
 		job_init(job);

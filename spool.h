@@ -52,7 +52,7 @@ struct spool {
 	int fd;                  /* the directory; everything is opened by it */
 	int ids;                 /* ids/, once it was needed, else -1 */
 	uid_t owner;
-	char path[PATH_MAX];     /* absolute */
+	const char *path;        /* absolute; as it was opened, and not ours */
 	char at[SPOOL_AT_MAX];   /* what the last SPOOL_ERROR happened to */
 	const char *why;         /* SPOOL_BAD, ALIEN, FULL; constant text */
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
@@ -64,7 +64,8 @@ struct spool {
 };
 
 /*
- * Opens the spool at `path`, which must be absolute, and reads its config.
+ * Opens the spool at `path`, which must be absolute and is kept, not copied,
+ * and reads its config.
  * With `create`, makes what is missing (parents too) and tries that hard
  * links and flock work there.  SPOOL_GONE: there is none.  SPOOL_ALIEN: there
  * is something else, or it is not safe to use; spool->why says what.
