@@ -11,10 +11,10 @@
  * The candidates are the best READY_MAX names by run order and the next
  * TIMED_MAX deadlines, filled by one pass over pending/ and failed/ that needs
  * no stat, and kept up by inotify events, which carry the names.  A candidate
- * is only a hint: the claim decides.  What did not fit is found by the next
- * pass, made when the candidates run dry, when news were lost, and on a slow
- * tick; where passes take much of the time, more names are kept, up to
- * READY_MOST.  Asleep, a worker wakes for news, the next deadline and the tick.
+ * is only a hint: the claim decides.  Workers of a pool mark what they try, so
+ * that not all of them do.  What did not fit is found by the next pass, made
+ * when the candidates run dry, when news were lost, and on a slow tick.
+ * Asleep, a worker wakes for news, the next deadline and the tick.
  *
  * Requests reach a worker as signals from its supervisor: SIGTERM, finish the
  * job and end; SIGUSR1, end it now; SIGUSR2, see whether your job is cancelled.
@@ -24,6 +24,7 @@
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE /* vfork */
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,9 +60,9 @@ enum {
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
 	TIDY_MAX = 1024,        /* jobs purged in one go */
-	SCAN_SHARE = 32,        /* at most one part in so many is spent on it */
 	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB of a job that has ended */
 	REFUSED_MAX = 64,       /* names whose refusal was told already */
+	MARKS = 256,            /* places for names being claimed, per worker */
 	STOPPED = 3             /* exit status of a worker that was stopped;
 	                         * 0: it has nothing left to do */
 };
@@ -215,6 +216,14 @@ poll_ms(int64_t us)
 	return us > 3600 * SECOND ? 3600 * 1000 : (int)((us + 999) / 1000);
 }
 
+/* A monotonic time, short, in units of 16 us.  Two of them may be compared for
+ * nine hours. */
+static uint32_t
+instant(int64_t us)
+{
+	return (uint32_t)(us >> 4);
+}
+
 /* --- candidates --------------------------------------------------------- */
 
 struct candidate {
@@ -223,18 +232,23 @@ struct candidate {
 	unsigned char rank;        /* ready: priority; timed: 0 */
 	unsigned char state;       /* JOB_PENDING or JOB_FAILED */
 	unsigned char tries;       /* times that it was busy */
+	uint32_t seen;             /* when it was there, in instant()s */
 };
 
 /*
  * The best `cap` candidates by (rank, when).  order[0…n-1] are the slots in
- * use, the best last; order[n…cap-1] are the free ones.  What was turned away
- * is not below `horizon`, so nothing from there on may be taken in until the
- * directory has been read again: it would jump the queue.
+ * use, order[n…cap-1] the free ones.  What was turned away is not below
+ * `horizon`, so nothing from there on may be taken in until the directory has
+ * been read again: it would jump the queue.
+ *
+ * While a directory is read the order is a heap, the worst first, so that a
+ * name costs log(n); then it is sorted, the best last, and news are inserted.
  */
 struct queue {
 	struct candidate *slot;
 	uint16_t *order;
 	size_t n, cap;
+	bool sorted;               /* what takes from it needs that */
 	bool over;                 /* something was turned away: */
 	struct candidate horizon;  /* the best of it */
 };
@@ -244,7 +258,7 @@ queue_init(struct queue *q, size_t cap)
 {
 	size_t i;
 
-	*q = (struct queue){ .cap = cap };
+	*q = (struct queue){ .cap = cap, .sorted = true };
 	q->slot = malloc(cap * sizeof *q->slot);
 	q->order = malloc(cap * sizeof *q->order);
 	if (!q->slot || !q->order)
@@ -254,27 +268,12 @@ queue_init(struct queue *q, size_t cap)
 	return 0;
 }
 
-/* Doubles an empty queue, if there is memory. */
-static void
-queue_grow(struct queue *q)
-{
-	struct queue bigger;
-
-	if (queue_init(&bigger, 2 * q->cap) < 0) {
-		free(bigger.slot);
-		free(bigger.order);
-		return;
-	}
-	free(q->slot);
-	free(q->order);
-	*q = bigger;
-}
-
+/* Begins anew, with a directory that will be read: ends with queue_sort(). */
 static void
 queue_clear(struct queue *q)
 {
 	q->n = 0;
-	q->over = false;
+	q->sorted = q->over = false;
 }
 
 static int
@@ -285,6 +284,51 @@ candidate_compare(const struct candidate *a, const struct candidate *b)
 	if (a->when != b->when)
 		return a->when < b->when ? -1 : 1;
 	return strcmp(a->name.id, b->name.id);
+}
+
+static bool
+queue_worse(const struct queue *q, size_t i, size_t j)
+{
+	return candidate_compare(&q->slot[q->order[i]],
+	    &q->slot[q->order[j]]) > 0;
+}
+
+static void
+queue_swap(struct queue *q, size_t i, size_t j)
+{
+	uint16_t slot = q->order[i];
+
+	q->order[i] = q->order[j];
+	q->order[j] = slot;
+}
+
+/* Lets order[i] sink to its place in a heap of n. */
+static void
+queue_sink(struct queue *q, size_t i, size_t n)
+{
+	size_t child;
+
+	while ((child = 2 * i + 1) < n) {
+		if (child + 1 < n && queue_worse(q, child + 1, child))
+			child++;
+		if (!queue_worse(q, child, i))
+			return;
+		queue_swap(q, i, child);
+		i = child;
+	}
+}
+
+/* Heapsort: the worst goes to the end, again and again; then all around. */
+static void
+queue_sort(struct queue *q)
+{
+	size_t n, i;
+
+	for (n = q->n; n > 1; queue_sink(q, 0, n))
+		queue_swap(q, 0, --n);
+	for (i = 0, n = q->n; i + 1 < n; i++)
+		queue_swap(q, i, --n);
+	q->sorted = true;
 }
 
 static const struct candidate *
@@ -299,25 +343,46 @@ queue_pop(struct queue *q)
 	return q->slot[q->order[--q->n]];
 }
 
+/* The worst of a full one makes room. */
+static void
+queue_drop(struct queue *q)
+{
+	uint16_t slot = q->order[0];
+
+	q->horizon = q->slot[slot];
+	q->n--;
+	if (q->sorted) {
+		memmove(q->order, q->order + 1, q->n * sizeof *q->order);
+		q->order[q->n] = slot;
+	} else {
+		queue_swap(q, 0, q->n);
+		queue_sink(q, 0, q->n);
+	}
+}
+
 static void
 queue_push(struct queue *q, const struct candidate *c)
 {
-	size_t low = 0, high = q->n;
+	size_t i, low = 0, high;
 	uint16_t slot;
 
 	if (q->over && candidate_compare(c, &q->horizon) >= 0)
 		return;
 	if (q->n == q->cap) {
-		slot = q->order[0];
 		q->over = true;
-		if (candidate_compare(c, &q->slot[slot]) >= 0) {
+		if (candidate_compare(c, &q->slot[q->order[0]]) >= 0) {
 			q->horizon = *c;
 			return;
 		}
-		q->horizon = q->slot[slot];
-		memmove(q->order, q->order + 1, --q->n * sizeof *q->order);
-		q->order[q->n] = slot;
-		high = q->n;
+		queue_drop(q);
+	}
+	i = high = q->n++;
+	slot = q->order[i];
+	q->slot[slot] = *c;
+	if (!q->sorted) {
+		for (; i && queue_worse(q, i, (i - 1) / 2); i = (i - 1) / 2)
+			queue_swap(q, i, (i - 1) / 2);
+		return;
 	}
 	while (low < high) {
 		size_t mid = (low + high) / 2;
@@ -327,12 +392,9 @@ queue_push(struct queue *q, const struct candidate *c)
 		else
 			high = mid;
 	}
-	slot = q->order[q->n];
-	memmove(q->order + low + 1, q->order + low,
-	    (q->n - low) * sizeof *q->order);
+	memmove(q->order + low + 1, q->order + low, (i - low) *
+	    sizeof *q->order);
 	q->order[low] = slot;
-	q->slot[slot] = *c;
-	q->n++;
 }
 
 /* --- a worker ----------------------------------------------------------- */
@@ -340,6 +402,8 @@ queue_push(struct queue *q, const struct candidate *c)
 struct worker {
 	struct spool *spool;
 	struct spool_pool *pool;
+	struct mark *marks;        /* NULL: there are none; else */
+	uint32_t nmarks;
 	const struct worker_options *options;
 	int number;                /* from 1 */
 	pid_t pid;
@@ -347,6 +411,7 @@ struct worker {
 	int lifeline;              /* ends when the supervisor does; -1: ended */
 
 	struct queue ready, timed;
+	uint32_t seen;             /* of the candidates that are found now */
 	struct spool_watch watch;
 	bool news;                 /* inotify tells us; else we poll */
 	bool scan;                 /* the directories must be read */
@@ -522,7 +587,7 @@ consider(struct worker *w, enum job_state state, const struct job_name *name,
 	int64_t max = longest_wait(w, -1);
 	struct candidate c = {
 		.when = name->stamp, .name = *name, .rank = name->priority,
-		.state = (unsigned char)state
+		.state = (unsigned char)state, .seen = w->seen
 	};
 
 	if (!name->timed || name->stamp <= now || (state == JOB_FAILED &&
@@ -576,6 +641,7 @@ scan(struct worker *w)
 	bool whole;
 
 	w->scan = false;
+	w->seen = instant(began);
 	queue_clear(&w->ready);
 	queue_clear(&w->timed);
 	whole = scan_dir(w, JOB_PENDING, now);
@@ -583,6 +649,8 @@ scan(struct worker *w)
 	if (!whole)
 		w->tick = monotonic() + RETRY;
 	mend_deadlines(w, now);
+	queue_sort(&w->ready);
+	queue_sort(&w->timed);
 	/* The cursor is for what the scan finds; what comes is new. */
 	w->resume = w->after && w->ready.over;
 	w->after = false;
@@ -601,6 +669,7 @@ read_news(struct worker *w)
 
 	while ((r = spool_watch_next(&w->watch, &dir, &file)) > 0) {
 		w->ticked = false;
+		w->seen = instant(monotonic());
 		w->reconfigure |= dir == SPOOL_ROOT;
 		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
 		    job_name_parse(&name, file))
@@ -641,11 +710,6 @@ next_candidate(struct worker *w, struct candidate *c)
 	    monotonic() - w->scanned > 10 * w->scan_took)
 		w->scan = true;
 	if (!w->ready.n && w->ready.over) {
-		/* to read the directory again and again costs more than to
-		 * remember more of it */
-		if (!w->options->ready && w->ready.cap < READY_MOST &&
-		    monotonic() - w->scanned < SCAN_SHARE * w->scan_took)
-			queue_grow(&w->ready);
 		/* Where all the best are refused, go on behind them: they
 		 * must not hide the rest. */
 		w->after = w->refusing || w->resume;
@@ -684,6 +748,68 @@ hash(const char *s)
 	while (*s)
 		h = (h ^ (unsigned char)*s++) * 16777619u;
 	return h;
+}
+
+/*
+ * What a worker is about to claim, it marks in memory that it shares with the
+ * others of its pool.  They pass over what was marked after they saw it there:
+ * it is gone, or soon will be.  Without this, each of many workers tries
+ * dozens of names that others have taken before it finds its next.
+ *
+ * A mark is a hint like the candidates.  Who finds that he cannot claim takes
+ * it back, and looks after the name himself; when a worker dies, all go.  Two
+ * names that share a place forget one of the marks, and a mark that is read
+ * while it is written can at worst hide a name until the next pass.
+ */
+struct mark {
+	volatile uint32_t name;    /* its hash */
+	volatile uint32_t when;    /* an instant() */
+};
+
+static struct mark *
+mark_of(const struct worker *w, const struct candidate *c, uint32_t *name)
+{
+	*name = (hash(c->name.id) ^ (uint32_t)c->name.stamp) * 16777619u;
+	return &w->marks[*name % w->nmarks];
+}
+
+static bool
+is_marked(const struct worker *w, const struct candidate *c)
+{
+	uint32_t name;
+	const struct mark *m;
+
+	if (!w->marks)
+		return false;
+	m = mark_of(w, c, &name);
+	return m->name == name && (int32_t)(m->when - c->seen) > 0;
+}
+
+/* Whether nobody else had marked it. */
+static bool
+mark(const struct worker *w, const struct candidate *c)
+{
+	uint32_t name;
+	struct mark *m;
+	bool first;
+
+	if (!w->marks)
+		return false;
+	m = mark_of(w, c, &name);
+	first = m->name != name;
+	m->when = instant(monotonic());
+	m->name = name;
+	return first;
+}
+
+static void
+unmark(const struct worker *w, const struct candidate *c)
+{
+	uint32_t name;
+	struct mark *m = mark_of(w, c, &name);
+
+	if (m->name == name)
+		m->name = 0;
 }
 
 /* Tells of a file that is left alone, once. */
@@ -1471,9 +1597,14 @@ try_candidate(struct worker *w, const struct candidate *c)
 {
 	int64_t busy = BUSY_MIN << (c->tries < 8 ? c->tries : 8);
 	struct spool_claim claim;
+	bool first = mark(w, c);
+	int r;
 
-	switch (spool_claim(w->spool, (enum job_state)c->state, &c->name,
-	    today(), &claim)) {
+	r = spool_claim(w->spool, (enum job_state)c->state, &c->name, today(),
+	    &claim);
+	if (first && r != SPOOL_OK && r != SPOOL_GONE)
+		unmark(w, c);
+	switch (r) {
 	case SPOOL_OK:
 		/* A tick found it: if inotify still does not tell of it, it
 		 * is silent here. */
@@ -1577,6 +1708,7 @@ find_oldest(struct worker *w, enum job_state state, struct queue *q,
 		++*n;
 	}
 	spool_iter_close(&it);
+	queue_sort(q);
 	return r == 0;
 }
 
@@ -1741,13 +1873,17 @@ static void
 work(struct worker *w)
 {
 	struct candidate c;
+	bool any;
 
 	while (tick(w), !stop_level(w)) {
 		read_news(w);
 		if (w->reconfigure && spool_config_refresh(w->spool))
 			say_config(w);
 		w->reconfigure = !w->news;
-		if (!is_paused(w) && next_candidate(w, &c))
+		any = !is_paused(w) && next_candidate(w, &c);
+		while (any && is_marked(w, &c))
+			any = next_candidate(w, &c);
+		if (any)
 			try_candidate(w, &c);
 		else if (idle(w))
 			break;
@@ -1756,10 +1892,12 @@ work(struct worker *w)
 
 static _Noreturn void
 worker_main(struct spool *sp, struct spool_pool *pool,
-    const struct worker_options *options, int number, int lifeline)
+    const struct worker_options *options, struct mark *marks,
+    uint32_t nmarks, int number, int lifeline)
 {
 	struct worker w = {
 		.spool = sp, .pool = pool, .options = options,
+		.marks = marks, .nmarks = nmarks,
 		.number = number, .pid = getpid(), .lifeline = lifeline,
 		.since = today(), .paused = sp->config.paused
 	};
@@ -1878,6 +2016,7 @@ struct pool {
 	struct spool *spool;
 	struct spool_pool file;
 	const struct worker_options *options;
+	struct mark *marks;        /* the workers'; NULL: none */
 	struct spool_watch watch;
 	struct member *member;
 	int lifeline[2];
@@ -1896,6 +2035,30 @@ empty_stdin(void)
 	if (null > 0)
 		close(null);
 	return 0;
+}
+
+static uint32_t
+marks_of(const struct pool *p)
+{
+	return (uint32_t)p->options->count * MARKS;
+}
+
+static void
+make_marks(struct pool *p)
+{
+	void *m = mmap(NULL, marks_of(p) * sizeof *p->marks,
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	p->marks = m == MAP_FAILED ? NULL : m;
+}
+
+static void
+forget_marks(struct pool *p)
+{
+	uint32_t i;
+
+	for (i = 0; p->marks && i < marks_of(p); i++)
+		p->marks[i].name = 0;
 }
 
 static void
@@ -1920,8 +2083,8 @@ start_member(struct pool *p, int k)
 			_exit(1);
 		}
 		sigprocmask(SIG_SETMASK, &old, NULL);
-		worker_main(p->spool, &p->file, p->options, k + 1,
-		    p->lifeline[0]);
+		worker_main(p->spool, &p->file, p->options, p->marks,
+		    marks_of(p), k + 1, p->lifeline[0]);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	m->started = monotonic();
@@ -1975,6 +2138,7 @@ reap(struct pool *p)
 			say(0, "worker %d (%ld) ended with status %d, and "
 			    "nobody asked the pool to stop", k + 1,
 			    (long)pid, WEXITSTATUS(status));
+		forget_marks(p);
 		/* At once, but not in a tight loop. */
 		p->member[k].again = monotonic();
 		if (p->member[k].again - p->member[k].started < SECOND)
@@ -2081,6 +2245,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		snprintf(status, sizeof status, "READY=1\nSTATUS=%d worker%s",
 		    options->count, options->count == 1 ? "" : "s");
 		notify(status);
+		if (options->count > 1)
+			make_marks(&p);
 		for (k = 0; k < options->count; k++)
 			p.member[k].again = 1;
 		supervise(&p);

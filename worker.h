@@ -13,8 +13,7 @@
 
 enum {
 	WORKER_COUNT_MAX = 1000,
-	READY_MAX = 4096,
-	READY_MOST = 16384, /* where pending/ is so large that reading it shows */
+	READY_MAX = 12288, /* so that a worker stays below 2 MiB */
 	TIMED_MAX = 1024
 };
 

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -23,7 +24,15 @@
 #include "worker.h"
 
 static char dir[80], path[100];
+static char gate[200]; /* a command that waits for dir/go */
 static struct spool sp;
+
+static void
+set(const char *key, const char *value)
+{
+	ck_assert_int_eq(spool_config_set(&sp, config_key(key), value),
+	    SPOOL_OK);
+}
 
 static void
 setup(void)
@@ -31,8 +40,9 @@ setup(void)
 	holds_make_dir(dir);
 	snprintf(path, sizeof path, "%s/spool", dir);
 	ck_assert_int_eq(spool_open(&sp, path, true), SPOOL_OK);
-	ck_assert_int_eq(spool_config_set(&sp, config_key("sync"), "none"),
-	    SPOOL_OK);
+	set("sync", "none");
+	snprintf(gate, sizeof gate, "until [ -e %s/go ]; do sleep 0.02; done",
+	    dir);
 }
 
 static void
@@ -51,11 +61,12 @@ now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* n jobs that are due at the time, or at once (0). */
+/* n jobs of a command, that are due at the time, or at once (0). */
 static void
-enqueue(size_t n, const char *prefix, int64_t run_at)
+enqueue_command(size_t n, const char *prefix, int64_t run_at,
+    const char *command)
 {
-	const char *argv[] = { "true", NULL };
+	const char *argv[] = { "sh", "-c", command, NULL };
 	struct spool_batch b = { .spool = &sp, .bulk = true };
 	size_t i;
 
@@ -67,12 +78,29 @@ enqueue(size_t n, const char *prefix, int64_t run_at)
 		holds_fill(&job, id, now_us());
 		job.command = NULL;
 		job.argv = argv;
-		job.argc = 1;
+		job.argc = 3;
 		job.run_at = run_at ? run_at : -1;
 		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
 	}
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
 	spool_batch_free(&b);
+}
+
+static void
+enqueue(size_t n, const char *prefix, int64_t run_at)
+{
+	enqueue_command(n, prefix, run_at, "true");
+}
+
+/* At least n entries, in time. */
+static void
+await(const char *what, size_t n)
+{
+	int i;
+
+	for (i = 0; i < 2000 && holds_count(path, what) < n; i++)
+		usleep(10000);
+	ck_assert_uint_ge(holds_count(path, what), n);
 }
 
 /* Few, so that few jobs are more than a worker keeps. */
@@ -183,6 +211,42 @@ START_TEST(runs_all_of_a_long_queue_in_order)
 }
 END_TEST
 
+/* Whoever tries a job tells the others of the pool, so that they pass it over;
+ * not for long, where it can only be claimed later.  Its worker has found
+ * something else to do. */
+START_TEST(forgets_no_job_that_was_held)
+{
+	enum job_state state;
+	struct job_name name;
+	char file[JOB_NAME_MAX + 1], at[300];
+	pid_t pid;
+	int fd;
+
+	enqueue_command(1, "first", 0, gate);
+	pid = start(4, NULL);
+	await("processing", 1);
+	/* all of them see what comes before any may try it */
+	set("paused", "yes");
+	enqueue(1, "held", 0);
+	ck_assert_int_eq(spool_find(&sp, "held0", &state, &name), SPOOL_OK);
+	job_name_format(file, &name);
+	snprintf(at, sizeof at, "%s/pending/%s", path, file);
+	fd = open(at, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	enqueue_command(2, "more", 0, gate);
+	set("paused", "no");
+	await("processing", 3);
+	close(fd);
+	await("done", 1);
+	snprintf(at, sizeof at, "%s/go", dir);
+	ck_assert_int_ge(fd = open(at, O_WRONLY | O_CREAT, 0600), 0);
+	close(fd);
+	ends(pid, 20);
+	ck_assert_uint_eq(holds_count(path, "done"), 4);
+}
+END_TEST
+
 /* What the pool tells its service manager, all in one. */
 static void
 notified(const char *name, char said[1000])
@@ -241,6 +305,7 @@ main(void)
 	tcase_add_test(t, minds_no_inherited_mask);
 	tcase_add_test(t, wakes_for_a_deadline_it_did_not_keep);
 	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
+	tcase_add_test(t, forgets_no_job_that_was_held);
 	tcase_add_test(t, notifies_the_service_manager);
 	suite_add_tcase(s, t);
 	srunner_run_all(runner, CK_ENV);
