@@ -1584,8 +1584,15 @@ forget_ids(struct enqueue *q)
 static int
 stage(struct enqueue *q, struct job *job)
 {
-	int r = spool_stage(&q->batch, job);
+	int r;
 
+	/* once it is published, there must be room for its id */
+	if (!buf_room(&q->ids, JOB_ID_MAX + 1)) {
+		q->call->spool.at[0] = '\0';
+		errno = ENOMEM;
+		return SPOOL_ERROR;
+	}
+	r = spool_stage(&q->batch, job);
 	if (r == SPOOL_OK || r == SPOOL_QUEUED)
 		q->again = 0;
 	if (r == SPOOL_OK)
@@ -1602,7 +1609,7 @@ static int
 print_ids(struct enqueue *q)
 {
 	char *id = q->ids.p, *end;
-	bool good = !q->ids.failed;
+	bool good = true;
 
 	if (id)
 		fputs(id, stdout);
