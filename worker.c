@@ -679,66 +679,6 @@ read_news(struct worker *w)
 		w->scan = w->reconfigure = true;
 }
 
-/* When something will be due that is not yet, or INT64_MAX. */
-static int64_t
-next_deadline(const struct worker *w)
-{
-	const struct candidate *due = queue_best(&w->timed);
-
-	return due ? due->when : w->timed.over ? w->timed.horizon.when :
-	    INT64_MAX;
-}
-
-/* The best candidate that may run now. */
-static bool
-next_candidate(struct worker *w, struct candidate *c)
-{
-	int64_t now = today();
-	const struct candidate *due;
-
-	while ((due = queue_best(&w->timed)) && due->when <= now) {
-		*c = queue_pop(&w->timed);
-		c->rank = c->name.priority;
-		c->when = c->name.stamp;
-		queue_push(&w->ready, c);
-	}
-	if (w->timed.over && next_deadline(w) <= now)
-		w->scan = true;
-	/* Not told of news, we look before we take the next: an urgent job may
-	 * have come.  A tenth of the time at most. */
-	if (!w->news && w->ready.n &&
-	    monotonic() - w->scanned > 10 * w->scan_took)
-		w->scan = true;
-	if (!w->ready.n && w->ready.over) {
-		/* Where all the best are refused, go on behind them: they
-		 * must not hide the rest. */
-		w->after = w->refusing || w->resume;
-		w->refusing = false;
-		w->scan = true;
-	}
-	if (w->scan)
-		scan(w);
-	if (!w->ready.n)
-		return false;
-	*c = queue_pop(&w->ready);
-	w->cursor = *c;
-	return true;
-}
-
-/* Has it tried again in a while. */
-static void
-postpone(struct worker *w, const struct candidate *c, int64_t us)
-{
-	struct candidate later = *c;
-
-	w->refusing = true;
-	later.rank = 0;
-	later.when = today() + us;
-	if (later.tries < 30)
-		later.tries++;
-	queue_push(&w->timed, &later);
-}
-
 /* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static uint32_t
 hash(const char *s)
@@ -810,6 +750,81 @@ unmark(const struct worker *w, const struct candidate *c)
 
 	if (m->name == name)
 		m->name = 0;
+}
+
+/* Without looking at more of them than the names. */
+static void
+pass_over_marked(struct worker *w)
+{
+	const struct candidate *best, *last = NULL;
+
+	while ((best = queue_best(&w->ready)) && is_marked(w, best)) {
+		w->ready.n--;
+		last = best;
+	}
+	if (last)
+		w->cursor = *last;
+}
+
+/* When something will be due that is not yet, or INT64_MAX. */
+static int64_t
+next_deadline(const struct worker *w)
+{
+	const struct candidate *due = queue_best(&w->timed);
+
+	return due ? due->when : w->timed.over ? w->timed.horizon.when :
+	    INT64_MAX;
+}
+
+/* The best candidate that may run now. */
+static bool
+next_candidate(struct worker *w, struct candidate *c)
+{
+	int64_t now = today();
+	const struct candidate *due;
+
+	while ((due = queue_best(&w->timed)) && due->when <= now) {
+		*c = queue_pop(&w->timed);
+		c->rank = c->name.priority;
+		c->when = c->name.stamp;
+		queue_push(&w->ready, c);
+	}
+	if (w->timed.over && next_deadline(w) <= now)
+		w->scan = true;
+	/* Not told of news, we look before we take the next: an urgent job may
+	 * have come.  A tenth of the time at most. */
+	if (!w->news && w->ready.n &&
+	    monotonic() - w->scanned > 10 * w->scan_took)
+		w->scan = true;
+	pass_over_marked(w);
+	if (!w->ready.n && w->ready.over) {
+		/* Where all the best are refused, go on behind them: they
+		 * must not hide the rest. */
+		w->after = w->refusing || w->resume;
+		w->refusing = false;
+		w->scan = true;
+	}
+	if (w->scan)
+		scan(w);
+	if (!w->ready.n)
+		return false;
+	*c = queue_pop(&w->ready);
+	w->cursor = *c;
+	return true;
+}
+
+/* Has it tried again in a while. */
+static void
+postpone(struct worker *w, const struct candidate *c, int64_t us)
+{
+	struct candidate later = *c;
+
+	w->refusing = true;
+	later.rank = 0;
+	later.when = today() + us;
+	if (later.tries < 30)
+		later.tries++;
+	queue_push(&w->timed, &later);
 }
 
 /* Tells of a file that is left alone, once. */
@@ -1833,7 +1848,8 @@ idle(struct worker *w)
 		tidy(w);
 		return false;
 	}
-	if (w->options->drain) {
+	/* One finds out for all: while it runs a job, there is one. */
+	if (w->options->drain && w->number == 1) {
 		if (!w->draining)
 			watch_departures(w);
 		drained = spool_drained(w->spool);
@@ -1873,17 +1889,13 @@ static void
 work(struct worker *w)
 {
 	struct candidate c;
-	bool any;
 
 	while (tick(w), !stop_level(w)) {
 		read_news(w);
 		if (w->reconfigure && spool_config_refresh(w->spool))
 			say_config(w);
 		w->reconfigure = !w->news;
-		any = !is_paused(w) && next_candidate(w, &c);
-		while (any && is_marked(w, &c))
-			any = next_candidate(w, &c);
-		if (any)
+		if (!is_paused(w) && next_candidate(w, &c))
 			try_candidate(w, &c);
 		else if (idle(w))
 			break;
@@ -2021,6 +2033,7 @@ struct pool {
 	struct member *member;
 	int lifeline[2];
 	int level;                 /* 1: stopping, 2: now */
+	bool drained;              /* stopping, for there is nothing left */
 };
 
 /* A worker reads nothing, and its jobs have its stdin where they have no input
@@ -2108,6 +2121,13 @@ signal_members(const struct pool *p, int sig)
 			kill(p->member[k].pid, sig);
 }
 
+static void
+stop(struct pool *p, int level)
+{
+	p->level = level;
+	signal_members(p, level == 1 ? SIGTERM : SIGUSR1);
+}
+
 /* Notices who has ended.  As PID 1 we get everybody's orphans, too. */
 static void
 reap(struct pool *p)
@@ -2129,6 +2149,10 @@ reap(struct pool *p)
 			spool_pool_recall(&p->file, k + 1, &last);
 			gone.tally = last.tally;
 			spool_pool_note(&p->file, &gone);
+			if (!p->level) {
+				p->drained = true;
+				stop(p, 1);
+			}
 			continue;
 		}
 		if (WIFSIGNALED(status))
@@ -2160,8 +2184,7 @@ heed(struct pool *p)
 		say(0, "stopping now, ending the current jobs");
 	notify(level == 1 ? "STOPPING=1\nSTATUS=finishing the current jobs" :
 	    "STOPPING=1\nSTATUS=ending the current jobs");
-	p->level = level;
-	signal_members(p, level == 1 ? SIGTERM : SIGUSR1);
+	stop(p, level);
 }
 
 /* Starts who is to be started.  Returns how long that can wait, in ms (-1:
@@ -2250,7 +2273,7 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		for (k = 0; k < options->count; k++)
 			p.member[k].again = 1;
 		supervise(&p);
-		if (!p.level)
+		if (p.drained)
 			notify("STOPPING=1\nSTATUS=nothing left to do");
 		spool_watch_close(&p.watch);
 		spool_pool_leave(sp, &p.file);

@@ -9,6 +9,11 @@
  *     limit spawn N FLIGHT CMD…   vfork, execve, wait4, N times, FLIGHT at once
  *     limit spool DIR             makes the directories for the following
  *     limit queue N DIR           open, flock, rename, append, rename, close
+ *     limit life N FLIGHT DIR CMD…  both for each of N files, by FLIGHT
+ *                                 processes: the command has a session of its
+ *                                 own, its output is read, and it dies with
+ *                                 its parent
+ *     limit status DIR            what status cannot do without
  *     limit enqueue N DIR SYNC    create, write, close, link for each file;
  *                                 SYNC=enqueue: synced in batches of BATCH
  *     limit durable DIR           the same for one file, and synced
@@ -27,6 +32,7 @@
 #define _GNU_SOURCE
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -235,6 +241,60 @@ file_name(char name[64], const char *dir, long i)
 	    i % 1000000, i);
 }
 
+/* As a job that is run by a worker, and no more. */
+static pid_t
+spawn_job(char **argv, int out)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		setsid();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(out, 1);
+		dup2(out, 2);
+		execve(argv[0], argv, environ);
+		_exit(127);
+	}
+	need(pid > 0, "vfork");
+	return pid;
+}
+
+static void
+run_job(char **argv)
+{
+	int out[2];
+	char byte;
+
+	need(pipe2(out, O_CLOEXEC) == 0, "pipe2");
+	spawn_job(argv, out[1]);
+	close(out[1]);
+	while (read(out[0], &byte, 1) > 0)
+		continue;
+	reap();
+	close(out[0]);
+}
+
+/* A job's way through the queue; with a command, it is run. */
+static void
+run_file(int dir, long i, char **argv)
+{
+	char a[64], b[64], c[64];
+	int fd;
+
+	file_name(a, "pending", i);
+	file_name(b, "processing", i);
+	file_name(c, "done", i);
+	fd = openat(dir, a, O_RDWR | O_APPEND | O_CLOEXEC);
+	need(fd >= 0, a);
+	need(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
+	need(renameat(dir, a, dir, b) == 0, b);
+	if (argv)
+		run_job(argv);
+	need(write(fd, text, 100) == 100, "write");
+	need(renameat(dir, b, dir, c) == 0, c);
+	close(fd);
+}
+
 static void
 run_queue(long n, const char *path)
 {
@@ -242,22 +302,56 @@ run_queue(long n, const char *path)
 	double began = now();
 	long i;
 
-	for (i = 0; i < n; i++) {
-		char a[64], b[64], c[64];
-		int fd;
-
-		file_name(a, "pending", i);
-		file_name(b, "processing", i);
-		file_name(c, "done", i);
-		fd = openat(dir, a, O_RDWR | O_APPEND | O_CLOEXEC);
-		need(fd >= 0, a);
-		need(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
-		need(renameat(dir, a, dir, b) == 0, b);
-		need(write(fd, text, 100) == 100, "write");
-		need(renameat(dir, b, dir, c) == 0, c);
-		close(fd);
-	}
+	for (i = 0; i < n; i++)
+		run_file(dir, i, NULL);
 	printf("%.6f\n", now() - began);
+}
+
+static void
+run_life(long n, long flight, const char *path, char **argv)
+{
+	int dir = open_at(AT_FDCWD, path);
+	double began = now();
+	long i, k;
+
+	for (k = 0; k < flight; k++) {
+		pid_t pid = fork();
+
+		need(pid >= 0, "fork");
+		if (pid)
+			continue;
+		for (i = k; i < n; i += flight)
+			run_file(dir, i, argv);
+		_exit(0);
+	}
+	for (k = 0; k < flight; k++)
+		reap();
+	printf("%.6f\n", now() - began);
+}
+
+/* Reads the states once, sees that they have not changed, and prints. */
+static void
+run_status(const char *path)
+{
+	static const char *const names[] = { "pending", "processing", "done",
+		"failed", "dead", "workers" };
+	static char bytes[1024];
+	int dir = open_at(AT_FDCWD, path), i, k;
+	struct stat st;
+
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 5; i++)
+			need(fstatat(dir, names[i], &st, 0) == 0, names[i]);
+		for (i = 0; !k && i < 6; i++) {
+			int fd = open_at(dir, names[i]);
+
+			while (syscall(SYS_getdents64, fd, bytes,
+			    sizeof bytes) > 0)
+				continue;
+			close(fd);
+		}
+	}
+	need(write(1, bytes, 100) == 100, "write");
 }
 
 static void
@@ -458,6 +552,10 @@ main(int argc, char **argv)
 		make_spool(argv[2]);
 	else if (!strcmp(what, "queue") && argc == 4)
 		run_queue(number(argv[2]), argv[3]);
+	else if (!strcmp(what, "life") && argc > 5)
+		run_life(number(argv[2]), number(argv[3]), argv[4], argv + 5);
+	else if (!strcmp(what, "status"))
+		run_status(argv[2]);
 	else if (!strcmp(what, "enqueue") && argc == 5)
 		run_enqueue(number(argv[2]), argv[3], argv[4]);
 	else if (!strcmp(what, "durable"))
