@@ -95,6 +95,7 @@ struct call {
 	bool dashes;            /* "--" was there */
 	const char *spool_path; /* of --spool, or NULL */
 	struct buf path;        /* the spool's, where it had to be put together */
+	struct buf cwd;         /* empty: not asked for yet */
 	struct spool spool;     /* fd -1: not open */
 	mode_t umask;
 };
@@ -1489,7 +1490,6 @@ struct enqueue {
 	struct spool_batch batch;
 	struct waiting *waiting; /* NULL: nobody waits */
 	int64_t last;           /* the last stamp given to a job */
-	struct buf cwd;         /* empty: not asked for yet */
 	struct buf paths;       /* one absolute cwd */
 	struct buf ids;         /* to be printed when the batch is safe: n, each
 	                         * with a newline */
@@ -1528,22 +1528,22 @@ complete(struct enqueue *q, struct job *job)
 		job->created = next_stamp(q);
 	if (job->cwd && *job->cwd == '/')
 		return DONE;
-	if (!q->cwd.n && !add_cwd(&q->cwd)) {
+	if (!q->call->cwd.n && !add_cwd(&q->call->cwd)) {
 		complain("the current directory: %s; name one with cwd",
 		    strerror(errno));
 		return FAILED;
 	}
-	if (!json_utf8(q->cwd.p, q->cwd.n)) {
+	if (!json_utf8(q->call->cwd.p, q->call->cwd.n)) {
 		complain("the current directory's name is not UTF-8; name "
 		    "another with cwd");
 		return FAILED;
 	}
 	if (!job->cwd) {
-		job->cwd = q->cwd.p;
+		job->cwd = q->call->cwd.p;
 		return DONE;
 	}
 	buf_clear(&q->paths);
-	buf_printf(&q->paths, "%s/%s", q->cwd.p, job->cwd);
+	buf_printf(&q->paths, "%s/%s", q->call->cwd.p, job->cwd);
 	if (q->paths.failed)
 		return no_memory();
 	job->cwd = q->paths.p;
@@ -2139,7 +2139,6 @@ enqueue(struct call *c)
 		r = enqueue_json(&q, c->operand[0]);
 	}
 	spool_batch_free(&q.batch);
-	buf_free(&q.cwd);
 	buf_free(&q.paths);
 	buf_free(&q.ids);
 	if (waiting.n) {
@@ -3348,6 +3347,7 @@ fill_fds(void)
 int
 main(int argc, char **argv)
 {
+	/* what it holds ends with the process */
 	struct call c = { .spool.fd = -1, .spool.ids = -1 };
 	int at = 1, r = USAGE;
 
@@ -3389,7 +3389,5 @@ out:
 		complain("standard output: %s", strerror(errno));
 		r = FAILED;
 	}
-	free(c.given);
-	buf_free(&c.path);
-	return r;
+	exit(r);
 }

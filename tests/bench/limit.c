@@ -9,11 +9,12 @@
  *     limit spawn N FLIGHT CMD…   vfork, execve, wait4, N times, FLIGHT at once
  *     limit spool DIR             makes the directories for the following
  *     limit queue N DIR           open, flock, rename, append, rename, close
- *     limit life N FLIGHT DIR CMD…  both for each of N files, by FLIGHT
- *                                 processes: the command has a session of its
- *                                 own, its output is read, and it dies with
- *                                 its parent
- *     limit status DIR            what status cannot do without
+ *     limit same N DIR            the system calls that queuectl makes there
+ *     limit life N FLIGHT DIR CMD…  N files by FLIGHT processes, that read the
+ *                                 directory and then make the system calls of
+ *                                 a job's life (see "running a job" in
+ *                                 worker.c) and nothing else
+ *     limit status DIR            the system calls of status
  *     limit enqueue N DIR SYNC    create, write, close, link for each file;
  *                                 SYNC=enqueue: synced in batches of BATCH
  *     limit durable DIR           the same for one file, and synced
@@ -42,6 +43,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,7 +226,7 @@ static void
 make_spool(const char *path)
 {
 	static const char *const names[] = { "ids", "pending", "processing",
-		"done" };
+		"done", "log" };
 	size_t i;
 	int dir;
 
@@ -241,17 +243,45 @@ file_name(char name[64], const char *dir, long i)
 	    i % 1000000, i);
 }
 
-/* As a job that is run by a worker, and no more. */
+static void
+run_queue(long n, const char *path)
+{
+	int dir = open_at(AT_FDCWD, path);
+	double began = now();
+	long i;
+
+	for (i = 0; i < n; i++) {
+		char a[64], b[64], c[64];
+		int fd;
+
+		file_name(a, "pending", i);
+		file_name(b, "processing", i);
+		file_name(c, "done", i);
+		fd = openat(dir, a, O_RDWR | O_APPEND | O_CLOEXEC);
+		need(fd >= 0, a);
+		need(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
+		need(renameat(dir, a, dir, b) == 0, b);
+		need(write(fd, text, 100) == 100, "write");
+		need(renameat(dir, b, dir, c) == 0, c);
+		close(fd);
+	}
+	printf("%.6f\n", now() - began);
+}
+
 static pid_t
-spawn_job(char **argv, int out)
+spawn_job(char **argv, int out, int held)
 {
 	pid_t pid = vfork();
 
 	if (pid == 0) {
 		setsid();
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		getppid();
+		umask(022);
 		dup2(out, 1);
 		dup2(out, 2);
+		fcntl(held, F_SETFD, 0);
+		need(chdir("/") == 0, "chdir");
 		execve(argv[0], argv, environ);
 		_exit(127);
 	}
@@ -259,44 +289,89 @@ spawn_job(char **argv, int out)
 	return pid;
 }
 
-static void
-run_job(char **argv)
-{
-	int out[2];
-	char byte;
+static volatile sig_atomic_t ended;
+static int self_pipe[2];
 
+static void
+on_child(int sig)
+{
+	(void)sig;
+	ended = 1;
+	need(write(self_pipe[1], "", 1) == 1, "self-pipe");
+}
+
+static void
+run_job(char **argv, int dir, int held)
+{
+	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	static char slot[480], bytes[65536];
+	int out[2], slots;
+	struct stat st;
+
+	fstatat(dir, "log/aaa", &st, AT_SYMLINK_NOFOLLOW);
+	slots = openat(dir, "slots", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	need(slots >= 0 && pwrite(slots, slot, sizeof slot, 0) > 0, "slot");
+	close(slots);
 	need(pipe2(out, O_CLOEXEC) == 0, "pipe2");
-	spawn_job(argv, out[1]);
+	spawn_job(argv, out[1], held);
 	close(out[1]);
-	while (read(out[0], &byte, 1) > 0)
-		continue;
+	p[0].fd = out[0];
+	p[1].fd = self_pipe[0];
+	while (!ended) {
+		poll(p, 2, -1);
+		if (p[0].revents)
+			p[0].fd = -1; /* asleep until it has ended */
+	}
+	ended = 0;
+	need(read(self_pipe[0], bytes, 64) > 0, "self-pipe");
 	reap();
+	need(read(out[0], bytes, sizeof bytes) == 0, "output");
 	close(out[0]);
+}
+
+static void
+move(int dir, const char *from, const char *to)
+{
+	const unsigned noreplace = 1; /* RENAME_NOREPLACE, which musl lacks */
+
+	need(syscall(SYS_renameat2, dir, from, dir, to, noreplace) == 0, to);
 }
 
 /* A job's way through the queue; with a command, it is run. */
 static void
 run_file(int dir, long i, char **argv)
 {
-	char a[64], b[64], c[64];
-	int fd;
+	char a[64], b[64], c[64], id[64], bytes[240];
+	struct stat st;
+	int fd, out;
 
+	snprintf(id, sizeof id, "ids/aaa%07ld", i);
 	file_name(a, "pending", i);
 	file_name(b, "processing", i);
 	file_name(c, "done", i);
-	fd = openat(dir, a, O_RDWR | O_APPEND | O_CLOEXEC);
-	need(fd >= 0, a);
-	need(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
-	need(renameat(dir, a, dir, b) == 0, b);
-	if (argv)
-		run_job(argv);
-	need(write(fd, text, 100) == 100, "write");
-	need(renameat(dir, b, dir, c) == 0, c);
+	fd = openat(dir, a, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	need(fd >= 0 && fstat(fd, &st) == 0, a);
+	out = openat(dir, a, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	need(out >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
+	need(fstat(out, &st) == 0 && pread(fd, bytes, sizeof bytes, 0) > 0, a);
+	need(fstatat(dir, id, &st, AT_SYMLINK_NOFOLLOW) == 0, id);
+	move(dir, a, b);
+	need(fstatat(dir, b, &st, AT_SYMLINK_NOFOLLOW) == 0, b);
+	if (argv) {
+		need(write(null, text, 50) == 50, "log");
+		run_job(argv, dir, fd);
+	}
+	need(fstat(out, &st) == 0 && write(out, text, 100) == 100, "write");
+	move(dir, b, c);
+	flock(fd, LOCK_UN);
 	close(fd);
+	close(out);
+	if (argv)
+		need(write(null, text, 50) == 50, "log");
 }
 
 static void
-run_queue(long n, const char *path)
+run_same(long n, const char *path)
 {
 	int dir = open_at(AT_FDCWD, path);
 	double began = now();
@@ -307,9 +382,23 @@ run_queue(long n, const char *path)
 	printf("%.6f\n", now() - began);
 }
 
+static long
+count_names(int dir, const char *path)
+{
+	static char bytes[32768];
+	int fd = open_at(dir, path);
+	long n, all = 0;
+
+	while ((n = syscall(SYS_getdents64, fd, bytes, sizeof bytes)) > 0)
+		all += n;
+	close(fd);
+	return all;
+}
+
 static void
 run_life(long n, long flight, const char *path, char **argv)
 {
+	const struct sigaction a = { .sa_handler = on_child };
 	int dir = open_at(AT_FDCWD, path);
 	double began = now();
 	long i, k;
@@ -320,6 +409,9 @@ run_life(long n, long flight, const char *path, char **argv)
 		need(pid >= 0, "fork");
 		if (pid)
 			continue;
+		need(pipe2(self_pipe, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
+		sigaction(SIGCHLD, &a, NULL);
+		count_names(dir, "pending");
 		for (i = k; i < n; i += flight)
 			run_file(dir, i, argv);
 		_exit(0);
@@ -335,23 +427,16 @@ run_status(const char *path)
 {
 	static const char *const names[] = { "pending", "processing", "done",
 		"failed", "dead", "workers" };
-	static char bytes[1024];
 	int dir = open_at(AT_FDCWD, path), i, k;
 	struct stat st;
 
 	for (k = 0; k < 2; k++) {
 		for (i = 0; i < 5; i++)
 			need(fstatat(dir, names[i], &st, 0) == 0, names[i]);
-		for (i = 0; !k && i < 6; i++) {
-			int fd = open_at(dir, names[i]);
-
-			while (syscall(SYS_getdents64, fd, bytes,
-			    sizeof bytes) > 0)
-				continue;
-			close(fd);
-		}
+		for (i = 0; !k && i < 6; i++)
+			count_names(dir, names[i]);
 	}
-	need(write(1, bytes, 100) == 100, "write");
+	need(write(1, text, 100) == 100, "write");
 }
 
 static void
@@ -552,6 +637,8 @@ main(int argc, char **argv)
 		make_spool(argv[2]);
 	else if (!strcmp(what, "queue") && argc == 4)
 		run_queue(number(argv[2]), argv[3]);
+	else if (!strcmp(what, "same") && argc == 4)
+		run_same(number(argv[2]), argv[3]);
 	else if (!strcmp(what, "life") && argc > 5)
 		run_life(number(argv[2]), number(argv[3]), argv[4], argv + 5);
 	else if (!strcmp(what, "status"))
