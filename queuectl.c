@@ -1495,6 +1495,7 @@ struct enqueue {
 	                         * with a newline */
 	size_t n;
 	int again;              /* times that a job was staged again */
+	bool came;              /* input did, since config was last looked at */
 };
 
 /* Strictly increasing, so that a batch keeps its order. */
@@ -1511,11 +1512,12 @@ next_stamp(struct enqueue *q)
 static int
 complete(struct enqueue *q, struct job *job)
 {
-	/* what config says at this moment; a producer may be slow */
-	if (q->call->spool.fd >= 0)
-		spool_config_refresh(&q->call->spool);
-	else if (open_spool(q->call, true) != DONE)
+	/* what config says when a job comes; a producer may be slow */
+	if (q->call->spool.fd < 0 && open_spool(q->call, true) != DONE)
 		return FAILED;
+	if (q->came)
+		spool_config_refresh(&q->call->spool);
+	q->came = false;
 	q->batch.spool = &q->call->spool;
 	if (job->priority < 0)
 		job->priority = JOB_PRIORITY;
@@ -1555,8 +1557,12 @@ complete(struct enqueue *q, struct job *job)
 static void
 hold_signals(bool hold)
 {
+	static bool held;
 	sigset_t set;
 
+	if (hold == held)
+		return;
+	held = hold;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -1940,6 +1946,7 @@ enqueue_stdin(struct enqueue *q)
 			r = FAILED;
 			break;
 		}
+		q->came = true;
 		end = n == 0;
 		in.n += (size_t)n;
 		if (end && in.n)

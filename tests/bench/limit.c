@@ -10,10 +10,10 @@
  *     limit spool DIR             makes the directories for the following
  *     limit queue N DIR           open, flock, rename, append, rename, close
  *     limit same N DIR            the system calls that queuectl makes there
- *     limit life N FLIGHT DIR CMD…  N files by FLIGHT processes, that read the
- *                                 directory and then make the system calls of
- *                                 a job's life (see "running a job" in
- *                                 worker.c) and nothing else
+ *     limit life N FLIGHT DIR CMD…  the first N files of a spool by FLIGHT
+ *                                 processes, that read the directory and then
+ *                                 make the system calls of a job's life (see
+ *                                 "running a job" in worker.c), nothing else
  *     limit status DIR            the system calls of status
  *     limit enqueue N DIR SYNC    create, write, close, link for each file;
  *                                 SYNC=enqueue: synced in batches of BATCH
@@ -339,16 +339,16 @@ move(int dir, const char *from, const char *to)
 
 /* A job's way through the queue; with a command, it is run. */
 static void
-run_file(int dir, long i, char **argv)
+run_file(int dir, const char *name, char **argv)
 {
-	char a[64], b[64], c[64], id[64], bytes[240];
+	char a[80], b[80], c[80], id[80], bytes[240];
 	struct stat st;
 	int fd, out;
 
-	snprintf(id, sizeof id, "ids/aaa%07ld", i);
-	file_name(a, "pending", i);
-	file_name(b, "processing", i);
-	file_name(c, "done", i);
+	snprintf(id, sizeof id, "ids/%s", strrchr(name, '-') + 1);
+	snprintf(a, sizeof a, "pending/%s", name);
+	snprintf(b, sizeof b, "processing/%s", name);
+	snprintf(c, sizeof c, "done/%s", name);
 	fd = openat(dir, a, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	need(fd >= 0 && fstat(fd, &st) == 0, a);
 	out = openat(dir, a, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
@@ -370,15 +370,47 @@ run_file(int dir, long i, char **argv)
 		need(write(null, text, 50) == 50, "log");
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* The names in pending/ in order, of which there are n at least. */
+static char (*
+read_names(const char *path, long n))[64]
+{
+	int fd = openat(open_at(AT_FDCWD, path), "pending", O_RDONLY);
+	DIR *d = fdopendir(fd);
+	char (*v)[64] = NULL;
+	struct dirent *e;
+	size_t all = 0;
+
+	need(d != NULL, path);
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (!(all & (all - 1)))
+			v = realloc(v, 2 * (all + 1) * sizeof *v);
+		need(v && strlen(e->d_name) < sizeof *v, e->d_name);
+		strcpy(v[all++], e->d_name);
+	}
+	closedir(d);
+	need(all >= (size_t)n, "too few files");
+	qsort(v, all, sizeof *v, compare_names);
+	return v;
+}
+
 static void
 run_same(long n, const char *path)
 {
+	char (*name)[64] = read_names(path, n);
 	int dir = open_at(AT_FDCWD, path);
 	double began = now();
 	long i;
 
 	for (i = 0; i < n; i++)
-		run_file(dir, i, NULL);
+		run_file(dir, name[i], NULL);
 	printf("%.6f\n", now() - began);
 }
 
@@ -399,6 +431,7 @@ static void
 run_life(long n, long flight, const char *path, char **argv)
 {
 	const struct sigaction a = { .sa_handler = on_child };
+	char (*name)[64] = read_names(path, n);
 	int dir = open_at(AT_FDCWD, path);
 	double began = now();
 	long i, k;
@@ -411,9 +444,10 @@ run_life(long n, long flight, const char *path, char **argv)
 			continue;
 		need(pipe2(self_pipe, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
 		sigaction(SIGCHLD, &a, NULL);
-		count_names(dir, "pending");
+		if (flight > 1)
+			count_names(dir, "pending");
 		for (i = k; i < n; i += flight)
-			run_file(dir, i, argv);
+			run_file(dir, name[i], argv);
 		_exit(0);
 	}
 	for (k = 0; k < flight; k++)
