@@ -20,6 +20,8 @@
  *     limit durable DIR           the same for one file, and synced
  *     limit readdir DIR…          reads directories, prints the entries
  *     limit watch DIR CMD…        runs CMD for each file linked into DIR
+ *     limit attend SPOOL CMD…     the same for SPOOL/pending, with the system
+ *                                 calls of a job's life
  *     limit stamp FIFO            writes the time into a FIFO
  *     limit latency N SPOOL FIFO  links N jobs that run `limit stamp FIFO` into
  *                                 SPOOL/pending, one by one when it is idle:
@@ -428,9 +430,17 @@ count_names(int dir, const char *path)
 }
 
 static void
-run_life(long n, long flight, const char *path, char **argv)
+watch_children(void)
 {
 	const struct sigaction a = { .sa_handler = on_child };
+
+	need(pipe2(self_pipe, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
+	sigaction(SIGCHLD, &a, NULL);
+}
+
+static void
+run_life(long n, long flight, const char *path, char **argv)
+{
 	char (*name)[64] = read_names(path, n);
 	int dir = open_at(AT_FDCWD, path);
 	double began = now();
@@ -442,8 +452,7 @@ run_life(long n, long flight, const char *path, char **argv)
 		need(pid >= 0, "fork");
 		if (pid)
 			continue;
-		need(pipe2(self_pipe, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
-		sigaction(SIGCHLD, &a, NULL);
+		watch_children();
 		if (flight > 1)
 			count_names(dir, "pending");
 		for (i = k; i < n; i += flight)
@@ -550,8 +559,9 @@ run_readdir(char **path)
 
 /* --- latency ------------------------------------------------------------ */
 
+/* spool -1: CMD is started and nothing else. */
 static _Noreturn void
-run_watch(const char *path, char **argv)
+run_watch(int spool, const char *path, char **argv)
 {
 	char news[4096];
 	int fd = inotify_init1(IN_CLOEXEC);
@@ -559,6 +569,8 @@ run_watch(const char *path, char **argv)
 
 	need(fd >= 0 && inotify_add_watch(fd, path, IN_CREATE | IN_MOVED_TO) >=
 	    0, path);
+	if (spool >= 0)
+		watch_children();
 	for (;;) {
 		n = read(fd, news, sizeof news);
 		need(n > 0, "read");
@@ -566,11 +578,24 @@ run_watch(const char *path, char **argv)
 			struct inotify_event e;
 
 			memcpy(&e, news + at, sizeof e);
+			if (spool >= 0) {
+				run_file(spool, news + at + sizeof e, argv);
+			} else {
+				spawn(argv);
+				reap();
+			}
 			at += (ssize_t)(sizeof e + e.len);
-			spawn(argv);
-			reap();
 		}
 	}
+}
+
+static _Noreturn void
+run_attend(const char *path, char **argv)
+{
+	char pending[PATH_MAX];
+
+	snprintf(pending, sizeof pending, "%s/pending", path);
+	run_watch(open_at(AT_FDCWD, path), pending, argv);
 }
 
 static void
@@ -684,7 +709,9 @@ main(int argc, char **argv)
 	else if (!strcmp(what, "readdir"))
 		run_readdir(argv + 2);
 	else if (!strcmp(what, "watch") && argc > 3)
-		run_watch(argv[2], argv + 3);
+		run_watch(-1, argv[2], argv + 3);
+	else if (!strcmp(what, "attend") && argc > 3)
+		run_attend(argv[2], argv + 3);
 	else if (!strcmp(what, "stamp"))
 		run_stamp(argv[2]);
 	else if (!strcmp(what, "latency") && argc == 5)
