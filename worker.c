@@ -216,8 +216,7 @@ poll_ms(int64_t us)
 	return us > 3600 * SECOND ? 3600 * 1000 : (int)((us + 999) / 1000);
 }
 
-/* A monotonic time, short, in units of 16 us.  Two of them may be compared for
- * nine hours. */
+/* A monotonic time, short, in units of 16 us; it begins anew every 19 hours. */
 static uint32_t
 instant(int64_t us)
 {
@@ -716,13 +715,17 @@ mark_of(const struct worker *w, const struct candidate *c, uint32_t *name)
 static bool
 is_marked(const struct worker *w, const struct candidate *c)
 {
-	uint32_t name;
+	uint32_t name, since;
 	const struct mark *m;
 
 	if (!w->marks)
 		return false;
 	m = mark_of(w, c, &name);
-	return m->name == name && (int32_t)(m->when - c->seen) > 0;
+	if (m->name != name)
+		return false;
+	/* between then and now: one of yesterday is neither */
+	since = m->when - c->seen;
+	return since && since <= instant(monotonic()) - c->seen;
 }
 
 /* Whether nobody else had marked it. */
