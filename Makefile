@@ -62,8 +62,9 @@ static:
 
 # Less to read and to map when it starts: each page that is touched for the
 # first time costs more than ten system calls.
-SMALL = -Os -fno-pie -no-pie -fno-asynchronous-unwind-tables -ffunction-sections \
-	-fdata-sections -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro
+SMALL = -Os -fno-pie -no-pie -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections -Wl,--gc-sections \
+	-Wl,-z,noseparate-code -Wl,-z,norelro
 
 demo: queuectl
 	@sh tests/demo

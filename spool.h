@@ -65,10 +65,10 @@ struct spool {
 
 /*
  * Opens the spool at `path`, which must be absolute and is kept, not copied,
- * and reads its config.
- * With `create`, makes what is missing (parents too) and tries that hard
- * links and flock work there.  SPOOL_GONE: there is none.  SPOOL_ALIEN: there
- * is something else, or it is not safe to use; spool->why says what.
+ * and reads its config.  With `create`, makes what is missing (parents too)
+ * and tries that hard links and flock work there.  SPOOL_GONE: there is none.
+ * SPOOL_ALIEN: there is something else, or it is not safe to use; spool->why
+ * says what.
  */
 int spool_open(struct spool *, const char *path, bool create);
 void spool_close(struct spool *);
