@@ -13,8 +13,9 @@
  *     limit life N FLIGHT DIR CMD…  the first N files of a spool by FLIGHT
  *                                 processes, that read the directory and then
  *                                 make the system calls of a job's life (see
- *                                 "running a job" in worker.c), nothing else
- *     limit status DIR            the system calls of status
+ *                                 "running a job" in worker.c) but those for
+ *                                 news, and nothing else
+ *     limit status DIR            what status does there, without the config
  *     limit enqueue N DIR SYNC    create, write, close, link for each file;
  *                                 SYNC=enqueue: synced in batches of BATCH
  *     limit durable DIR           the same for one file, and synced
@@ -307,13 +308,14 @@ run_job(char **argv, int dir, int held)
 {
 	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	static char slot[480], bytes[65536];
-	int out[2], slots;
+	static int slots = -1;
 	struct stat st;
+	int out[2];
 
 	fstatat(dir, "log/aaa", &st, AT_SYMLINK_NOFOLLOW);
-	slots = openat(dir, "slots", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (slots < 0)
+		slots = openat(dir, "slots", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	need(slots >= 0 && pwrite(slots, slot, sizeof slot, 0) > 0, "slot");
-	close(slots);
 	need(pipe2(out, O_CLOEXEC) == 0, "pipe2");
 	spawn_job(argv, out[1], held);
 	close(out[1]);
