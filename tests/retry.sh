@@ -287,7 +287,8 @@ for i in 1 2 3 4 5 6 7 8; do
 	within "$w" 1000 1500
 	echo "$w"
 done >waits
-is "$(sort -u waits | wc -l | tr -d ' ')" 8 "different waits"
+# of 1024 that there are: two are alike in one run of 37
+within "$(sort -u waits | wc -l | tr -d ' ')" 6 8 "different waits"
 run q show jit1 --json
 jis state '"failed"'
 
