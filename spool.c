@@ -1540,27 +1540,22 @@ spool_iter_close(struct spool_iter *it)
 	names_close(&it->names);
 }
 
-static uint64_t
-version(struct spool *sp, const enum job_state *state, size_t n)
+/* Where a job has not ended. */
+static const enum job_state undone[] =
+    { JOB_PENDING, JOB_FAILED, JOB_PROCESSING };
+
+uint64_t
+spool_version(struct spool *sp)
 {
 	uint64_t v = 0;
 	struct stat st;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if (fstatat(sp->fd, dir_names[state[i]], &st, 0) == 0)
+	for (i = 0; i < sizeof undone / sizeof undone[0]; i++)
+		if (fstatat(sp->fd, dir_names[undone[i]], &st, 0) == 0)
 			v = v * 1000003 ^ (uint64_t)st.st_mtim.tv_sec * 1000000007
 			    ^ (uint64_t)st.st_mtim.tv_nsec;
 	return v;
-}
-
-uint64_t
-spool_version(struct spool *sp)
-{
-	static const enum job_state all[] = { JOB_PENDING, JOB_PROCESSING,
-		JOB_DONE, JOB_FAILED, JOB_DEAD };
-
-	return version(sp, all, JOB_STATES);
 }
 
 /* Goes through the states once, for one id. */
@@ -2528,9 +2523,6 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 	return r == SPOOL_OK ? 1 : r == SPOOL_ERROR ? -1 : 0;
 }
 
-static const enum job_state undone[] =
-    { JOB_PENDING, JOB_FAILED, JOB_PROCESSING };
-
 /* One look at the three directories: 1, there is work. */
 static int
 any_work(struct spool *sp)
@@ -2566,12 +2558,12 @@ spool_drained(struct spool *sp)
 	if (fstatat(sp->fd, dir_names[JOB_PROCESSING], &st, 0) == 0 &&
 	    st.st_mtim.tv_nsec == 0)
 		ms = 2100; /* a file system of whole seconds, or of two */
-	before = version(sp, undone, 3);
+	before = spool_version(sp);
 	pause_ms(ms);
 	work = any_work(sp);
 	if (work)
 		return work < 0 ? -1 : 0;
-	return version(sp, undone, 3) == before;
+	return spool_version(sp) == before;
 }
 
 /* --- pools -------------------------------------------------------------- */

@@ -177,7 +177,8 @@ bool spool_there(struct spool *, enum job_state, const struct job_name *);
 int64_t spool_arrived(struct spool *, enum job_state, const struct job_name *);
 /* Whether someone holds the job's lock. */
 bool spool_locked(struct spool *, enum job_state, const struct job_name *);
-/* A number that changes when one of the state directories does. */
+/* A number that changes when a job moves: pending/, failed/ or processing/ is
+ * where it comes from or where it goes. */
 uint64_t spool_version(struct spool *);
 /* --- logs --------------------------------------------------------------- */
 
