@@ -9,12 +9,13 @@
  *     candidates ── claim ── run ── finish ── candidates …
  *
  * The candidates are the best READY_MAX names by run order and the next
- * TIMED_MAX deadlines, filled by one pass over pending/ and failed/ that needs
- * no stat, and kept up by inotify events, which carry the names.  A candidate
- * is only a hint: the claim decides.  Workers of a pool mark what they try, so
- * that not all of them do.  What did not fit is found by the next pass, made
- * when the candidates run dry, when news were lost, and on a slow tick.
- * Asleep, a worker wakes for news, the next deadline and the tick.
+ * TIMED_MAX deadlines: a list that the pool shares, filled by one pass over
+ * pending/ and failed/ that needs no stat, and what inotify has told a worker
+ * since, whose events carry the names.  A candidate is only a hint: the claim
+ * decides.  Workers of a pool mark what they try, so that not all of them do.
+ * What did not fit is found by the next pass, made when the candidates run
+ * dry, when news were lost, and on a slow tick.  Asleep, a worker wakes for
+ * news, the next deadline and the tick.
  *
  * Requests reach a worker as signals from its supervisor: SIGTERM, finish the
  * job and end; SIGUSR1, end it now; SIGUSR2, see whether your job is cancelled.
@@ -37,6 +38,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +65,7 @@ enum {
 	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB of a job that has ended */
 	REFUSED_MAX = 64,       /* names whose refusal was told already */
 	MARKS = 256,            /* places for names being claimed, per worker */
+	USUAL_ID = 10,          /* bytes, as job_id_make() makes them */
 	STOPPED = 3             /* exit status of a worker that was stopped;
 	                         * 0: it has nothing left to do */
 };
@@ -227,12 +230,51 @@ instant(int64_t us)
 
 struct candidate {
 	int64_t when;              /* ready: stamp; timed: when to look */
-	struct job_name name;
+	int64_t stamp;             /* and other parts of its name */
+	uint32_t attempt;
+	uint32_t seen;             /* when it was there, in instant()s */
 	unsigned char rank;        /* ready: priority; timed: 0 */
+	unsigned char priority;
 	unsigned char state;       /* JOB_PENDING or JOB_FAILED */
 	unsigned char tries;       /* times that it was busy */
-	uint32_t seen;             /* when it was there, in instant()s */
+	bool timed;
+	char id[JOB_ID_MAX + 1];   /* a queue keeps as much as it needs */
 };
+
+enum { CELL = 8 };                 /* what the widths of slots are multiples of */
+
+/* What a candidate with an id of so many bytes takes in a queue. */
+static size_t
+width_of(size_t len)
+{
+	return (offsetof(struct candidate, id) + len + CELL) / CELL * CELL;
+}
+
+static struct job_name
+name_of(const struct candidate *c)
+{
+	struct job_name name = {
+		.stamp = c->stamp, .attempt = c->attempt,
+		.priority = c->priority, .timed = c->timed
+	};
+
+	strcpy(name.id, c->id);
+	return name;
+}
+
+static struct candidate
+candidate_of(enum job_state state, const struct job_name *name)
+{
+	struct candidate c = {
+		.when = name->stamp, .stamp = name->stamp,
+		.attempt = name->attempt, .rank = name->priority,
+		.priority = name->priority, .state = (unsigned char)state,
+		.timed = name->timed
+	};
+
+	strcpy(c.id, name->id);
+	return c;
+}
 
 /*
  * The best `cap` candidates by (rank, when).  order[0…n-1] are the slots in
@@ -242,28 +284,58 @@ struct candidate {
  *
  * While a directory is read the order is a heap, the worst first, so that a
  * name costs log(n); then it is sorted, the best last, and news are inserted.
+ *
+ * A slot is as wide as the longest id needs it: most are short, and more of
+ * them find room.
  */
 struct queue {
-	struct candidate *slot;
 	uint16_t *order;
-	size_t n, cap;
+	char *slots;
+	size_t width, n, cap;
+	size_t wider;              /* an id needs so much, and was turned away */
 	bool sorted;               /* what takes from it needs that */
 	bool over;                 /* something was turned away: */
 	struct candidate horizon;  /* the best of it */
 };
 
-static int
-queue_init(struct queue *q, size_t cap)
+enum { QUEUE_CAP_MAX = UINT16_MAX - 1 };
+
+static size_t
+order_size(size_t cap)
+{
+	return (cap * sizeof(uint16_t) + CELL - 1) / CELL * CELL;
+}
+
+/* The bytes that a queue takes. */
+static size_t
+queue_size(size_t cap, size_t width)
+{
+	return order_size(cap) + cap * width;
+}
+
+/* A queue in memory that the caller has, empty. */
+static void
+queue_make(struct queue *q, void *memory, size_t cap, size_t width)
 {
 	size_t i;
 
-	*q = (struct queue){ .cap = cap, .sorted = true };
-	q->slot = malloc(cap * sizeof *q->slot);
-	q->order = malloc(cap * sizeof *q->order);
-	if (!q->slot || !q->order)
-		return -1;
+	*q = (struct queue){ .cap = cap, .width = width, .sorted = true };
+	q->order = memory;
+	q->slots = (char *)memory + order_size(cap);
 	for (i = 0; i < cap; i++)
 		q->order[i] = (uint16_t)i;
+}
+
+/* A queue for any id, in q->order's memory, to be freed. */
+static int
+queue_init(struct queue *q, size_t cap)
+{
+	const size_t width = width_of(JOB_ID_MAX);
+	void *memory = malloc(queue_size(cap, width));
+
+	if (!memory)
+		return -1;
+	queue_make(q, memory, cap, width);
 	return 0;
 }
 
@@ -275,6 +347,22 @@ queue_clear(struct queue *q)
 	q->sorted = q->over = false;
 }
 
+/* The one in order[i], of which there are q->width bytes. */
+static struct candidate *
+queue_at(const struct queue *q, size_t i)
+{
+	return (void *)(q->slots + q->order[i] * q->width);
+}
+
+static struct candidate
+queue_get(const struct queue *q, size_t i)
+{
+	struct candidate c = { .when = 0 };
+
+	memcpy(&c, queue_at(q, i), q->width);
+	return c;
+}
+
 static int
 candidate_compare(const struct candidate *a, const struct candidate *b)
 {
@@ -282,14 +370,13 @@ candidate_compare(const struct candidate *a, const struct candidate *b)
 		return a->rank < b->rank ? -1 : 1;
 	if (a->when != b->when)
 		return a->when < b->when ? -1 : 1;
-	return strcmp(a->name.id, b->name.id);
+	return strcmp(a->id, b->id);
 }
 
 static bool
 queue_worse(const struct queue *q, size_t i, size_t j)
 {
-	return candidate_compare(&q->slot[q->order[i]],
-	    &q->slot[q->order[j]]) > 0;
+	return candidate_compare(queue_at(q, i), queue_at(q, j)) > 0;
 }
 
 static void
@@ -333,22 +420,31 @@ queue_sort(struct queue *q)
 static const struct candidate *
 queue_best(const struct queue *q)
 {
-	return q->n ? &q->slot[q->order[q->n - 1]] : NULL;
+	return q->n ? queue_at(q, q->n - 1) : NULL;
 }
 
 static struct candidate
 queue_pop(struct queue *q)
 {
-	return q->slot[q->order[--q->n]];
+	return queue_get(q, --q->n);
+}
+
+static void
+queue_turn_away(struct queue *q, const struct candidate *c)
+{
+	if (!q->over || candidate_compare(c, &q->horizon) < 0)
+		q->horizon = *c;
+	q->over = true;
 }
 
 /* The worst of a full one makes room. */
 static void
 queue_drop(struct queue *q)
 {
+	struct candidate worst = queue_get(q, 0);
 	uint16_t slot = q->order[0];
 
-	q->horizon = q->slot[slot];
+	queue_turn_away(q, &worst);
 	q->n--;
 	if (q->sorted) {
 		memmove(q->order, q->order + 1, q->n * sizeof *q->order);
@@ -359,34 +455,37 @@ queue_drop(struct queue *q)
 	}
 }
 
-static void
+/* Whether nothing was turned away for it. */
+static bool
 queue_push(struct queue *q, const struct candidate *c)
 {
-	size_t i, low = 0, high;
+	size_t i, low = 0, high, width = width_of(strlen(c->id));
+	bool full = q->n == q->cap;
 	uint16_t slot;
 
-	if (q->over && candidate_compare(c, &q->horizon) >= 0)
-		return;
-	if (q->n == q->cap) {
-		q->over = true;
-		if (candidate_compare(c, &q->slot[q->order[0]]) >= 0) {
-			q->horizon = *c;
-			return;
-		}
-		queue_drop(q);
+	if (width > q->width) {
+		q->wider = q->wider > width ? q->wider : width;
+		return false;
 	}
+	if ((q->over && candidate_compare(c, &q->horizon) >= 0) ||
+	    (full && candidate_compare(c, queue_at(q, 0)) >= 0)) {
+		queue_turn_away(q, c);
+		return false;
+	}
+	if (full)
+		queue_drop(q);
 	i = high = q->n++;
 	slot = q->order[i];
-	q->slot[slot] = *c;
+	memcpy(queue_at(q, i), c, q->width);
 	if (!q->sorted) {
 		for (; i && queue_worse(q, i, (i - 1) / 2); i = (i - 1) / 2)
 			queue_swap(q, i, (i - 1) / 2);
-		return;
+		return !full;
 	}
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 
-		if (candidate_compare(c, &q->slot[q->order[mid]]) < 0)
+		if (candidate_compare(c, queue_at(q, mid)) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -394,36 +493,77 @@ queue_push(struct queue *q, const struct candidate *c)
 	memmove(q->order + low + 1, q->order + low, (i - low) *
 	    sizeof *q->order);
 	q->order[low] = slot;
+	return !full;
 }
+
+/* --- what the workers of a pool share ----------------------------------- */
+
+/*
+ * One pass over pending/ and failed/ serves the pool: the list of what it
+ * found is in memory that the workers share.  Who needs a newer one reads the
+ * directories, and the others wait for it.  From `ready` each takes the next
+ * for himself; of `timed` each has a copy, for it is not known who will be
+ * free.
+ */
+struct list {
+	int64_t began, ended;      /* of the pass, monotonic; 0: there was none */
+	uint32_t seen;             /* …began, as an instant() */
+	bool whole;                /* no directory that could not be read */
+	bool resume;               /* it began behind the one before, and there
+	                            * is more behind it */
+	struct queue ready, timed; /* sorted */
+};
+
+/* A name that is being claimed. */
+struct mark {
+	volatile uint32_t name;    /* its hash */
+	volatile uint32_t when;    /* an instant() */
+};
+
+/*
+ * A list that is replaced while somebody reads it he must not use: `version`
+ * is odd meanwhile and another afterwards, `taken` is the lower half of
+ * version in its upper half, and how many of list.ready were taken, or CLOSED,
+ * in the lower one.
+ */
+struct shared {
+	atomic_int reader;         /* the number of who makes a list, 0: nobody */
+	atomic_uint version;
+	atomic_uint taken;
+	atomic_uint refused;       /* candidates that cannot be claimed now */
+	struct list list;
+	void *memory;              /* of list.ready, and… */
+	size_t room;               /* …how much that is */
+	uint32_t nmarks;           /* 0: a worker alone needs none */
+	struct mark *mark;
+};
+
+#define CLOSED UINT16_MAX
 
 /* --- a worker ----------------------------------------------------------- */
 
 struct worker {
 	struct spool *spool;
 	struct spool_pool *pool;
-	struct mark *marks;        /* NULL: there are none; else */
-	uint32_t nmarks;
+	struct shared *shared;
 	const struct worker_options *options;
 	int number;                /* from 1 */
 	pid_t pid;
 	int64_t since;
 	int lifeline;              /* ends when the supervisor does; -1: ended */
 
-	struct queue ready, timed;
-	uint32_t seen;             /* of the candidates that are found now */
+	struct list list;          /* a copy, but for what `ready` has */
+	unsigned version;          /* of it */
+	int64_t wanted;            /* a list of an earlier pass will not do */
+	struct queue news, timed;  /* ready and not, for ourselves */
+	int64_t missed;            /* when one of them turned something away */
 	struct spool_watch watch;
-	bool news;                 /* inotify tells us; else we poll */
-	bool scan;                 /* the directories must be read */
+	bool told;                 /* inotify tells us; else we poll */
 	bool reconfigure;          /* config may have changed */
 	bool ticked;               /* …for no news, while we were idle */
 	bool draining;             /* idle, and waiting for others */
-	bool after;                /* skip candidates up to `cursor` in a scan */
-	bool refusing;             /* some candidate was refused or busy */
-	bool resume;               /* more is there, behind the cursor */
-	struct candidate cursor;
 	int64_t stopping;          /* since when (monotonic), 0: not */
 	int64_t tick, recover;     /* when due (monotonic), recover 0: never */
-	int64_t scanned, scan_took; /* when it ended, and how long it took */
 	int64_t held_wait;
 	struct spool_tally tally;  /* of this slot */
 	bool paused;               /* and it was said */
@@ -578,29 +718,30 @@ is_bogus(struct worker *w, const struct job_name *name, int64_t now)
 	return name->stamp - now > longest_wait(w, max);
 }
 
-/* Puts a name that was seen where it belongs. */
-static void
+/*
+ * Puts a name that was seen then where it belongs, but not what is up to
+ * `cursor` (NULL: all).  Whether nothing was turned away for it.
+ */
+static bool
 consider(struct worker *w, enum job_state state, const struct job_name *name,
-    int64_t now)
+    int64_t now, uint32_t seen, struct queue *ready, struct queue *timed,
+    const struct candidate *cursor)
 {
 	int64_t max = longest_wait(w, -1);
-	struct candidate c = {
-		.when = name->stamp, .name = *name, .rank = name->priority,
-		.state = (unsigned char)state, .seen = w->seen
-	};
+	struct candidate c = candidate_of(state, name);
 
+	c.seen = seen;
 	if (!name->timed || name->stamp <= now || (state == JOB_FAILED &&
-	    name->stamp - now > max && is_bogus(w, name, now))) {
-		if (!w->after || candidate_compare(&c, &w->cursor) > 0)
-			queue_push(&w->ready, &c);
-	} else {
-		c.rank = 0;
-		queue_push(&w->timed, &c);
-	}
+	    name->stamp - now > max && is_bogus(w, name, now)))
+		return (cursor && candidate_compare(&c, cursor) <= 0) ||
+		    queue_push(ready, &c);
+	c.rank = 0;
+	return queue_push(timed, &c);
 }
 
 static bool
-scan_dir(struct worker *w, enum job_state state, int64_t now)
+read_dir(struct worker *w, struct list *l, enum job_state state, int64_t now,
+    const struct candidate *cursor)
 {
 	struct spool_iter it;
 	struct job_name name;
@@ -608,7 +749,8 @@ scan_dir(struct worker *w, enum job_state state, int64_t now)
 
 	r = spool_iter_open(w->spool, &it, state) == SPOOL_OK ? 1 : -1;
 	while (r > 0 && (r = spool_iter_next(&it, &name)) > 0)
-		consider(w, state, &name, now);
+		consider(w, state, &name, now, l->seen, &l->ready, &l->timed,
+		    cursor);
 	if (r < 0)
 		say_error(w->number, w->spool, "cannot look for jobs; trying "
 		    "again in a second");
@@ -619,42 +761,171 @@ scan_dir(struct worker *w, enum job_state state, int64_t now)
 /* A job may say that its backoff is shorter than the config's: then consider()
  * was too patient.  Only the candidates are looked at. */
 static void
-mend_deadlines(struct worker *w, int64_t now)
+mend_deadlines(struct worker *w, struct list *l, int64_t now)
 {
-	size_t i, n = w->timed.n;
+	size_t i;
 
-	for (i = 0; i < n; i++) {
-		struct candidate c = w->timed.slot[w->timed.order[i]];
+	for (i = 0; i < l->timed.n; i++) {
+		struct candidate c = queue_get(&l->timed, i);
+		struct job_name name = name_of(&c);
 
-		if (c.state == JOB_FAILED && is_bogus(w, &c.name, now)) {
-			c.rank = c.name.priority;
-			queue_push(&w->ready, &c); /* a double does no harm */
+		if (c.state == JOB_FAILED && is_bogus(w, &name, now)) {
+			c.rank = c.priority;
+			queue_push(&l->ready, &c); /* a double does no harm */
 		}
 	}
 }
 
+/* Makes the queues of the list empty, and for ids that need so much. */
 static void
-scan(struct worker *w)
+lay_out(struct shared *s, size_t width)
 {
-	int64_t now = today(), began = monotonic();
-	bool whole;
+	struct list *l = &s->list;
+	size_t cap = s->room / (sizeof(uint16_t) + width);
 
-	w->scan = false;
-	w->seen = instant(began);
-	queue_clear(&w->ready);
-	queue_clear(&w->timed);
-	whole = scan_dir(w, JOB_PENDING, now);
-	whole &= scan_dir(w, JOB_FAILED, now);
-	if (!whole)
-		w->tick = monotonic() + RETRY;
-	mend_deadlines(w, now);
-	queue_sort(&w->ready);
-	queue_sort(&w->timed);
-	/* The cursor is for what the scan finds; what comes is new. */
-	w->resume = w->after && w->ready.over;
-	w->after = false;
-	w->scanned = monotonic();
-	w->scan_took = w->scanned - began;
+	queue_make(&l->ready, s->memory, cap < QUEUE_CAP_MAX ? cap :
+	    QUEUE_CAP_MAX, width);
+	queue_make(&l->timed, l->timed.order, l->timed.cap, l->timed.width);
+	l->resume = false;
+}
+
+/*
+ * Reads the directories into the list, which is closed.  Where half of the
+ * last were refused, and the list has been used up (`dry`), it goes on behind
+ * them: they must not hide the rest.
+ */
+static void
+read_spool(struct worker *w, struct list *l, bool dry)
+{
+	struct shared *s = w->shared;
+	size_t refused = atomic_exchange(&s->refused, 0);
+	bool behind = dry && l->ready.n &&
+	    (l->resume || 2 * refused >= l->ready.n);
+	struct candidate last, *cursor = NULL;
+	int64_t now;
+
+	if (behind) {
+		last = queue_get(&l->ready, 0);
+		cursor = &last;
+	}
+	for (;;) {
+		now = today();
+		l->began = monotonic();
+		l->seen = instant(l->began);
+		queue_clear(&l->ready);
+		queue_clear(&l->timed);
+		l->whole = read_dir(w, l, JOB_PENDING, now, cursor);
+		l->whole &= read_dir(w, l, JOB_FAILED, now, cursor);
+		mend_deadlines(w, l, now);
+		if (!l->ready.wider)
+			break;
+		lay_out(s, l->ready.wider);
+	}
+	queue_sort(&l->ready);
+	queue_sort(&l->timed);
+	l->resume = behind && l->ready.over;
+	l->ended = monotonic();
+}
+
+/* Replaces the list, as the reader that we are.  If that dies on the way, it
+ * stays closed until the next has made one. */
+static void
+make_list(struct worker *w, bool dry)
+{
+	struct shared *s = w->shared;
+	unsigned version = atomic_load(&s->version);
+
+	if (version % 2)
+		lay_out(s, s->list.ready.width);
+	version |= 1;
+	atomic_store(&s->version, version);
+	atomic_store(&s->taken, CLOSED);
+	atomic_thread_fence(memory_order_seq_cst);
+	read_spool(w, &s->list, dry);
+	version++;
+	atomic_store(&s->taken, (version & CLOSED) << 16);
+	atomic_store(&s->version, version);
+}
+
+/*
+ * Keeps what was seen since the pass began, and is not beyond its end: the
+ * rest it has found, or the next will.  `missed`: something was turned away
+ * since then, that it may not have found.
+ */
+static void
+outdate(struct queue *q, const struct queue *found, uint32_t seen, bool missed)
+{
+	size_t i, n = 0;
+
+	q->over = q->over && missed;
+	if (found->over)
+		queue_turn_away(q, &found->horizon);
+	for (i = 0; i < q->n; i++) {
+		const struct candidate *c = queue_at(q, i);
+
+		if ((int32_t)(c->seen - seen) >= 0 && !(q->over &&
+		    candidate_compare(c, &q->horizon) >= 0))
+			queue_swap(q, n++, i);
+	}
+	q->n = n;
+}
+
+/* Goes over to the list that there is now, if it is another.  One that is
+ * replaced meanwhile is none. */
+static void
+follow(struct worker *w)
+{
+	struct shared *s = w->shared;
+	unsigned version = atomic_load(&s->version);
+	size_t i;
+
+	while (version != w->version && version % 2 == 0) {
+		struct list l = s->list;
+		bool missed = w->missed >= l.began;
+
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load(&s->version) == version) {
+			outdate(&w->news, &l.ready, l.seen, missed);
+			outdate(&w->timed, &l.timed, l.seen, missed);
+			for (i = 0; i < l.timed.n; i++) {
+				struct candidate c = queue_get(&l.timed, i);
+
+				queue_push(&w->timed, &c);
+			}
+			w->list = l;
+			w->version = version;
+			if (!l.whole)
+				w->tick = monotonic() + RETRY;
+		}
+		version = atomic_load(&s->version);
+	}
+}
+
+/* Sees to a list of a pass that began at `since` (monotonic) or later; false:
+ * there is none, for we are to end. */
+static bool
+renew(struct worker *w, int64_t since, bool dry)
+{
+	struct shared *s = w->shared;
+	int ms = 1;
+
+	while (follow(w), w->list.began < since) {
+		int nobody = 0;
+
+		if (stop_level(w))
+			return false;
+		if (!atomic_compare_exchange_strong(&s->reader, &nobody,
+		    w->number)) {
+			doze(w, ms, -1, -1);
+			ms = ms < 32 ? 2 * ms : ms;
+			continue;
+		}
+		follow(w);
+		if (w->list.began < since)
+			make_list(w, dry);
+		atomic_store(&s->reader, 0);
+	}
+	return true;
 }
 
 /* Takes in what inotify has to tell. */
@@ -668,14 +939,17 @@ read_news(struct worker *w)
 
 	while ((r = spool_watch_next(&w->watch, &dir, &file)) > 0) {
 		w->ticked = false;
-		w->seen = instant(monotonic());
 		w->reconfigure |= dir == SPOOL_ROOT;
 		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
-		    job_name_parse(&name, file))
-			consider(w, (enum job_state)dir, &name, now);
+		    job_name_parse(&name, file) && !consider(w,
+		    (enum job_state)dir, &name, now, instant(monotonic()),
+		    &w->news, &w->timed, NULL))
+			w->missed = monotonic();
 	}
-	if (r < 0)
-		w->scan = w->reconfigure = true;
+	if (r < 0) {
+		w->wanted = monotonic();
+		w->reconfigure = true;
+	}
 }
 
 /* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
@@ -690,26 +964,21 @@ hash(const char *s)
 }
 
 /*
- * What a worker is about to claim, it marks in memory that it shares with the
- * others of its pool.  They pass over what was marked after they saw it there:
- * it is gone, or soon will be.  Without this, each of many workers tries
- * dozens of names that others have taken before it finds its next.
+ * News come to all workers, so what one is about to claim, he marks in memory
+ * that they share.  They pass over what was marked after they saw it there: it
+ * is gone, or soon will be.  Without this, each of many workers tries dozens
+ * of names that others have taken before it finds its next.
  *
  * A mark is a hint like the candidates.  Who finds that he cannot claim takes
  * it back, and looks after the name himself; when a worker dies, all go.  Two
  * names that share a place forget one of the marks, and a mark that is read
  * while it is written can at worst hide a name until the next pass.
  */
-struct mark {
-	volatile uint32_t name;    /* its hash */
-	volatile uint32_t when;    /* an instant() */
-};
-
 static struct mark *
 mark_of(const struct worker *w, const struct candidate *c, uint32_t *name)
 {
-	*name = (hash(c->name.id) ^ (uint32_t)c->name.stamp) * 16777619u;
-	return &w->marks[*name % w->nmarks];
+	*name = (hash(c->id) ^ (uint32_t)c->stamp) * 16777619u;
+	return &w->shared->mark[*name % w->shared->nmarks];
 }
 
 static bool
@@ -718,7 +987,7 @@ is_marked(const struct worker *w, const struct candidate *c)
 	uint32_t name, since;
 	const struct mark *m;
 
-	if (!w->marks)
+	if (!w->shared->nmarks)
 		return false;
 	m = mark_of(w, c, &name);
 	if (m->name != name)
@@ -736,7 +1005,7 @@ mark(const struct worker *w, const struct candidate *c)
 	struct mark *m;
 	bool first;
 
-	if (!w->marks)
+	if (!w->shared->nmarks)
 		return false;
 	m = mark_of(w, c, &name);
 	first = m->name != name;
@@ -755,18 +1024,78 @@ unmark(const struct worker *w, const struct candidate *c)
 		m->name = 0;
 }
 
-/* Without looking at more of them than the names. */
-static void
-pass_over_marked(struct worker *w)
+/* The next of the list, if it is still ours; *taken is for take_listed().
+ * Until that has said so, it may be anything. */
+static bool
+peek_listed(const struct worker *w, unsigned *taken, struct candidate *c)
 {
-	const struct candidate *best, *last = NULL;
+	const struct queue *q = &w->list.ready;
+	size_t i, slot;
 
-	while ((best = queue_best(&w->ready)) && is_marked(w, best)) {
-		w->ready.n--;
-		last = best;
+	*taken = atomic_load(&w->shared->taken);
+	i = *taken & CLOSED;
+	if (*taken >> 16 != (w->version & CLOSED) || i >= q->n)
+		return false;
+	slot = ((const volatile uint16_t *)q->order)[q->n - 1 - i];
+	if (slot >= q->cap)
+		return false;
+	memcpy(c, q->slots + slot * q->width, q->width);
+	c->id[JOB_ID_MAX] = '\0';
+	return true;
+}
+
+/* Whether it was ours, and so nobody has taken it or made a new list. */
+static bool
+take_listed(const struct worker *w, unsigned taken)
+{
+	return atomic_compare_exchange_strong(&w->shared->taken, &taken,
+	    taken + 1);
+}
+
+/* The best that is known of, from the news or the list. */
+static bool
+take(struct worker *w, struct candidate *c)
+{
+	const struct candidate *news;
+	unsigned taken;
+
+	for (;;) {
+		bool listed = peek_listed(w, &taken, c);
+
+		while ((news = queue_best(&w->news)) && is_marked(w, news))
+			w->news.n--;
+		if (news && (!listed || candidate_compare(news, c) <= 0)) {
+			*c = queue_pop(&w->news);
+			return true;
+		}
+		if (!listed)
+			return false;
+		if (take_listed(w, taken) && !is_marked(w, c))
+			return true;
 	}
-	if (last)
-		w->cursor = *last;
+}
+
+/* The earliest pass that finds what we do not know of, or 0: we know all. */
+static int64_t
+next_pass(const struct worker *w)
+{
+	int64_t since = w->list.began;
+
+	/* another list is there, or being made */
+	if (atomic_load(&w->shared->version) != w->version)
+		return since + 1;
+	if (!w->news.over)
+		return 0;
+	return (since > w->missed ? since : w->missed) + 1;
+}
+
+static bool
+knows_some(const struct worker *w)
+{
+	struct candidate c;
+	unsigned taken;
+
+	return w->news.n || peek_listed(w, &taken, &c);
 }
 
 /* When something will be due that is not yet, or INT64_MAX. */
@@ -783,36 +1112,29 @@ next_deadline(const struct worker *w)
 static bool
 next_candidate(struct worker *w, struct candidate *c)
 {
-	int64_t now = today();
+	int64_t now = today(), since;
 	const struct candidate *due;
 
 	while ((due = queue_best(&w->timed)) && due->when <= now) {
 		*c = queue_pop(&w->timed);
-		c->rank = c->name.priority;
-		c->when = c->name.stamp;
-		queue_push(&w->ready, c);
+		c->rank = c->priority;
+		c->when = c->stamp;
+		if (!queue_push(&w->news, c))
+			w->missed = monotonic();
 	}
 	if (w->timed.over && next_deadline(w) <= now)
-		w->scan = true;
+		w->wanted = monotonic();
 	/* Not told of news, we look before we take the next: an urgent job may
 	 * have come.  A tenth of the time at most. */
-	if (!w->news && w->ready.n &&
-	    monotonic() - w->scanned > 10 * w->scan_took)
-		w->scan = true;
-	pass_over_marked(w);
-	if (!w->ready.n && w->ready.over) {
-		/* Where all the best are refused, go on behind them: they
-		 * must not hide the rest. */
-		w->after = w->refusing || w->resume;
-		w->refusing = false;
-		w->scan = true;
+	if (!w->told && knows_some(w) && monotonic() - w->list.ended >
+	    10 * (w->list.ended - w->list.began))
+		w->wanted = monotonic();
+	renew(w, w->wanted, false);
+	while (!take(w, c)) {
+		since = next_pass(w);
+		if (!since || !renew(w, since, true))
+			return false;
 	}
-	if (w->scan)
-		scan(w);
-	if (!w->ready.n)
-		return false;
-	*c = queue_pop(&w->ready);
-	w->cursor = *c;
 	return true;
 }
 
@@ -822,12 +1144,13 @@ postpone(struct worker *w, const struct candidate *c, int64_t us)
 {
 	struct candidate later = *c;
 
-	w->refusing = true;
+	atomic_fetch_add(&w->shared->refused, 1);
 	later.rank = 0;
 	later.when = today() + us;
 	if (later.tries < 30)
 		later.tries++;
-	queue_push(&w->timed, &later);
+	if (!queue_push(&w->timed, &later))
+		w->missed = monotonic();
 }
 
 /* Tells of a file that is left alone, once. */
@@ -1613,12 +1936,13 @@ run_job(struct worker *w, struct spool_claim *c)
 static void
 try_candidate(struct worker *w, const struct candidate *c)
 {
+	const struct job_name name = name_of(c);
 	int64_t busy = BUSY_MIN << (c->tries < 8 ? c->tries : 8);
 	struct spool_claim claim;
 	bool first = mark(w, c);
 	int r;
 
-	r = spool_claim(w->spool, (enum job_state)c->state, &c->name, today(),
+	r = spool_claim(w->spool, (enum job_state)c->state, &name, today(),
 	    &claim);
 	if (first && r != SPOOL_OK && r != SPOOL_GONE)
 		unmark(w, c);
@@ -1626,9 +1950,9 @@ try_candidate(struct worker *w, const struct candidate *c)
 	case SPOOL_OK:
 		/* A tick found it: if inotify still does not tell of it, it
 		 * is silent here. */
-		if (w->ticked && !c->name.timed) {
+		if (w->ticked && !c->timed) {
 			read_news(w);
-			w->news &= !w->ticked;
+			w->told &= !w->ticked;
 		}
 		w->ticked = false;
 		run_job(w, &claim);
@@ -1637,11 +1961,11 @@ try_candidate(struct worker *w, const struct candidate *c)
 		postpone(w, c, busy < BUSY_MAX ? busy : BUSY_MAX);
 		break;
 	case SPOOL_BAD:
-		say_bad(w, c->name.id);
+		say_bad(w, c->id);
 		break;
 	case SPOOL_ALIEN:
-		w->refusing = true;
-		say_refused(w, (enum job_state)c->state, &c->name);
+		atomic_fetch_add(&w->shared->refused, 1);
+		say_refused(w, (enum job_state)c->state, &name);
 		break;
 	case SPOOL_ERROR:
 		say_error(w->number, w->spool, "cannot claim a job; "
@@ -1713,15 +2037,17 @@ static bool
 find_oldest(struct worker *w, enum job_state state, struct queue *q,
     size_t *n)
 {
-	struct candidate c = { .rank = 0 };
 	struct spool_iter it;
+	struct job_name name;
 	int r;
 
 	*n = 0;
 	queue_clear(q);
 	r = spool_iter_open(w->spool, &it, state) == SPOOL_OK ? 1 : -1;
-	while (r > 0 && (r = spool_iter_next(&it, &c.name)) > 0) {
-		c.when = c.name.stamp;
+	while (r > 0 && (r = spool_iter_next(&it, &name)) > 0) {
+		struct candidate c = candidate_of(state, &name);
+
+		c.rank = 0;
 		queue_push(q, &c);
 		++*n;
 	}
@@ -1745,13 +2071,14 @@ tidy_state(struct worker *w, enum job_state state, int64_t keep,
 	while ((old = queue_best(q)) && (old->when < before ||
 	    (most && n > most))) {
 		struct candidate c = queue_pop(q);
+		struct job_name name = name_of(&c);
 		int r;
 
 		/* after weeks without power it is still news */
 		if ((!most || n <= most) &&
-		    spool_arrived(w->spool, state, &c.name) >= before)
+		    spool_arrived(w->spool, state, &name) >= before)
 			continue;
-		r = spool_purge(w->spool, state, c.name.id);
+		r = spool_purge(w->spool, state, name.id);
 		if (r == SPOOL_ERROR) {
 			say_error(w->number, w->spool,
 			    "cannot purge a job");
@@ -1772,14 +2099,13 @@ tidy(struct worker *w)
 {
 	const struct config *config = &w->spool->config;
 	int64_t began = monotonic(), took;
-	struct queue q = { .slot = NULL };
+	struct queue q = { .order = NULL };
 	bool more = false;
 
 	if (queue_init(&q, TIDY_MAX) == 0) {
 		more = tidy_state(w, JOB_DONE, config->keep_done, &q);
 		more |= tidy_state(w, JOB_DEAD, config->keep_dead, &q);
 	}
-	free(q.slot);
 	free(q.order);
 	took = monotonic() - began;
 	w->tidy = began + took;
@@ -1793,18 +2119,20 @@ interval(const struct worker *w)
 {
 	int64_t poll = w->options->drain ? POLL / 4 : POLL;
 
-	if (w->news)
+	int64_t took = w->list.ended - w->list.began;
+
+	if (w->told)
 		return TICK;
-	return poll > 10 * w->scan_took ? poll : 10 * w->scan_took;
+	return poll > 10 * took ? poll : 10 * took;
 }
 
 static void
 tick(struct worker *w)
 {
-	int64_t now = monotonic();
+	int64_t now = monotonic(), since;
 
 	/* The supervisor polls, too; until it does, no further job begins. */
-	if (!w->news && spool_pool_asked(w->spool, w->pool))
+	if (!w->told && spool_pool_asked(w->spool, w->pool))
 		terminations = 1;
 	if (now >= w->tick) {
 		recover(w);
@@ -1812,9 +2140,14 @@ tick(struct worker *w)
 		if (w->number == 1 && now >= w->tidy + 10 * TICK)
 			tidy(w);
 		read_news(w);
-		w->ticked = w->news && !w->scan && !w->ready.n &&
-		    !w->ready.over && !w->refusing;
-		w->scan = w->reconfigure = true;
+		w->ticked = w->told && w->list.began >= w->wanted &&
+		    !knows_some(w) && !next_pass(w) &&
+		    !atomic_load(&w->shared->refused);
+		/* or somebody has looked not long ago */
+		since = monotonic() - (w->list.whole ? interval(w) / 2 : 0);
+		if (since > w->wanted)
+			w->wanted = since;
+		w->reconfigure = true;
 		w->tick = monotonic() + interval(w);
 	} else if (w->recover && now >= w->recover) {
 		recover(w);
@@ -1894,10 +2227,11 @@ work(struct worker *w)
 	struct candidate c;
 
 	while (tick(w), !stop_level(w)) {
+		follow(w);
 		read_news(w);
 		if (w->reconfigure && spool_config_refresh(w->spool))
 			say_config(w);
-		w->reconfigure = !w->news;
+		w->reconfigure = !w->told;
 		if (!is_paused(w) && next_candidate(w, &c))
 			try_candidate(w, &c);
 		else if (idle(w))
@@ -1907,20 +2241,19 @@ work(struct worker *w)
 
 static _Noreturn void
 worker_main(struct spool *sp, struct spool_pool *pool,
-    const struct worker_options *options, struct mark *marks,
-    uint32_t nmarks, int number, int lifeline)
+    const struct worker_options *options, struct shared *shared, int number,
+    int lifeline)
 {
 	struct worker w = {
 		.spool = sp, .pool = pool, .options = options,
-		.marks = marks, .nmarks = nmarks,
+		.shared = shared,
 		.number = number, .pid = getpid(), .lifeline = lifeline,
 		.since = today(), .paused = sp->config.paused
 	};
 	struct spool_slot before;
 
-	if (queue_init(&w.ready, options->ready ? options->ready :
-	    READY_MAX) < 0 || queue_init(&w.timed, options->timed ?
-	    options->timed : TIMED_MAX) < 0) {
+	if (queue_init(&w.news, shared->list.timed.cap) < 0 ||
+	    queue_init(&w.timed, shared->list.timed.cap) < 0) {
 		say(number, "out of memory");
 		_exit(1);
 	}
@@ -1935,11 +2268,12 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	 * passed for one that is run. */
 	recover(&w);
 	spool_watch_open(&w.watch);
-	w.news = spool_watch_add(sp, &w.watch, JOB_PENDING, false) &&
+	w.told = spool_watch_add(sp, &w.watch, JOB_PENDING, false) &&
 	    spool_watch_add(sp, &w.watch, JOB_FAILED, false) &&
 	    spool_watch_add(sp, &w.watch, SPOOL_ROOT, true) &&
 	    !spool_watch_silent(sp);
-	w.scan = w.reconfigure = true;
+	w.wanted = monotonic();
+	w.reconfigure = true;
 	w.tick = monotonic() + interval(&w);
 	work(&w);
 	note(&w, NULL, 0); /* with the last tally */
@@ -2031,7 +2365,7 @@ struct pool {
 	struct spool *spool;
 	struct spool_pool file;
 	const struct worker_options *options;
-	struct mark *marks;        /* the workers'; NULL: none */
+	struct shared *shared;     /* the workers' */
 	struct spool_watch watch;
 	struct member *member;
 	int lifeline[2];
@@ -2053,28 +2387,45 @@ empty_stdin(void)
 	return 0;
 }
 
-static uint32_t
-marks_of(const struct pool *p)
+/* In one piece, which begins with zeros and is where it is in all workers. */
+static int
+share(struct pool *p)
 {
-	return (uint32_t)p->options->count * MARKS;
+	const struct worker_options *o = p->options;
+	size_t ready = o->ready ? o->ready : READY_MAX;
+	size_t timed = o->timed ? o->timed : TIMED_MAX;
+	size_t nmarks = o->count > 1 ? (size_t)o->count * MARKS : 0;
+	size_t room = ready * (sizeof(uint16_t) + width_of(USUAL_ID));
+	size_t wide = width_of(JOB_ID_MAX);
+	struct shared *s = mmap(NULL, sizeof *s + nmarks * sizeof *s->mark +
+	    queue_size(timed, wide) + CELL + room, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *at;
+
+	if (s == MAP_FAILED)
+		return -1;
+	p->shared = s;
+	s->nmarks = (uint32_t)nmarks;
+	s->mark = (void *)(s + 1);
+	at = (char *)(s->mark + nmarks);
+	queue_make(&s->list.timed, at, timed, wide);
+	s->memory = at + queue_size(timed, wide);
+	s->room = room;
+	lay_out(s, width_of(USUAL_ID));
+	return 0;
 }
 
+/* A worker died: what it was about to do is for others.  What it had taken
+ * from the list its successor will find, who begins with a pass. */
 static void
-make_marks(struct pool *p)
+mourn(struct pool *p, int number)
 {
-	void *m = mmap(NULL, marks_of(p) * sizeof *p->marks,
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	p->marks = m == MAP_FAILED ? NULL : m;
-}
-
-static void
-forget_marks(struct pool *p)
-{
+	struct shared *s = p->shared;
 	uint32_t i;
 
-	for (i = 0; p->marks && i < marks_of(p); i++)
-		p->marks[i].name = 0;
+	for (i = 0; i < s->nmarks; i++)
+		s->mark[i].name = 0;
+	atomic_compare_exchange_strong(&s->reader, &number, 0);
 }
 
 static void
@@ -2099,8 +2450,8 @@ start_member(struct pool *p, int k)
 			_exit(1);
 		}
 		sigprocmask(SIG_SETMASK, &old, NULL);
-		worker_main(p->spool, &p->file, p->options, p->marks,
-		    marks_of(p), k + 1, p->lifeline[0]);
+		worker_main(p->spool, &p->file, p->options, p->shared, k + 1,
+		    p->lifeline[0]);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	m->started = monotonic();
@@ -2165,7 +2516,7 @@ reap(struct pool *p)
 			say(0, "worker %d (%ld) ended with status %d, and "
 			    "nobody asked the pool to stop", k + 1,
 			    (long)pid, WEXITSTATUS(status));
-		forget_marks(p);
+		mourn(p, k + 1);
 		/* At once, but not in a tight loop. */
 		p->member[k].again = monotonic();
 		if (p->member[k].again - p->member[k].started < SECOND)
@@ -2251,8 +2602,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	int k, r = -1;
 
 	p.member = calloc((size_t)options->count, sizeof *p.member);
-	if (!p.member || signals_open() < 0 || make_pipe(
-	    p.lifeline) < 0) {
+	if (!p.member || share(&p) < 0 || signals_open() < 0 ||
+	    make_pipe(p.lifeline) < 0) {
 		say(0, "cannot start a pool: %s", strerror(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
 	    today()) != SPOOL_OK) {
@@ -2271,8 +2622,6 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		snprintf(status, sizeof status, "READY=1\nSTATUS=%d worker%s",
 		    options->count, options->count == 1 ? "" : "s");
 		notify(status);
-		if (options->count > 1)
-			make_marks(&p);
 		for (k = 0; k < options->count; k++)
 			p.member[k].again = 1;
 		supervise(&p);

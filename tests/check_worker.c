@@ -6,12 +6,17 @@
  */
 #define _GNU_SOURCE
 #include <sys/file.h>
+#ifdef __linux__
+#include <sys/inotify.h>
+#endif
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +76,7 @@ enqueue_command(size_t n, const char *prefix, int64_t run_at,
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		char id[40];
+		char id[JOB_ID_MAX + 1];
 		struct job job;
 
 		snprintf(id, sizeof id, "%s%zu", prefix, i);
@@ -211,6 +216,212 @@ START_TEST(runs_all_of_a_long_queue_in_order)
 }
 END_TEST
 
+/* An id can be long; fewer of the candidates have room then. */
+START_TEST(runs_long_ids)
+{
+	char prefix[JOB_ID_MAX];
+	int i;
+
+	memset(prefix, 'i', sizeof prefix);
+	for (i = 1; i <= 4; i++) {
+		prefix[15 * i] = '\0';
+		enqueue(READY, prefix, 0);
+		prefix[15 * i] = 'i';
+	}
+	ends(start(2, NULL), 60);
+	ck_assert_uint_eq(holds_count(path, "done"), 4 * READY);
+}
+END_TEST
+
+/* Files that nobody may run, more than the candidates are, and older. */
+START_TEST(sees_behind_what_is_refused)
+{
+	char at[300];
+	int i;
+
+	enqueue(2 * READY + 2, "alien", 0);
+	enqueue(READY, "good", 0);
+	for (i = 0; i < 2 * READY + 2; i++) {
+		snprintf(at, sizeof at, "%s/ids/alien%d", path, i);
+		ck_assert_int_eq(unlink(at), 0);
+		ck_assert_int_eq(symlink("good0", at), 0);
+	}
+	ends(start(3, NULL), 60);
+	ck_assert_uint_eq(holds_count(path, "done"), READY);
+	ck_assert_uint_eq(holds_count(path, "pending"), 2 * READY + 2);
+}
+END_TEST
+
+#ifdef __linux__
+/* How often the directory was opened that `watch` looks at. */
+static size_t
+openings(int watch)
+{
+	char bytes[4096];
+	ssize_t n, at;
+	size_t times = 0;
+
+	while ((n = read(watch, bytes, sizeof bytes)) > 0)
+		for (at = 0; at < n;) {
+			struct inotify_event e;
+
+			memcpy(&e, bytes + at, sizeof e);
+			ck_assert_int_eq(e.mask & IN_Q_OVERFLOW, 0);
+			times += !e.len; /* itself, and no file in it */
+			at += (ssize_t)(sizeof e + e.len);
+		}
+	return times;
+}
+
+/* However many the workers are: their candidates come from one reading. */
+START_TEST(reads_once_for_all_workers)
+{
+	enum { COUNT = 8, LISTS = 20 };
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), i;
+	size_t times = 0;
+	char at[300];
+	pid_t pid;
+
+	ck_assert_int_ge(watch, 0);
+	enqueue(LISTS * READY, "j", 0);
+	snprintf(at, sizeof at, "%s/pending", path);
+	ck_assert_int_ge(inotify_add_watch(watch, at, IN_OPEN), 0);
+	pid = start(COUNT, NULL);
+	for (i = 0; i < 6000 &&
+	    holds_count(path, "done") < LISTS * READY; i++) {
+		usleep(10000);
+		times += openings(watch);
+	}
+	ends(pid, 60);
+	ck_assert_uint_eq(holds_count(path, "done"), LISTS * READY);
+	ck_assert_uint_ge(times, LISTS);
+	/* some at the start, to see what there is to recover and to run */
+	ck_assert_uint_le(times, 2 * LISTS + 2 * COUNT);
+	close(watch);
+}
+END_TEST
+
+/* The pids of the workers, from the pool's file. */
+static size_t
+workers(long pid[], size_t most)
+{
+	char at[600], line[1000];
+	DIR *d;
+	struct dirent *e;
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(at, sizeof at, "%s/workers", path);
+	ck_assert_ptr_nonnull(d = opendir(at));
+	while ((e = readdir(d))) {
+		snprintf(at, sizeof at, "%s/workers/%s", path, e->d_name);
+		if (e->d_name[0] == '.' || strstr(e->d_name + 1, ".") ||
+		    !(f = fopen(at, "r")))
+			continue;
+		while (n < most && fgets(line, sizeof line, f)) {
+			const char *p = strstr(line, " pid=");
+
+			if (p && (pid[n] = atol(p + 5)) > 1)
+				n++;
+		}
+		fclose(f);
+	}
+	closedir(d);
+	return n;
+}
+
+/* Whether it has the directory open: it reads it. */
+static bool
+reads(long pid, const char *what)
+{
+	char at[300], to[300], want[300];
+	struct dirent *e;
+	bool found = false;
+	ssize_t n;
+	DIR *d;
+
+	snprintf(want, sizeof want, "%s/%s", path, what);
+	snprintf(at, sizeof at, "/proc/%ld/fd", pid);
+	if (!(d = opendir(at)))
+		return false;
+	while (!found && (e = readdir(d))) {
+		n = readlinkat(dirfd(d), e->d_name, to, sizeof to - 1);
+		to[n < 0 ? 0 : n] = '\0';
+		found = !strcmp(to, want);
+	}
+	closedir(d);
+	return found;
+}
+
+/* A worker that dies has candidates that the others do not know of, and may
+ * be at reading the directory for all of them. */
+START_TEST(misses_nothing_of_a_dead_worker)
+{
+	enum { N = 60 * READY, TIMES = 6 };
+	int64_t until = now_us() + 30000000;
+	long pid[4];
+	size_t n, i, killed = 0;
+	pid_t pool;
+
+	set("max-retries", "100");
+	set("backoff-base", "1");
+	set("backoff-max", "1");
+	enqueue(N, "j", 0);
+	pool = start(4, NULL);
+	while (killed < TIMES && now_us() < until) {
+		n = workers(pid, 4);
+		for (i = 0; i < n && killed < TIMES; i++)
+			if (reads(pid[i], "pending"))
+				killed += !kill((pid_t)pid[i], SIGKILL);
+		usleep(500);
+	}
+	ck_assert_uint_eq(killed, TIMES);
+	ends(pool, 60);
+	ck_assert_uint_eq(holds_count(path, "done") +
+	    holds_count(path, "dead"), N);
+}
+END_TEST
+#endif
+
+/* News of all kinds, while lists are used up and made: what is missed is found
+ * a minute later. */
+START_TEST(misses_no_news)
+{
+	enum { ROUNDS = 60, BATCH = 20 };
+	unsigned seed = (unsigned)time(NULL);
+	struct job job;
+	char at[300], id[40];
+	pid_t pool;
+	int i, k;
+
+	enqueue_command(1, "first", 0, gate);
+	enqueue(2 * READY, "j", 0);
+	pool = start(6, NULL);
+	for (i = 0; i < ROUNDS; i++) {
+		struct spool_batch b = { .spool = &sp, .bulk = true };
+
+		for (k = 0; k < BATCH; k++) {
+			snprintf(id, sizeof id, "n%d-%d", i, k);
+			holds_fill(&job, id, now_us());
+			seed = seed * 1103515245 + 12345;
+			job.priority = (int)(seed >> 16) % 10;
+			if (seed >> 27 & 1)
+				job.run_at = now_us() + (seed >> 8) % 300000;
+			ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
+		}
+		ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+		spool_batch_free(&b);
+		usleep((seed >> 12) % 6000);
+	}
+	snprintf(at, sizeof at, "%s/go", dir);
+	ck_assert_int_ge(i = open(at, O_WRONLY | O_CREAT, 0600), 0);
+	close(i);
+	ends(pool, 30);
+	ck_assert_uint_eq(holds_count(path, "done"), 1 + 2 * READY +
+	    ROUNDS * BATCH);
+}
+END_TEST
+
 /* Whoever tries a job tells the others of the pool, so that they pass it over;
  * not for long, where it can only be claimed later.  Its worker has found
  * something else to do. */
@@ -305,6 +516,13 @@ main(void)
 	tcase_add_test(t, minds_no_inherited_mask);
 	tcase_add_test(t, wakes_for_a_deadline_it_did_not_keep);
 	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
+	tcase_add_test(t, runs_long_ids);
+	tcase_add_test(t, sees_behind_what_is_refused);
+#ifdef __linux__
+	tcase_add_test(t, reads_once_for_all_workers);
+	tcase_add_test(t, misses_nothing_of_a_dead_worker);
+#endif
+	tcase_add_test(t, misses_no_news);
 	tcase_add_test(t, forgets_no_job_that_was_held);
 	tcase_add_test(t, notifies_the_service_manager);
 	suite_add_tcase(s, t);

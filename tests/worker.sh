@@ -56,7 +56,8 @@ q enqueue --id notyet -- true >/dev/null
 await 10 in_state 'done' notyet
 q worker stop >stop.out 2>stop.err &
 p=$!
-await 10 sh -c "ls '$S/workers' | grep -q stop"
+# the idle worker has ended
+await 10 sh -c "[ \$('$QUEUECTL' worker list | wc -l) -eq 2 ]"
 q enqueue --id left -- true >/dev/null
 no ended $p
 no ended "$pool"
