@@ -106,9 +106,9 @@ path_job(enum job_state state, const struct job_name *name)
 static struct path
 path_log(const char *id)
 {
-	struct path p;
+	struct path p = path_in(SPOOL_LOG, id);
 
-	snprintf(p.s, sizeof p.s, "%s/%s.log", dir_names[SPOOL_LOG], id);
+	strncat(p.s, ".log", sizeof p.s - strlen(p.s) - 1);
 	return p;
 }
 
@@ -2742,10 +2742,10 @@ tally_add(struct spool_tally *sum, const struct spool_tally *more)
 void
 spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
 {
-	char time[JOB_TIME_LEN + 1];
-	struct buf b = { 0 };
+	char time[JOB_TIME_LEN + 1], line[SLOT_LEN + 1];
+	struct buf b;
 
-	buf_room(&b, SLOT_LEN);
+	buf_on(&b, line, sizeof line);
 	buf_puts(&b, "worker=");
 	buf_number(&b, s->number);
 	buf_puts(&b, " pid=");

@@ -1369,13 +1369,21 @@ directory(const struct job *job)
 static bool
 has_name(char *const *env, size_t n, const char *entry)
 {
-	size_t len = strcspn(entry, "="), i;
+	size_t i, k;
 
-	for (i = 0; i < n; i++)
-		if (!strncmp(env[i], entry, len) && env[i][len] == '=')
+	for (i = 0; i < n; i++) {
+		for (k = 0; entry[k] && entry[k] != '=' &&
+		    entry[k] == env[i][k]; k++)
+			;
+		if (entry[k] == '=' && env[i][k] == '=')
 			return true;
+	}
 	return false;
 }
+
+/* What a job has of us, whatever else: a worker's own environment is without. */
+static const char *const job_env[] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
+	"QUEUECTL_SPOOL", "PWD" };
 
 /* Our variables, the job's, its directory's, the worker's: the first of a name
  * counts.  `own` takes our strings. */
@@ -1383,15 +1391,14 @@ static char **
 make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
 {
 	extern char **environ;
-	static const char *const names[] = { "QUEUECTL_ID=",
-		"QUEUECTL_ATTEMPT=", "QUEUECTL_SPOOL=", "PWD=" };
 	const struct job *job = &c->job;
-	size_t at[4], n = 0, i, have, own_n;
+	size_t at[4], n = 0, i, have, jobs;
 	char **env;
 
 	for (i = 0; i < 4; i++) {
 		at[i] = own->n;
-		buf_puts(own, names[i]);
+		buf_puts(own, job_env[i]);
+		buf_putc(own, '=');
 		if (i == 0)
 			buf_puts(own, c->name.id);
 		else if (i == 1)
@@ -1412,10 +1419,11 @@ make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
 	for (i = 0; i < job->nenv; i++)
 		if (!has_name(env, 3, job->env[i]))
 			env[n++] = (char *)(uintptr_t)job->env[i];
+	jobs = n;
 	if (!has_name(env, n, "PWD="))
 		env[n++] = own->p + at[3];
-	for (i = 0, own_n = n; i < have; i++)
-		if (!has_name(env, own_n, environ[i]))
+	for (i = 0; i < have; i++)
+		if (!has_name(env + 3, jobs - 3, environ[i]))
 			env[n++] = environ[i];
 	env[n] = NULL;
 	return env;
@@ -2434,6 +2442,7 @@ start_member(struct pool *p, int k)
 	struct member *m = &p->member[k];
 	sigset_t all, old;
 	pid_t pid;
+	size_t i;
 
 	/* No signal may reach the child's copy of our self-pipe. */
 	sigfillset(&all);
@@ -2445,6 +2454,8 @@ start_member(struct pool *p, int k)
 
 		forget_fds(true, keep, 3);
 		unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
+		for (i = 0; i < sizeof job_env / sizeof job_env[0]; i++)
+			unsetenv(job_env[i]);
 		if (empty_stdin() < 0 || signals_open() < 0) {
 			say(k + 1, "cannot start: %s", strerror(errno));
 			_exit(1);
