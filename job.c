@@ -168,12 +168,16 @@ job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n)
 static bool
 read_digits(const char **s, int n, int *value)
 {
-	*value = 0;
-	for (; n > 0; n--, ++*s) {
-		if (!is_digit(**s))
+	const char *p = *s, *end = p + n;
+	int v = 0;
+
+	for (; p < end; p++) {
+		if (!is_digit(*p))
 			return false;
-		*value = *value * 10 + (**s - '0');
+		v = v * 10 + (*p - '0');
 	}
+	*s = p;
+	*value = v;
 	return true;
 }
 
@@ -492,10 +496,8 @@ job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
 bool
 job_name_parse(struct job_name *name, const char *file)
 {
-	char attempt[11];
 	const char *s = file;
-	int64_t n;
-	size_t len;
+	uint64_t n = 0;
 	int priority;
 
 	if (!read_digits(&s, 1, &priority) || (*s != '-' && *s != '@'))
@@ -504,14 +506,11 @@ job_name_parse(struct job_name *name, const char *file)
 	name->timed = *s++ == '@';
 	if (!read_stamp(&s, &name->stamp) || !read_char(&s, '-'))
 		return false;
-	len = strspn(s, "0123456789");
-	if (len >= sizeof attempt || s[len] != '-')
+	if (!is_digit(*s) || (*s == '0' && is_digit(s[1])))
 		return false;
-	memcpy(attempt, s, len);
-	attempt[len] = '\0';
-	s += len + 1;
-	if (!job_number_parse(attempt, 0, JOB_NUMBER_MAX, &n) ||
-	    !job_id_valid(s))
+	for (; is_digit(*s) && n <= JOB_NUMBER_MAX; s++)
+		n = n * 10 + (uint64_t)(*s - '0');
+	if (n > JOB_NUMBER_MAX || !read_char(&s, '-') || !job_id_valid(s))
 		return false;
 	name->attempt = (unsigned)n;
 	memcpy(name->id, s, strlen(s) + 1);
