@@ -551,6 +551,7 @@ struct worker {
 	pid_t pid;
 	int64_t since;
 	int lifeline;              /* ends when the supervisor does; -1: ended */
+	bool terminal;             /* there is one, or may be */
 
 	struct list list;          /* a copy, but for what `ready` has */
 	unsigned version;          /* of it */
@@ -1200,9 +1201,9 @@ say_bad(struct worker *w, const char *id)
  *     fstatat log/ID.log where its output begins
  *     pwrite             the slot: who runs it, for recovery, list and why
  *     pipe2              its output, for log-max
- *     vfork              in the child: setsid (a group to end, no terminal),
- *                        prctl, getppid (it dies with us), umask, dup2 twice,
- *                        fcntl (it holds the lock), chdir, execve
+ *     vfork              in the child: setpgid (a group to end), prctl,
+ *                        getppid (it dies with us), umask, dup2 twice, fcntl
+ *                        (it holds the lock), chdir, execve
  *     close              our copy of its end of the pipe
  *     poll               asleep until it ends, writes, or is to be ended;
  *                        twice where the pipe's end wakes us before SIGCHLD
@@ -1233,6 +1234,7 @@ struct launch {
 	int out, lock;
 	pid_t parent;
 	mode_t umask;
+	bool terminal;             /* we have one, that it is not to have */
 	volatile struct failure failure; /* by the child */
 };
 
@@ -1269,9 +1271,13 @@ child(const struct launch *l)
 {
 	struct failure f = { STAGE_FDS, 0 };
 
-	/* A group of its own, to be ended as one, and no terminal, whose stop
-	 * signals would have it hang. */
-	setsid();
+	/* A group of its own, to be ended as one; and no terminal, whose stop
+	 * signals would have it hang.  A session takes Linux longer than a
+	 * group: it is scheduled as a unit. */
+	if (l->terminal)
+		setsid();
+	else
+		setpgid(0, 0);
 #if ON_LINUX
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != l->parent)
@@ -1605,7 +1611,7 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 		.argv = job->command ? shell : job->argv,
 		.cwd = directory(job),
 		.in = -1, .lock = c->fd, .parent = w->pid,
-		.umask = w->options->umask
+		.umask = w->options->umask, .terminal = w->terminal
 	};
 	struct failure f = { STAGE_NONE, 0 };
 	struct buf own = { 0 };
@@ -2247,6 +2253,17 @@ work(struct worker *w)
 	}
 }
 
+static bool
+has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno != ENXIO;
+	close(fd);
+	return true;
+}
+
 static _Noreturn void
 worker_main(struct spool *sp, struct spool_pool *pool,
     const struct worker_options *options, struct shared *shared, int number,
@@ -2256,7 +2273,8 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 		.spool = sp, .pool = pool, .options = options,
 		.shared = shared,
 		.number = number, .pid = getpid(), .lifeline = lifeline,
-		.since = today(), .paused = sp->config.paused
+		.since = today(), .paused = sp->config.paused,
+		.terminal = has_terminal()
 	};
 	struct spool_slot before;
 

@@ -435,6 +435,37 @@ no ended $p
 q worker stop 2>/dev/null
 wait $p
 
+t "a job has no terminal, and a group of its own"
+# group ID: ends after its timeout, with its child, or keeps the test waiting
+group() {
+	q enqueue --id "$1" --timeout 0.3 --max-retries 0 -- \
+	    sh -c 'sleep 60 & echo $! >'"$1"'.pid; wait' >/dev/null
+}
+gone() { ! kill -0 "$(cat "$1.pid")" 2>/dev/null; }
+if command -v script >/dev/null 2>&1 &&
+    script -qc 'true </dev/tty' /dev/null >/dev/null 2>&1 </dev/null; then
+	q enqueue --id tty1 --max-retries 0 -- sh -c ': </dev/tty' >/dev/null
+	group tty2
+	script -qc '"$QUEUECTL" worker start --drain; : >ended' /dev/null \
+	    >/dev/null 2>&1 </dev/null
+	await 10 [ -e ended ]
+	ok in_state dead tty1 tty2
+	await 5 gone tty2
+else
+	skip "no script(1) that makes a terminal"
+fi
+q enqueue --id notty1 --max-retries 0 -- sh -c ': </dev/tty' >/dev/null
+group notty2
+if command -v setsid >/dev/null; then
+	setsid "$QUEUECTL" worker start --drain 2>/dev/null </dev/null &
+	wait $!
+	ok in_state dead notty1 notty2
+	await 5 gone notty2
+else
+	skip "no setsid(1)"
+fi
+drain
+
 t "a daemon keeps nothing open"
 : >held
 if command -v flock >/dev/null; then

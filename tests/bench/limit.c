@@ -277,7 +277,7 @@ spawn_job(char **argv, int out, int held)
 	pid_t pid = vfork();
 
 	if (pid == 0) {
-		setsid();
+		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		getppid();
 		umask(022);
@@ -470,13 +470,13 @@ run_life(long n, long flight, const char *path, char **argv)
 static void
 run_status(const char *path)
 {
-	static const char *const names[] = { "pending", "processing", "done",
-		"failed", "dead", "workers" };
+	static const char *const names[] = { "pending", "processing", "failed",
+		"done", "dead", "workers" };
 	int dir = open_at(AT_FDCWD, path), i, k;
 	struct stat st;
 
 	for (k = 0; k < 2; k++) {
-		for (i = 0; i < 5; i++)
+		for (i = 0; i < 3; i++)
 			need(fstatat(dir, names[i], &st, 0) == 0, names[i]);
 		for (i = 0; !k && i < 6; i++)
 			count_names(dir, names[i]);
