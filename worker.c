@@ -241,7 +241,7 @@ struct candidate {
 	char id[JOB_ID_MAX + 1];   /* a queue keeps as much as it needs */
 };
 
-enum { CELL = 8 };                 /* what the widths of slots are multiples of */
+enum { CELL = 8 }; /* widths of slots are multiples of it */
 
 /* What a candidate with an id of so many bytes takes in a queue. */
 static size_t
@@ -507,10 +507,10 @@ queue_push(struct queue *q, const struct candidate *c)
  */
 struct list {
 	int64_t began, ended;      /* of the pass, monotonic; 0: there was none */
-	uint32_t seen;             /* …began, as an instant() */
+	int64_t front;             /* began of the last that skipped nothing */
 	bool whole;                /* no directory that could not be read */
-	bool resume;               /* it began behind the one before, and there
-	                            * is more behind it */
+	struct candidate cursor;   /* what was ready and up to it, was skipped */
+	struct candidate last;     /* the worst of: */
 	struct queue ready, timed; /* sorted */
 };
 
@@ -531,9 +531,11 @@ struct shared {
 	atomic_uint version;
 	atomic_uint taken;
 	atomic_uint refused;       /* candidates that cannot be claimed now */
+	atomic_bool silent;        /* inotify is, here */
 	struct list list;
-	void *memory;              /* of list.ready, and… */
-	size_t room;               /* …how much that is */
+	void *ready, *timed;       /* memory of its queues, … */
+	size_t room;               /* …how much that is, of ready, and… */
+	size_t deadlines;          /* …how many fit into timed */
 	uint32_t nmarks;           /* 0: a worker alone needs none */
 	struct mark *mark;
 };
@@ -557,7 +559,7 @@ struct worker {
 	unsigned version;          /* of it */
 	int64_t wanted;            /* a list of an earlier pass will not do */
 	struct queue news, timed;  /* ready and not, for ourselves */
-	int64_t missed;            /* when one of them turned something away */
+	int64_t missed;            /* when they last turned something away */
 	struct spool_watch watch;
 	bool told;                 /* inotify tells us; else we poll */
 	bool reconfigure;          /* config may have changed */
@@ -719,39 +721,37 @@ is_bogus(struct worker *w, const struct job_name *name, int64_t now)
 	return name->stamp - now > longest_wait(w, max);
 }
 
-/*
- * Puts a name that was seen then where it belongs, but not what is up to
- * `cursor` (NULL: all).  Whether nothing was turned away for it.
- */
+/* What is to be known of a name that was seen then.  Whether it is ready, and
+ * no deadline. */
 static bool
-consider(struct worker *w, enum job_state state, const struct job_name *name,
-    int64_t now, uint32_t seen, struct queue *ready, struct queue *timed,
-    const struct candidate *cursor)
+appraise(struct worker *w, enum job_state state, const struct job_name *name,
+    int64_t now, int64_t seen, struct candidate *c)
 {
 	int64_t max = longest_wait(w, -1);
-	struct candidate c = candidate_of(state, name);
 
-	c.seen = seen;
+	*c = candidate_of(state, name);
+	c->seen = instant(seen);
 	if (!name->timed || name->stamp <= now || (state == JOB_FAILED &&
 	    name->stamp - now > max && is_bogus(w, name, now)))
-		return (cursor && candidate_compare(&c, cursor) <= 0) ||
-		    queue_push(ready, &c);
-	c.rank = 0;
-	return queue_push(timed, &c);
+		return true;
+	c->rank = 0;
+	return false;
 }
 
 static bool
-read_dir(struct worker *w, struct list *l, enum job_state state, int64_t now,
-    const struct candidate *cursor)
+read_dir(struct worker *w, struct list *l, enum job_state state, int64_t now)
 {
 	struct spool_iter it;
 	struct job_name name;
+	struct candidate c;
 	int r;
 
 	r = spool_iter_open(w->spool, &it, state) == SPOOL_OK ? 1 : -1;
 	while (r > 0 && (r = spool_iter_next(&it, &name)) > 0)
-		consider(w, state, &name, now, l->seen, &l->ready, &l->timed,
-		    cursor);
+		if (!appraise(w, state, &name, now, l->began, &c))
+			queue_push(&l->timed, &c);
+		else if (candidate_compare(&c, &l->cursor) > 0)
+			queue_push(&l->ready, &c);
 	if (r < 0)
 		say_error(w->number, w->spool, "cannot look for jobs; trying "
 		    "again in a second");
@@ -759,7 +759,7 @@ read_dir(struct worker *w, struct list *l, enum job_state state, int64_t now,
 	return r == 0;
 }
 
-/* A job may say that its backoff is shorter than the config's: then consider()
+/* A job may say that its backoff is shorter than the config's: then appraise()
  * was too patient.  Only the candidates are looked at. */
 static void
 mend_deadlines(struct worker *w, struct list *l, int64_t now)
@@ -781,42 +781,37 @@ mend_deadlines(struct worker *w, struct list *l, int64_t now)
 static void
 lay_out(struct shared *s, size_t width)
 {
-	struct list *l = &s->list;
 	size_t cap = s->room / (sizeof(uint16_t) + width);
 
-	queue_make(&l->ready, s->memory, cap < QUEUE_CAP_MAX ? cap :
+	queue_make(&s->list.ready, s->ready, cap < QUEUE_CAP_MAX ? cap :
 	    QUEUE_CAP_MAX, width);
-	queue_make(&l->timed, l->timed.order, l->timed.cap, l->timed.width);
-	l->resume = false;
+	queue_make(&s->list.timed, s->timed, s->deadlines,
+	    width_of(JOB_ID_MAX));
 }
 
 /*
- * Reads the directories into the list, which is closed.  Where half of the
- * last were refused, and the list has been used up (`dry`), it goes on behind
- * them: they must not hide the rest.
+ * Reads the directories into the list, which is closed.  Where the last was
+ * used up (`dry`), and more refused than half as many as it had, it goes on
+ * behind it, and so does the next: they must not hide the rest.
  */
 static void
 read_spool(struct worker *w, struct list *l, bool dry)
 {
+	const struct candidate start = { .when = INT64_MIN };
 	struct shared *s = w->shared;
 	size_t refused = atomic_exchange(&s->refused, 0);
-	bool behind = dry && l->ready.n &&
-	    (l->resume || 2 * refused >= l->ready.n);
-	struct candidate last, *cursor = NULL;
+	bool behind = dry && l->ready.over && (l->front != l->began ||
+	    2 * refused >= l->ready.n);
 	int64_t now;
 
-	if (behind) {
-		last = queue_get(&l->ready, 0);
-		cursor = &last;
-	}
+	l->cursor = behind ? l->last : start;
 	for (;;) {
 		now = today();
 		l->began = monotonic();
-		l->seen = instant(l->began);
 		queue_clear(&l->ready);
 		queue_clear(&l->timed);
-		l->whole = read_dir(w, l, JOB_PENDING, now, cursor);
-		l->whole &= read_dir(w, l, JOB_FAILED, now, cursor);
+		l->whole = read_dir(w, l, JOB_PENDING, now);
+		l->whole &= read_dir(w, l, JOB_FAILED, now);
 		mend_deadlines(w, l, now);
 		if (!l->ready.wider)
 			break;
@@ -824,7 +819,9 @@ read_spool(struct worker *w, struct list *l, bool dry)
 	}
 	queue_sort(&l->ready);
 	queue_sort(&l->timed);
-	l->resume = behind && l->ready.over;
+	l->last = l->ready.n ? queue_get(&l->ready, 0) : start;
+	if (!behind)
+		l->front = l->began;
 	l->ended = monotonic();
 }
 
@@ -848,31 +845,27 @@ make_list(struct worker *w, bool dry)
 	atomic_store(&s->version, version);
 }
 
-/*
- * Keeps what was seen since the pass began, and is not beyond its end: the
- * rest it has found, or the next will.  `missed`: something was turned away
- * since then, that it may not have found.
- */
+/* Forgets what the pass has found for itself. */
 static void
-outdate(struct queue *q, const struct queue *found, uint32_t seen, bool missed)
+outdate(struct queue *q, const struct list *l)
 {
+	uint32_t began = instant(l->began);
 	size_t i, n = 0;
 
-	q->over = q->over && missed;
-	if (found->over)
-		queue_turn_away(q, &found->horizon);
 	for (i = 0; i < q->n; i++) {
-		const struct candidate *c = queue_at(q, i);
+		struct candidate c = queue_get(q, i);
 
-		if ((int32_t)(c->seen - seen) >= 0 && !(q->over &&
-		    candidate_compare(c, &q->horizon) >= 0))
+		c.rank = c.priority;
+		c.when = c.stamp;
+		if ((int32_t)(c.seen - began) >= 0 ||
+		    candidate_compare(&c, &l->cursor) <= 0)
 			queue_swap(q, n++, i);
 	}
 	q->n = n;
 }
 
-/* Goes over to the list that there is now, if it is another.  One that is
- * replaced meanwhile is none. */
+/* Goes over to the list that there is now, if it is another.  If that is
+ * replaced meanwhile, it is not ours; what is then in w->timed does no harm. */
 static void
 follow(struct worker *w)
 {
@@ -882,12 +875,22 @@ follow(struct worker *w)
 
 	while (version != w->version && version % 2 == 0) {
 		struct list l = s->list;
-		bool missed = w->missed >= l.began;
 
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load(&s->version) == version) {
-			outdate(&w->news, &l.ready, l.seen, missed);
-			outdate(&w->timed, &l.timed, l.seen, missed);
+			if (w->missed < l.began) {
+				w->timed.over = false;
+				if (candidate_compare(&w->news.horizon,
+				    &l.cursor) > 0)
+					w->news.over = false;
+			}
+			outdate(&w->news, &l);
+			while (w->news.n && l.ready.over && candidate_compare(
+			    queue_at(&w->news, 0), &l.ready.horizon) >= 0)
+				queue_drop(&w->news);
+			outdate(&w->timed, &l);
+			if (l.timed.over)
+				queue_turn_away(&w->timed, &l.timed.horizon);
 			for (i = 0; i < l.timed.n; i++) {
 				struct candidate c = queue_get(&l.timed, i);
 
@@ -902,15 +905,18 @@ follow(struct worker *w)
 	}
 }
 
-/* Sees to a list of a pass that began at `since` (monotonic) or later; false:
- * there is none, for we are to end. */
+/*
+ * Sees to a list of a pass that began at `since` (monotonic) or later; false:
+ * there is none, for we are to end.  Only where `dry`, and the one that we have
+ * is used up, may it skip what is before its end.
+ */
 static bool
 renew(struct worker *w, int64_t since, bool dry)
 {
 	struct shared *s = w->shared;
 	int ms = 1;
 
-	while (follow(w), w->list.began < since) {
+	while (follow(w), (dry ? w->list.began : w->list.front) < since) {
 		int nobody = 0;
 
 		if (stop_level(w))
@@ -922,11 +928,25 @@ renew(struct worker *w, int64_t since, bool dry)
 			continue;
 		}
 		follow(w);
-		if (w->list.began < since)
+		if ((dry ? w->list.began : w->list.front) < since)
 			make_list(w, dry);
 		atomic_store(&s->reader, 0);
 	}
 	return true;
+}
+
+/* Keeps a candidate for ourselves, if it does not jump the queue. */
+static void
+keep(struct worker *w, struct queue *q, const struct candidate *c)
+{
+	const struct queue *listed = &w->list.ready;
+	bool beyond = q == &w->news && listed->over &&
+	    candidate_compare(c, &listed->horizon) >= 0;
+
+	if (beyond)
+		queue_turn_away(q, c);
+	if (beyond || !queue_push(q, c))
+		w->missed = monotonic();
 }
 
 /* Takes in what inotify has to tell. */
@@ -934,6 +954,7 @@ static void
 read_news(struct worker *w)
 {
 	int64_t now = today();
+	struct candidate c;
 	struct job_name name;
 	const char *file;
 	int dir, r;
@@ -942,10 +963,9 @@ read_news(struct worker *w)
 		w->ticked = false;
 		w->reconfigure |= dir == SPOOL_ROOT;
 		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
-		    job_name_parse(&name, file) && !consider(w,
-		    (enum job_state)dir, &name, now, instant(monotonic()),
-		    &w->news, &w->timed, NULL))
-			w->missed = monotonic();
+		    job_name_parse(&name, file))
+			keep(w, appraise(w, (enum job_state)dir, &name, now,
+			    monotonic(), &c) ? &w->news : &w->timed, &c);
 	}
 	if (r < 0) {
 		w->wanted = monotonic();
@@ -1069,25 +1089,30 @@ take(struct worker *w, struct candidate *c)
 			*c = queue_pop(&w->news);
 			return true;
 		}
-		if (!listed)
+		/* not before what was turned away and is better */
+		if (!listed || (w->news.over &&
+		    candidate_compare(c, &w->news.horizon) >= 0))
 			return false;
 		if (take_listed(w, taken) && !is_marked(w, c))
 			return true;
 	}
 }
 
-/* The earliest pass that finds what we do not know of, or 0: we know all. */
+/* Since when a pass would find more than we know of, or 0: we know all.  *dry
+ * is for renew(). */
 static int64_t
-next_pass(const struct worker *w)
+next_pass(const struct worker *w, bool *dry)
 {
-	int64_t since = w->list.began;
+	const struct list *l = &w->list;
 
+	*dry = true;
 	/* another list is there, or being made */
 	if (atomic_load(&w->shared->version) != w->version)
-		return since + 1;
+		return l->began + 1;
 	if (!w->news.over)
-		return 0;
-	return (since > w->missed ? since : w->missed) + 1;
+		return l->ready.over ? l->began + 1 : 0;
+	*dry = candidate_compare(&w->news.horizon, &l->last) > 0;
+	return (l->began > w->missed ? l->began : w->missed) + 1;
 }
 
 static bool
@@ -1115,13 +1140,13 @@ next_candidate(struct worker *w, struct candidate *c)
 {
 	int64_t now = today(), since;
 	const struct candidate *due;
+	bool dry;
 
 	while ((due = queue_best(&w->timed)) && due->when <= now) {
 		*c = queue_pop(&w->timed);
 		c->rank = c->priority;
 		c->when = c->stamp;
-		if (!queue_push(&w->news, c))
-			w->missed = monotonic();
+		keep(w, &w->news, c);
 	}
 	if (w->timed.over && next_deadline(w) <= now)
 		w->wanted = monotonic();
@@ -1130,10 +1155,11 @@ next_candidate(struct worker *w, struct candidate *c)
 	if (!w->told && knows_some(w) && monotonic() - w->list.ended >
 	    10 * (w->list.ended - w->list.began))
 		w->wanted = monotonic();
-	renew(w, w->wanted, false);
+	if (!renew(w, w->wanted, false))
+		return false;
 	while (!take(w, c)) {
-		since = next_pass(w);
-		if (!since || !renew(w, since, true))
+		since = next_pass(w, &dry);
+		if (!since || !renew(w, since, dry))
 			return false;
 	}
 	return true;
@@ -1150,8 +1176,7 @@ postpone(struct worker *w, const struct candidate *c, int64_t us)
 	later.when = today() + us;
 	if (later.tries < 30)
 		later.tries++;
-	if (!queue_push(&w->timed, &later))
-		w->missed = monotonic();
+	keep(w, &w->timed, &later);
 }
 
 /* Tells of a file that is left alone, once. */
@@ -1387,7 +1412,7 @@ has_name(char *const *env, size_t n, const char *entry)
 	return false;
 }
 
-/* What a job has of us, whatever else: a worker's own environment is without. */
+/* What a job has of us, whatever else.  A worker itself is without. */
 static const char *const job_env[] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
 	"QUEUECTL_SPOOL", "PWD" };
 
@@ -1966,7 +1991,8 @@ try_candidate(struct worker *w, const struct candidate *c)
 		 * is silent here. */
 		if (w->ticked && !c->timed) {
 			read_news(w);
-			w->told &= !w->ticked;
+			if (w->ticked)
+				atomic_store(&w->shared->silent, true);
 		}
 		w->ticked = false;
 		run_job(w, &claim);
@@ -2144,7 +2170,12 @@ static void
 tick(struct worker *w)
 {
 	int64_t now = monotonic(), since;
+	bool dry;
 
+	if (w->told && atomic_load(&w->shared->silent)) {
+		w->told = false;
+		w->tick = now;
+	}
 	/* The supervisor polls, too; until it does, no further job begins. */
 	if (!w->told && spool_pool_asked(w->spool, w->pool))
 		terminations = 1;
@@ -2154,11 +2185,11 @@ tick(struct worker *w)
 		if (w->number == 1 && now >= w->tidy + 10 * TICK)
 			tidy(w);
 		read_news(w);
-		w->ticked = w->told && w->list.began >= w->wanted &&
-		    !knows_some(w) && !next_pass(w) &&
+		w->ticked = w->told && w->list.front >= w->wanted &&
+		    !knows_some(w) && !next_pass(w, &dry) &&
 		    !atomic_load(&w->shared->refused);
-		/* or somebody has looked not long ago */
-		since = monotonic() - (w->list.whole ? interval(w) / 2 : 0);
+		/* unless somebody has looked not long ago */
+		since = monotonic() - (w->list.whole ? interval(w) / 4 * 3 : 0);
 		if (since > w->wanted)
 			w->wanted = since;
 		w->reconfigure = true;
@@ -2248,7 +2279,7 @@ work(struct worker *w)
 		w->reconfigure = !w->told;
 		if (!is_paused(w) && next_candidate(w, &c))
 			try_candidate(w, &c);
-		else if (idle(w))
+		else if (!stop_level(w) && idle(w))
 			break;
 	}
 }
@@ -2278,8 +2309,8 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	};
 	struct spool_slot before;
 
-	if (queue_init(&w.news, shared->list.timed.cap) < 0 ||
-	    queue_init(&w.timed, shared->list.timed.cap) < 0) {
+	if (queue_init(&w.news, shared->deadlines) < 0 ||
+	    queue_init(&w.timed, shared->deadlines) < 0) {
 		say(number, "out of memory");
 		_exit(1);
 	}
@@ -2418,24 +2449,26 @@ static int
 share(struct pool *p)
 {
 	const struct worker_options *o = p->options;
+	const size_t wide = width_of(JOB_ID_MAX);
 	size_t ready = o->ready ? o->ready : READY_MAX;
-	size_t timed = o->timed ? o->timed : TIMED_MAX;
+	size_t deadlines = o->timed ? o->timed : TIMED_MAX;
 	size_t nmarks = o->count > 1 ? (size_t)o->count * MARKS : 0;
 	size_t room = ready * (sizeof(uint16_t) + width_of(USUAL_ID));
-	size_t wide = width_of(JOB_ID_MAX);
-	struct shared *s = mmap(NULL, sizeof *s + nmarks * sizeof *s->mark +
-	    queue_size(timed, wide) + CELL + room, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *at;
+	struct shared *s;
 
+	if (room < sizeof(uint16_t) + wide)
+		room = sizeof(uint16_t) + wide;
+	s = mmap(NULL, sizeof *s + nmarks * sizeof *s->mark +
+	    queue_size(deadlines, wide) + CELL + room, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
 		return -1;
 	p->shared = s;
 	s->nmarks = (uint32_t)nmarks;
 	s->mark = (void *)(s + 1);
-	at = (char *)(s->mark + nmarks);
-	queue_make(&s->list.timed, at, timed, wide);
-	s->memory = at + queue_size(timed, wide);
+	s->deadlines = deadlines;
+	s->timed = s->mark + nmarks;
+	s->ready = (char *)s->timed + queue_size(deadlines, wide);
 	s->room = room;
 	lay_out(s, width_of(USUAL_ID));
 	return 0;

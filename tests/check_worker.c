@@ -68,8 +68,8 @@ now_us(void)
 
 /* n jobs of a command, that are due at the time, or at once (0). */
 static void
-enqueue_command(size_t n, const char *prefix, int64_t run_at,
-    const char *command)
+enqueue_priority(size_t n, const char *prefix, int64_t run_at,
+    const char *command, int priority)
 {
 	const char *argv[] = { "sh", "-c", command, NULL };
 	struct spool_batch b = { .spool = &sp, .bulk = true };
@@ -85,10 +85,18 @@ enqueue_command(size_t n, const char *prefix, int64_t run_at,
 		job.argv = argv;
 		job.argc = 3;
 		job.run_at = run_at ? run_at : -1;
+		job.priority = priority;
 		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
 	}
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
 	spool_batch_free(&b);
+}
+
+static void
+enqueue_command(size_t n, const char *prefix, int64_t run_at,
+    const char *command)
+{
+	enqueue_priority(n, prefix, run_at, command, 5);
 }
 
 static void
@@ -233,22 +241,89 @@ START_TEST(runs_long_ids)
 }
 END_TEST
 
-/* Files that nobody may run, more than the candidates are, and older. */
-START_TEST(sees_behind_what_is_refused)
+/* Makes files of jobs that nobody may run. */
+static void
+forbid(const char *prefix, int n)
 {
 	char at[300];
-	int i;
 
+	while (n-- > 0) {
+		snprintf(at, sizeof at, "%s/ids/%s%d", path, prefix, n);
+		ck_assert_int_eq(unlink(at), 0);
+		ck_assert_int_eq(symlink("other", at), 0);
+	}
+}
+
+/* What the gated jobs wait for. */
+static void
+go(void)
+{
+	char at[300];
+	int fd;
+
+	snprintf(at, sizeof at, "%s/go", dir);
+	ck_assert_int_ge(fd = open(at, O_WRONLY | O_CREAT, 0600), 0);
+	close(fd);
+}
+
+/* They are more than the candidates are, and older. */
+START_TEST(sees_behind_what_is_refused)
+{
 	enqueue(2 * READY + 2, "alien", 0);
 	enqueue(READY, "good", 0);
-	for (i = 0; i < 2 * READY + 2; i++) {
-		snprintf(at, sizeof at, "%s/ids/alien%d", path, i);
-		ck_assert_int_eq(unlink(at), 0);
-		ck_assert_int_eq(symlink("good0", at), 0);
-	}
+	forbid("alien", 2 * READY + 2);
 	ends(start(3, NULL), 60);
 	ck_assert_uint_eq(holds_count(path, "done"), READY);
 	ck_assert_uint_eq(holds_count(path, "pending"), 2 * READY + 2);
+}
+END_TEST
+
+/* More news than a worker keeps, which are better than what was refused. */
+START_TEST(sees_before_what_is_refused)
+{
+	pid_t pid;
+
+	enqueue_command(1, "first", 0, gate);
+	enqueue(1, "alien", 0);
+	forbid("alien", 1);
+	pid = start(3, NULL);
+	await("processing", 1);
+	enqueue_priority(8 * TIMED, "news", 0, "true", 3);
+	await("done", 8 * TIMED);
+	go();
+	ends(pid, 20);
+}
+END_TEST
+
+/* More urgent news than a worker keeps: the list waits for all of them. */
+START_TEST(runs_all_urgent_news_first)
+{
+	enum job_state state;
+	struct job_name name;
+	struct job job;
+	int64_t last = 0;
+	char id[24];
+	pid_t pid;
+	int i;
+
+	enqueue_priority(1, "first", 0, gate, 0);
+	enqueue(READY / 2, "low", 0);
+	pid = start(1, NULL);
+	await("processing", 1);
+	enqueue_priority(3 * TIMED, "urgent", 0, "true", 1);
+	go();
+	ends(pid, 60);
+	for (i = 0; i < 3 * TIMED + READY / 2; i++) {
+		snprintf(id, sizeof id, "%s%d", i < 3 * TIMED ? "urgent" :
+		    "low", i < 3 * TIMED ? i : i - 3 * TIMED);
+		ck_assert_int_eq(spool_find(&sp, id, &state, &name),
+		    SPOOL_OK);
+		ck_assert_int_eq(spool_load(&sp, state, &name, &job),
+		    SPOOL_OK);
+		ck_assert_int_gt(job.attempt[0].start, last);
+		last = job.attempt[0].start;
+		job_free(&job);
+	}
 }
 END_TEST
 
@@ -390,7 +465,7 @@ START_TEST(misses_no_news)
 	enum { ROUNDS = 60, BATCH = 20 };
 	unsigned seed = (unsigned)time(NULL);
 	struct job job;
-	char at[300], id[40];
+	char id[40];
 	pid_t pool;
 	int i, k;
 
@@ -413,9 +488,7 @@ START_TEST(misses_no_news)
 		spool_batch_free(&b);
 		usleep((seed >> 12) % 6000);
 	}
-	snprintf(at, sizeof at, "%s/go", dir);
-	ck_assert_int_ge(i = open(at, O_WRONLY | O_CREAT, 0600), 0);
-	close(i);
+	go();
 	ends(pool, 30);
 	ck_assert_uint_eq(holds_count(path, "done"), 1 + 2 * READY +
 	    ROUNDS * BATCH);
@@ -450,9 +523,7 @@ START_TEST(forgets_no_job_that_was_held)
 	await("processing", 3);
 	close(fd);
 	await("done", 1);
-	snprintf(at, sizeof at, "%s/go", dir);
-	ck_assert_int_ge(fd = open(at, O_WRONLY | O_CREAT, 0600), 0);
-	close(fd);
+	go();
 	ends(pid, 20);
 	ck_assert_uint_eq(holds_count(path, "done"), 4);
 }
@@ -518,6 +589,8 @@ main(void)
 	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
 	tcase_add_test(t, runs_long_ids);
 	tcase_add_test(t, sees_behind_what_is_refused);
+	tcase_add_test(t, sees_before_what_is_refused);
+	tcase_add_test(t, runs_all_urgent_news_first);
 #ifdef __linux__
 	tcase_add_test(t, reads_once_for_all_workers);
 	tcase_add_test(t, misses_nothing_of_a_dead_worker);
