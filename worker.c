@@ -554,6 +554,7 @@ struct worker {
 	int64_t since;
 	int lifeline;              /* ends when the supervisor does; -1: ended */
 	bool terminal;             /* there is one, or may be */
+	bool plain, has_path;      /* its environment is, for plain_words() */
 
 	struct list list;          /* a copy, but for what `ready` has */
 	unsigned version;          /* of it */
@@ -1417,9 +1418,10 @@ static const char *const job_env[] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
 	"QUEUECTL_SPOOL", "PWD" };
 
 /* Our variables, the job's, its directory's, the worker's: the first of a name
- * counts.  `own` takes our strings. */
+ * counts.  `own` takes our strings, *before how many are not the worker's. */
 static char **
-make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
+make_env(const struct worker *w, const struct spool_claim *c, struct buf *own,
+    size_t *before)
 {
 	extern char **environ;
 	const struct job *job = &c->job;
@@ -1453,6 +1455,7 @@ make_env(const struct worker *w, const struct spool_claim *c, struct buf *own)
 	jobs = n;
 	if (!has_name(env, n, "PWD="))
 		env[n++] = own->p + at[3];
+	*before = n;
 	for (i = 0; i < have; i++)
 		if (!has_name(env + 3, jobs - 3, environ[i]))
 			env[n++] = environ[i];
@@ -1506,53 +1509,55 @@ is_shell_word(const char *word)
 	return false;
 }
 
-/* Whether a shell would hand on such an environment as it is: it has a PATH,
- * a PWD that is right, and nothing that shells drop or heed. */
+/* Whether a shell would hand on such variables as they are: a PWD that is
+ * right, and nothing that shells drop or heed.  Sets *path if one is PATH. */
 static bool
-is_plain_env(char *const *env, const char *cwd)
+is_plain_env(char *const *env, size_t n, const char *cwd, bool *path)
 {
 	static const char *const heeded[] = { "BASHOPTS", "IFS", "LINENO",
 		"OPTIND", "PPID", "SHELLOPTS" };
-	bool path = false;
 	size_t i;
 
-	if (*cwd != '/' || strstr(cwd, "/."))
-		return false;
-	for (; *env; env++) {
-		size_t n = job_env_name(*env);
+	for (; n--; env++) {
+		size_t len = job_env_name(*env);
 
-		if (!n || (*env)[n] != '=')
+		if (!len || (*env)[len] != '=')
 			return false;
 		for (i = 0; i < sizeof heeded / sizeof heeded[0]; i++)
-			if (!strncmp(*env, heeded[i], n) && !heeded[i][n])
+			if (!strncmp(*env, heeded[i], len) && !heeded[i][len])
 				return false;
 		if (!strncmp(*env, "PWD=", 4) && strcmp(*env + 4, cwd))
 			return false;
-		path |= !strncmp(*env, "PATH=", 5);
+		*path |= !strncmp(*env, "PATH=", 5);
 	}
-	return path;
+	return true;
 }
 
 /* The words of such a command, in one piece of memory that the caller frees;
- * NULL: it is for the shell. */
+ * NULL: it is for the shell.  env has n variables before the worker's own. */
 static const char **
-plain_words(const char *command, char *const *env, const char *cwd)
+plain_words(const struct worker *w, const char *command, char *const *env,
+    size_t n, const char *cwd)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./- ";
-	size_t len = strspn(command, plain), n = 0;
+	size_t len = strspn(command, plain);
+	bool path = w->has_path;
 	const char **argv;
 	char *p;
 
 	/* -c may take what begins with these for options */
-	if (command[len] || *command == '-' || *command == '+' ||
-	    !is_plain_env(env, cwd))
+	if (command[len] || *command == '-' || *command == '+')
+		return NULL;
+	if (!w->plain || *cwd != '/' || strstr(cwd, "/.") ||
+	    !is_plain_env(env, n, cwd, &path) || !path)
 		return NULL;
 	argv = malloc((len / 2 + 2) * sizeof *argv + len + 1);
 	if (!argv)
 		return NULL;
 	p = (char *)(argv + len / 2 + 2);
 	memcpy(p, command, len + 1);
+	n = 0;
 	while (*(p += strspn(p, " "))) {
 		argv[n++] = p;
 		p += strcspn(p, " ");
@@ -1641,15 +1646,16 @@ start(struct worker *w, const struct spool_claim *c, struct run *run)
 	struct failure f = { STAGE_NONE, 0 };
 	struct buf own = { 0 };
 	int out[2] = { -1, -1 }, r = -1;
+	size_t n;
 
 	run->feed = run->output = -1;
 	errno = ENOMEM;
-	l.envp = make_env(w, c, &own);
+	l.envp = make_env(w, c, &own, &n);
 	if (l.envp && open_input(job, run, &l.in) == 0 &&
 	    make_pipe(out) == 0) {
 		l.out = out[1];
 		if (job->command &&
-		    (words = plain_words(job->command, l.envp,
+		    (words = plain_words(w, job->command, l.envp, n,
 		    l.cwd))) {
 			l.argv = words;
 			l.instead = shell;
@@ -2307,8 +2313,13 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 		.since = today(), .paused = sp->config.paused,
 		.terminal = has_terminal()
 	};
+	extern char **environ;
 	struct spool_slot before;
+	size_t n;
 
+	for (n = 0; environ && environ[n]; n++)
+		;
+	w.plain = is_plain_env(environ, n, "", &w.has_path);
 	if (queue_init(&w.news, shared->deadlines) < 0 ||
 	    queue_init(&w.timed, shared->deadlines) < 0) {
 		say(number, "out of memory");
