@@ -2347,6 +2347,15 @@ print_held(struct spool *sp, const struct overview *o)
 }
 
 static void
+add_count(struct buf *b, const char *what, size_t n)
+{
+	buf_puts(b, what);
+	buf_add(b, "            ", 12 - strlen(what));
+	buf_number(b, (int64_t)n);
+	buf_putc(b, '\n');
+}
+
+static void
 print_status(struct spool *sp, const struct overview *o)
 {
 	char time[JOB_TIME_LEN + 1];
@@ -2354,14 +2363,16 @@ print_status(struct spool *sp, const struct overview *o)
 	struct buf b;
 	int i;
 
+	/* without printf, which took a twentieth of this program's time */
 	buf_on(&b, room, sizeof room);
+	buf_puts(&b, "spool       ");
 	job_escape(&b, sp->path, 0);
-	printf("spool       %s\n", b.p ? b.p : "");
-	buf_clear(&b);
+	buf_putc(&b, '\n');
 	for (i = 0; i < JOB_STATES; i++)
-		printf("%-10s  %zu\n", job_state_word((enum job_state)i),
-		    o->count[i]);
-	printf("workers     %zu\n", o->crew.workers);
+		add_count(&b, job_state_word((enum job_state)i), o->count[i]);
+	add_count(&b, "workers", o->crew.workers);
+	fputs(b.p, stdout);
+	buf_clear(&b);
 	if (sp->config.paused)
 		puts("paused      yes; queuectl resume goes on");
 	if (o->any_next) {
@@ -3129,6 +3140,17 @@ is_group(const char *first)
 	return false;
 }
 
+static bool
+is_called(const struct command *c, char *const *words, int used)
+{
+	size_t len = strlen(words[0]);
+	const char *rest = c->words + len;
+
+	if (strncmp(c->words, words[0], len) != 0)
+		return false;
+	return used == 1 ? !*rest : *rest == ' ' && !strcmp(rest + 1, words[1]);
+}
+
 /*
  * Finds the command that words[0…n-1] begin with; *used is how many of them it
  * takes.  NULL: none, and it was said which there are.
@@ -3137,24 +3159,26 @@ static const struct command *
 find_command(char *const *words, int n, int *used)
 {
 	const char *names[COMMANDS], *nearest;
-	char first[COMMANDS][16], both[64];
+	char first[COMMANDS][16];
 	int i;
 
 	*used = n > 1 && is_group(words[0]) ? 2 : 1;
-	snprintf(both, sizeof both, "%s%s%s", words[0],
-	    *used == 2 ? " " : "", *used == 2 ? words[1] : "");
-	for (i = 0; i < COMMANDS; i++) {
-		names[i] = first[i];
-		snprintf(first[i], sizeof first[i], "%.*s",
-		    (int)strcspn(commands[i].words, " "), commands[i].words);
-		if (!strcmp(commands[i].words, both))
+	for (i = 0; i < COMMANDS; i++)
+		if (is_called(&commands[i], words, *used))
 			return &commands[i];
-	}
 	if (is_group(words[0])) {
-		complain(*used == 2 ? "no such command: %s; there are:" :
-		    "%s what?  There are:", both);
+		if (*used == 2)
+			complain("no such command: %s %s; there are:",
+			    words[0], words[1]);
+		else
+			complain("%s what?  There are:", words[0]);
 		print_group(stderr, words[0]);
 		return NULL;
+	}
+	for (i = 0; i < COMMANDS; i++) {
+		snprintf(first[i], sizeof first[i], "%.*s",
+		    (int)strcspn(commands[i].words, " "), commands[i].words);
+		names[i] = first[i];
 	}
 	nearest = field_nearest(words[0], names, COMMANDS);
 	complain("no such command: %s%s%s%s", words[0],
