@@ -530,7 +530,7 @@ struct shared {
 	atomic_int reader;         /* the number of who makes a list, 0: nobody */
 	atomic_uint version;
 	atomic_uint taken;
-	atomic_uint refused;       /* candidates that cannot be claimed now */
+	atomic_uint refused;       /* claims that were, since the list was made */
 	atomic_bool silent;        /* inotify is, here */
 	struct list list;
 	void *ready, *timed;       /* memory of its queues, … */
@@ -773,7 +773,9 @@ mend_deadlines(struct worker *w, struct list *l, int64_t now)
 
 		if (c.state == JOB_FAILED && is_bogus(w, &name, now)) {
 			c.rank = c.priority;
-			queue_push(&l->ready, &c); /* a double does no harm */
+			if (candidate_compare(&c, &l->cursor) > 0)
+				queue_push(&l->ready, &c); /* a double does
+				                            * no harm */
 		}
 	}
 }
@@ -792,8 +794,7 @@ lay_out(struct shared *s, size_t width)
 
 /*
  * Reads the directories into the list, which is closed.  Where the last was
- * used up (`dry`), and more refused than half as many as it had, it goes on
- * behind it, and so does the next: they must not hide the rest.
+ * used up (`dry`), and half as many refused as it had, it goes on behind it, and so does the next: they must not hide the rest.
  */
 static void
 read_spool(struct worker *w, struct list *l, bool dry)
@@ -879,12 +880,11 @@ follow(struct worker *w)
 
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load(&s->version) == version) {
-			if (w->missed < l.began) {
+			if (w->missed < l.front)
 				w->timed.over = false;
-				if (candidate_compare(&w->news.horizon,
-				    &l.cursor) > 0)
-					w->news.over = false;
-			}
+			if (w->missed < l.began && candidate_compare(
+			    &w->news.horizon, &l.cursor) > 0)
+				w->news.over = false;
 			outdate(&w->news, &l);
 			while (w->news.n && l.ready.over && candidate_compare(
 			    queue_at(&w->news, 0), &l.ready.horizon) >= 0)
@@ -915,6 +915,7 @@ static bool
 renew(struct worker *w, int64_t since, bool dry)
 {
 	struct shared *s = w->shared;
+	unsigned used_up = w->version;
 	int ms = 1;
 
 	while (follow(w), (dry ? w->list.began : w->list.front) < since) {
@@ -930,7 +931,7 @@ renew(struct worker *w, int64_t since, bool dry)
 		}
 		follow(w);
 		if ((dry ? w->list.began : w->list.front) < since)
-			make_list(w, dry);
+			make_list(w, dry && w->version == used_up);
 		atomic_store(&s->reader, 0);
 	}
 	return true;
@@ -2191,11 +2192,12 @@ tick(struct worker *w)
 		if (w->number == 1 && now >= w->tidy + 10 * TICK)
 			tidy(w);
 		read_news(w);
-		w->ticked = w->told && w->list.front >= w->wanted &&
+		w->ticked = w->told && w->list.began >= w->wanted &&
+		    w->list.front == w->list.began &&
 		    !knows_some(w) && !next_pass(w, &dry) &&
 		    !atomic_load(&w->shared->refused);
 		/* unless somebody has looked not long ago */
-		since = monotonic() - (w->list.whole ? interval(w) / 4 * 3 : 0);
+		since = monotonic() - (w->list.whole ? interval(w) / 2 : 0);
 		if (since > w->wanted)
 			w->wanted = since;
 		w->reconfigure = true;

@@ -278,6 +278,39 @@ START_TEST(sees_behind_what_is_refused)
 }
 END_TEST
 
+/* More than are kept cannot be claimed, for a while. */
+START_TEST(tries_again_what_was_busy)
+{
+	enum { N = 3 * READY };
+	char file[JOB_NAME_MAX + 1], at[300], id[24];
+	enum job_state state;
+	struct job_name name;
+	int fd[N], i;
+	pid_t pid;
+
+	enqueue(N, "busy", 0);
+	enqueue(8, "free", 0);
+	set("paused", "yes");
+	pid = start(1, NULL); /* first, not to share the locks */
+	for (i = 0; i < N; i++) {
+		snprintf(id, sizeof id, "busy%d", i);
+		ck_assert_int_eq(spool_find(&sp, id, &state, &name), SPOOL_OK);
+		job_name_format(file, &name);
+		snprintf(at, sizeof at, "%s/pending/%s", path, file);
+		fd[i] = open(at, O_RDONLY | O_CLOEXEC);
+		ck_assert_int_ge(fd[i], 0);
+		ck_assert_int_eq(flock(fd[i], LOCK_EX), 0);
+	}
+	set("paused", "no");
+	await("done", 8);
+	usleep(100000); /* and it has gone through all of them */
+	for (i = 0; i < N; i++)
+		close(fd[i]);
+	ends(pid, 20);
+	ck_assert_uint_eq(holds_count(path, "done"), N + 8);
+}
+END_TEST
+
 /* More news than a worker keeps, which are better than what was refused. */
 START_TEST(sees_before_what_is_refused)
 {
@@ -589,6 +622,7 @@ main(void)
 	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
 	tcase_add_test(t, runs_long_ids);
 	tcase_add_test(t, sees_behind_what_is_refused);
+	tcase_add_test(t, tries_again_what_was_busy);
 	tcase_add_test(t, sees_before_what_is_refused);
 	tcase_add_test(t, runs_all_urgent_news_first);
 #ifdef __linux__
