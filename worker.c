@@ -794,7 +794,8 @@ lay_out(struct shared *s, size_t width)
 
 /*
  * Reads the directories into the list, which is closed.  Where the last was
- * used up (`dry`), and half as many refused as it had, it goes on behind it, and so does the next: they must not hide the rest.
+ * used up (`dry`), and half as many refused as it had, it goes on behind it,
+ * and so does the next: they must not hide the rest.
  */
 static void
 read_spool(struct worker *w, struct list *l, bool dry)
