@@ -2166,7 +2166,6 @@ static int64_t
 interval(const struct worker *w)
 {
 	int64_t poll = w->options->drain ? POLL / 4 : POLL;
-
 	int64_t took = w->list.ended - w->list.began;
 
 	if (w->told)

@@ -119,6 +119,40 @@ await(const char *what, size_t n)
 /* Few, so that few jobs are more than a worker keeps. */
 enum { READY = 64, TIMED = 16 };
 
+/* Holds the lock of a pending job, until the result is closed. */
+static int
+hold(const char *id)
+{
+	char file[JOB_NAME_MAX + 1], at[300];
+	enum job_state state;
+	struct job_name name;
+	int fd;
+
+	ck_assert_int_eq(spool_find(&sp, id, &state, &name), SPOOL_OK);
+	job_name_format(file, &name);
+	snprintf(at, sizeof at, "%s/pending/%s", path, file);
+	ck_assert_int_ge(fd = open(at, O_RDONLY | O_CLOEXEC), 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+/* When the job began, that ran once. */
+static int64_t
+started(const char *id)
+{
+	enum job_state state;
+	struct job_name name;
+	struct job job;
+	int64_t at;
+
+	ck_assert_int_eq(spool_find(&sp, id, &state, &name), SPOOL_OK);
+	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
+	ck_assert_uint_eq(job.nattempt, 1);
+	at = job.attempt[0].start;
+	job_free(&job);
+	return at;
+}
+
 /* A pool that drains, in a process of its own. */
 static pid_t
 start(int count, const sigset_t *blocked)
@@ -172,19 +206,12 @@ END_TEST
 START_TEST(wakes_for_a_deadline_it_did_not_keep)
 {
 	int64_t late = now_us() + 2500000;
-	enum job_state state;
-	struct job_name name;
-	struct job job;
 
 	enqueue(TIMED + 6, "early", late - 1500000);
 	enqueue(1, "late", late);
 	ends(start(2, NULL), 40);
 	ck_assert_uint_eq(holds_count(path, "done"), TIMED + 7);
-	ck_assert_int_eq(spool_find(&sp, "late0", &state, &name), SPOOL_OK);
-	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
-	ck_assert_uint_eq(job.nattempt, 1);
-	ck_assert_int_ge(job.attempt[0].start, late);
-	job_free(&job);
+	ck_assert_int_ge(started("late0"), late);
 }
 END_TEST
 
@@ -192,10 +219,7 @@ END_TEST
  * although there is room for it when it comes. */
 START_TEST(runs_all_of_a_long_queue_in_order)
 {
-	enum job_state state;
-	struct job_name name;
-	struct job job;
-	int64_t last = 0;
+	int64_t last = 0, at;
 	char id[24];
 	pid_t pid;
 	int i;
@@ -212,14 +236,8 @@ START_TEST(runs_all_of_a_long_queue_in_order)
 			snprintf(id, sizeof id, "j%d", i);
 		else
 			strcpy(id, "last0");
-		ck_assert_int_eq(spool_find(&sp, id, &state, &name),
-		    SPOOL_OK);
-		ck_assert_int_eq(spool_load(&sp, state, &name, &job),
-		    SPOOL_OK);
-		ck_assert_uint_eq(job.nattempt, 1);
-		ck_assert_int_gt(job.attempt[0].start, last);
-		last = job.attempt[0].start;
-		job_free(&job);
+		ck_assert_int_gt(at = started(id), last);
+		last = at;
 	}
 }
 END_TEST
@@ -282,9 +300,7 @@ END_TEST
 START_TEST(tries_again_what_was_busy)
 {
 	enum { N = 3 * READY };
-	char file[JOB_NAME_MAX + 1], at[300], id[24];
-	enum job_state state;
-	struct job_name name;
+	char id[24];
 	int fd[N], i;
 	pid_t pid;
 
@@ -294,16 +310,10 @@ START_TEST(tries_again_what_was_busy)
 	pid = start(1, NULL); /* first, not to share the locks */
 	for (i = 0; i < N; i++) {
 		snprintf(id, sizeof id, "busy%d", i);
-		ck_assert_int_eq(spool_find(&sp, id, &state, &name), SPOOL_OK);
-		job_name_format(file, &name);
-		snprintf(at, sizeof at, "%s/pending/%s", path, file);
-		fd[i] = open(at, O_RDONLY | O_CLOEXEC);
-		ck_assert_int_ge(fd[i], 0);
-		ck_assert_int_eq(flock(fd[i], LOCK_EX), 0);
+		fd[i] = hold(id);
 	}
 	set("paused", "no");
-	await("done", 8);
-	usleep(100000); /* and it has gone through all of them */
+	await("done", 8); /* which come last: it has tried them all */
 	for (i = 0; i < N; i++)
 		close(fd[i]);
 	ends(pid, 20);
@@ -331,10 +341,7 @@ END_TEST
 /* More urgent news than a worker keeps: the list waits for all of them. */
 START_TEST(runs_all_urgent_news_first)
 {
-	enum job_state state;
-	struct job_name name;
-	struct job job;
-	int64_t last = 0;
+	int64_t last = 0, at;
 	char id[24];
 	pid_t pid;
 	int i;
@@ -349,13 +356,8 @@ START_TEST(runs_all_urgent_news_first)
 	for (i = 0; i < 3 * TIMED + READY / 2; i++) {
 		snprintf(id, sizeof id, "%s%d", i < 3 * TIMED ? "urgent" :
 		    "low", i < 3 * TIMED ? i : i - 3 * TIMED);
-		ck_assert_int_eq(spool_find(&sp, id, &state, &name),
-		    SPOOL_OK);
-		ck_assert_int_eq(spool_load(&sp, state, &name, &job),
-		    SPOOL_OK);
-		ck_assert_int_gt(job.attempt[0].start, last);
-		last = job.attempt[0].start;
-		job_free(&job);
+		ck_assert_int_gt(at = started(id), last);
+		last = at;
 	}
 }
 END_TEST
@@ -496,7 +498,7 @@ END_TEST
 START_TEST(misses_no_news)
 {
 	enum { ROUNDS = 60, BATCH = 20 };
-	unsigned seed = (unsigned)time(NULL);
+	unsigned seed = (unsigned)time(NULL), first = seed;
 	struct job job;
 	char id[40];
 	pid_t pool;
@@ -523,8 +525,8 @@ START_TEST(misses_no_news)
 	}
 	go();
 	ends(pool, 30);
-	ck_assert_uint_eq(holds_count(path, "done"), 1 + 2 * READY +
-	    ROUNDS * BATCH);
+	ck_assert_msg(holds_count(path, "done") == 1 + 2 * READY +
+	    ROUNDS * BATCH, "seed %u", first);
 }
 END_TEST
 
@@ -533,9 +535,6 @@ END_TEST
  * something else to do. */
 START_TEST(forgets_no_job_that_was_held)
 {
-	enum job_state state;
-	struct job_name name;
-	char file[JOB_NAME_MAX + 1], at[300];
 	pid_t pid;
 	int fd;
 
@@ -545,12 +544,7 @@ START_TEST(forgets_no_job_that_was_held)
 	/* all of them see what comes before any may try it */
 	set("paused", "yes");
 	enqueue(1, "held", 0);
-	ck_assert_int_eq(spool_find(&sp, "held0", &state, &name), SPOOL_OK);
-	job_name_format(file, &name);
-	snprintf(at, sizeof at, "%s/pending/%s", path, file);
-	fd = open(at, O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	fd = hold("held0");
 	enqueue_command(2, "more", 0, gate);
 	set("paused", "no");
 	await("processing", 3);
