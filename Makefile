@@ -24,10 +24,14 @@ BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 
 VERSION = 0.1.0
-SRC = queuectl.c field.c json.c job.c config.c spool.c worker.c
-HDR = buf.h config.h field.h job.h json.h spool.h worker.h
+
+# The source files, in the order in which they are linked: what runs at every
+# start is together.  This is the only list of them; `make sources` prints it
+# for the tests.  A new room needs one word here.
+SRC = queuectl.c job/field.c job/json.c job/job.c job/config.c spool.c worker.c
+HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
-ROOMS = field.o json.o job.o config.o spool.o worker.o
+COMPILE = -std=c11 -I. $(WARNINGS) $(CPPFLAGS)
 UNIT = check_crash@errors check_crash@others check_power check_worker \
 	check_spool check_json check_job
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
@@ -42,22 +46,21 @@ queuectl: $(OBJ)
 $(OBJ): $(HDR)
 
 .c.o:
-	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(COMPILE) $(CFLAGS) -c -o $@ $<
 
 # Without inotify, renameat2, syncfs, PR_SET_PDEATHSIG and vfork, as it is
 # built where there is no Linux; for the tests of the fallbacks.
 queuectl-portable: $(SRC) $(HDR)
-	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) -DQUEUECTL_PORTABLE $(CFLAGS) \
+	$(CC) $(COMPILE) -DQUEUECTL_PORTABLE $(CFLAGS) \
 		-O0 $(LDFLAGS) -o $@ $(SRC)
 
 queuectl-asan: $(SRC) $(HDR)
-	$(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ \
-		$(SRC)
+	$(CC) $(COMPILE) $(SANITIZE) $(LDFLAGS) -o $@ $(SRC)
 
 static:
 	@if command -v musl-gcc >/dev/null; then cc=musl-gcc; \
 	else cc='$(CC)'; fi; set -x; \
-	$$cc -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(SMALL) $(LDFLAGS) \
+	$$cc $(COMPILE) $(CFLAGS) $(SMALL) $(LDFLAGS) \
 		-static -s -o queuectl-static $(SRC)
 
 # Less to read and to map when it starts: each page that is touched for the
@@ -66,6 +69,9 @@ SMALL = -Os -fno-pie -no-pie -fno-asynchronous-unwind-tables \
 	-ffunction-sections -fdata-sections -Wl,--gc-sections \
 	-Wl,-z,noseparate-code -Wl,-z,norelro
 
+sources:
+	@echo $(SRC)
+
 demo: queuectl
 	@sh tests/demo
 
@@ -73,8 +79,8 @@ demo: queuectl
 check:
 	@$(MAKE) -j2 queuectl queuectl-portable
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS) -O0' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' ROOMS='$(ROOMS)' sh tests/unit $(UNIT)
-	@CC='$(CC)' PROGRAM='$(OBJ)' sh tests/run $(PORTABLE) all
+		LDFLAGS='$(LDFLAGS)' OBJ='$(OBJ)' sh tests/unit $(UNIT)
+	@CC='$(CC)' OBJ='$(OBJ)' sh tests/run $(PORTABLE) all
 
 # These with the fallbacks, too.
 PORTABLE = worker@queuectl-portable order@queuectl-portable \
@@ -103,17 +109,17 @@ SECONDS = 120
 # libFuzzer's and AFL++'s binaries, tests/fuzz_TARGET and tests/afl_TARGET;
 # the corpora in tests/corpus are replayed by make check.
 FUZZ = job name json config number
-CODECS = field.c json.c job.c config.c
+CODECS != ls job/*.c
 
 fuzz:
 	set -e; for t in $(FUZZ); do \
-		clang -std=c11 $(SANITIZE) -fsanitize=fuzzer -DTARGET=$$t \
+		clang -std=c11 -I. $(SANITIZE) -fsanitize=fuzzer -DTARGET=$$t \
 			-o tests/fuzz_$$t tests/fuzz.c $(CODECS); \
 	done
 
 fuzz-afl:
 	set -e; for t in $(FUZZ); do \
-		afl-clang-fast -std=c11 -O2 -DTARGET=$$t -o tests/afl_$$t \
+		afl-clang-fast -std=c11 -I. -O2 -DTARGET=$$t -o tests/afl_$$t \
 			tests/fuzz.c $(CODECS); \
 	done
 
@@ -143,7 +149,7 @@ uninstall:
 
 dist: clean
 	mkdir queuectl-$(VERSION)
-	cp -R $(DIST) queuectl-$(VERSION)
+	tar -cf - $(DIST) | (cd queuectl-$(VERSION) && tar -xf -)
 	tar -cf - queuectl-$(VERSION) | gzip >queuectl-$(VERSION).tar.gz
 	rm -rf queuectl-$(VERSION)
 

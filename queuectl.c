@@ -36,9 +36,9 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "field.h"
-#include "job.h"
-#include "json.h"
+#include "job/field.h"
+#include "job/job.h"
+#include "job/json.h"
 #include "spool.h"
 #include "worker.h"
 

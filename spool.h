@@ -22,8 +22,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "config.h"
-#include "job.h"
+#include "job/config.h"
+#include "job/job.h"
 
 enum spool_result {
 	SPOOL_OK,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../json.h"
+#include "job/json.h"
 
 static struct json *
 parse(const char *text, size_t len, struct json_error *error)

@@ -4,8 +4,8 @@
 . "${0%/*}/lib.sh"
 
 t "build"
-(cd "$qt_root" && ${CC:-cc} -std=c11 -O1 -o "$T/fuzz" tests/fuzz.c field.c \
-    json.c job.c config.c) 2>"$T/w/err"
+(cd "$qt_root" && ${CC:-cc} -std=c11 -I. -O1 -o "$T/fuzz" tests/fuzz.c \
+    job/*.c) 2>"$T/w/err"
 ok test -x "$T/fuzz"
 for d in "$qt_root"/tests/corpus/*; do
 	t "${d##*/}"

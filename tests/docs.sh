@@ -125,10 +125,14 @@ shown queuectl.5 6 page 5
 t "the source"
 src=$T/src
 mkdir "$src" "$src/tests" "$T/prefix" "$T/dest"
-cp -R "$qt_root/Makefile" "$qt_root"/*.c "$qt_root"/*.h "$qt_root/man" "$src"
+for f in $(cd "$qt_root" && make -s sources); do
+	mkdir -p "$src/${f%"${f##*/}"}"
+	cp "$qt_root/$f" "$src/$f"
+done
+(cd "$qt_root" && tar -cf - Makefile man *.h */*.h) | (cd "$src" && tar -xf -)
 cp -R "$qt_root"/tests/demo "$qt_root"/tests/bench "$src/tests"
-for f in "$src"/*.c; do
-	: >"${f%.c}.o"
+for f in $(cd "$qt_root" && make -s sources); do
+	: >"$src/${f%.c}.o"
 done
 cp "$QUEUECTL" "$src/queuectl"
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -316,10 +320,10 @@ for w in QUEUECTL_ID QUEUECTL_ATTEMPT QUEUECTL_SPOOL; do
 done
 
 t "README.md has all source files, and no others"
-for f in "$qt_root"/*.c; do
-	ok grep -q "^| .${f##*/}. |" "$qt_root/README.md"
+for f in $(cd "$qt_root" && make -s sources); do
+	ok grep -q "^| .$f. |" "$qt_root/README.md"
 done
-for f in $(grep -o '`[a-z]*\.[ch]`' "$qt_root/README.md" | tr -d '`') \
+for f in $(grep -o '`[a-z/]*\.[ch]`' "$qt_root/README.md" | tr -d '`') \
     $(grep -Eo '`(man|tests|contrib)/[A-Za-z0-9_.]*`' \
 	"$qt_root/README.md" | tr -d '`'); do
 	ok test -e "$qt_root/$f"

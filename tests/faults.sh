@@ -12,8 +12,7 @@ if ! ${CC:-cc} -Wl,--wrap=write -o x x.c 2>/dev/null; then
 	skip "faults: the linker knows no --wrap"
 	finish
 elif ! (cd "$qt_root" && ${CC:-cc} -std=c11 -O1 -I. -o "$T/faulty" \
-    tests/fault.c ${PROGRAM-queuectl.c field.c json.c job.c config.c spool.c \
-    worker.c} $(sh tests/unit --wraps)) 2>cc.err; then
+    tests/fault.c ${OBJ-$(make -s sources)} $(sh tests/unit --wraps)) 2>cc.err; then
 	fail "a program" "$(cat cc.err)"
 	finish
 fi

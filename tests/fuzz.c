@@ -23,8 +23,8 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "../config.h"
-#include "../field.h"
+#include "job/config.h"
+#include "job/field.h"
 
 /* Some time of 2026, for delays. */
 #define NOW INT64_C(1795497012345678)

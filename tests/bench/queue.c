@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../spool.h"
+#include "spool.h"
 
 static double
 now(void)

@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "json.h"
+#include "job/json.h"
 
 struct parser {
 	const char *p, *end;     /* what is still unread */

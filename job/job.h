@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
+#include "job/buf.h"
 
 enum {
 	JOB_ID_MAX = 64,

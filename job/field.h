@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "buf.h"
-#include "job.h"
-#include "json.h"
+#include "job/buf.h"
+#include "job/job.h"
+#include "job/json.h"
 
 /*
  * Makes a job of a JSON object.  Only what the object says is filled in; a

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "field.h"
+#include "job/field.h"
 
 struct reader {
 	struct job *job;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "config.h"
+#include "job/config.h"
 
 #define AT(field) offsetof(struct config, field)
 

@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
-#include "job.h"
+#include "job/buf.h"
+#include "job/job.h"
 
 enum config_sync { SYNC_NONE, SYNC_ENQUEUE, SYNC_FULL };
 

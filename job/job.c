@@ -51,8 +51,8 @@
  */
 #include <limits.h>
 
-#include "job.h"
-#include "json.h"
+#include "job/job.h"
+#include "job/json.h"
 
 enum { SECOND = 1000000, ERROR_MAX = 200 };
 

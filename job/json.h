@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "buf.h"
+#include "job/buf.h"
 
 enum { JSON_DEPTH = 512 };
 
