@@ -114,13 +114,13 @@ CODECS != ls job/*.c
 fuzz:
 	set -e; for t in $(FUZZ); do \
 		clang -std=c11 -I. $(SANITIZE) -fsanitize=fuzzer -DTARGET=$$t \
-			-o tests/fuzz_$$t tests/fuzz.c $(CODECS); \
+			-o tests/fuzz_$$t tests/fuzz/*.c $(CODECS); \
 	done
 
 fuzz-afl:
 	set -e; for t in $(FUZZ); do \
 		afl-clang-fast -std=c11 -I. -O2 -DTARGET=$$t -o tests/afl_$$t \
-			tests/fuzz.c $(CODECS); \
+			tests/fuzz/*.c $(CODECS); \
 	done
 
 check-valgrind:
