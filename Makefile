@@ -32,8 +32,6 @@ SRC = queuectl.c job/field.c job/json.c job/job.c job/config.c spool.c worker.c
 HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
 COMPILE = -std=c11 -I. $(WARNINGS) $(CPPFLAGS)
-UNIT = check_crash@errors check_crash@others check_power check_worker \
-	check_spool check_json check_job
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
 
@@ -79,7 +77,7 @@ demo: queuectl
 check:
 	@$(MAKE) -j2 queuectl queuectl-portable
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS) -O0' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' OBJ='$(OBJ)' sh tests/unit $(UNIT)
+		LDFLAGS='$(LDFLAGS)' OBJ='$(OBJ)' sh tests/unit all
 	@CC='$(CC)' OBJ='$(OBJ)' sh tests/run $(PORTABLE) all
 
 # These with the fallbacks, too.
@@ -89,7 +87,7 @@ PORTABLE = worker@queuectl-portable order@queuectl-portable \
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
+		LDFLAGS='$(LDFLAGS)' sh tests/unit all
 	@QUEUECTL=./queuectl-asan sh tests/run
 
 # The model of power loss with many more disks; takes minutes.
@@ -124,10 +122,10 @@ fuzz-afl:
 	done
 
 check-valgrind:
-	@CC='$(CC)' sh tests/valgrind check_json check_job check_spool
+	@CC='$(CC)' sh tests/valgrind short
 
 coverage:
-	@sh tests/coverage $(UNIT)
+	@sh tests/coverage all
 
 lint:
 	@sh tests/lint $(SRC)
