@@ -100,7 +100,7 @@ bench: static
 
 # A kill storm.
 torture: queuectl
-	@sh tests/torture $(SECONDS)
+	@sh tests/torture/torture $(SECONDS)
 
 SECONDS = 120
 
