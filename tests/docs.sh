@@ -129,7 +129,7 @@ for f in $(cd "$qt_root" && make -s sources); do
 	mkdir -p "$src/${f%"${f##*/}"}"
 	cp "$qt_root/$f" "$src/$f"
 done
-(cd "$qt_root" && tar -cf - Makefile man *.h */*.h) | (cd "$src" && tar -xf -)
+(cd "$qt_root" && tar -cf - Makefile man ./*.h ./*/*.h) | (cd "$src" && tar -xf -)
 cp -R "$qt_root"/tests/demo "$qt_root"/tests/bench "$src/tests"
 for f in $(cd "$qt_root" && make -s sources); do
 	: >"$src/${f%.c}.o"
