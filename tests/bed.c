@@ -17,7 +17,7 @@ char dir[80], path[100];
 struct spool sp;
 int64_t now = INT64_C(1764000000000000);
 
-/* Not in memory: this is the real thing. */
+/* In /tmp, not in memory: these tests are to see a file system on disk. */
 void
 bed_set_up(void)
 {

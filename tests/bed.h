@@ -29,7 +29,7 @@ void bed_fill(struct job *, const char *id, const char *command);
 int bed_enqueue(const char *id);
 /* Claims the job wherever it is. */
 int bed_claim(const char *id, struct spool_claim *);
-/* The end of what was claimed, after 1 ms. */
+/* An attempt at the claimed job that ends so, after 1 ms. */
 struct job_attempt bed_attempt(const struct spool_claim *, enum job_outcome,
     int value);
 /* Claims and finishes it.  Returns where it went. */

@@ -76,7 +76,7 @@ START_TEST(takes_a_batch_back_whole)
 	spool_take_back(&b);
 	ck_assert_uint_eq(bed_count("ids"), 0);
 
-	/* published, and one claimed in between: that one stays */
+	/* a job that is claimed after it was published stays */
 	for (i = 0; i < 3; i++) {
 		bed_fill(&job, i == 0 ? "x" : i == 1 ? "y" : "z", "true");
 		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
@@ -92,7 +92,7 @@ START_TEST(takes_a_batch_back_whole)
 }
 END_TEST
 
-/* Two at the same microsecond, and a name that a hand has taken. */
+/* Two jobs of the same microsecond; and a file name that is taken already. */
 START_TEST(makes_names_that_are_not_taken)
 {
 	struct spool_batch b = { .spool = &sp };
@@ -119,7 +119,7 @@ START_TEST(makes_names_that_are_not_taken)
 	bed_shell(command, "a");
 	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
-	/* and once more, which is nothing */
+	/* publishing again does nothing */
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
 	spool_batch_free(&b);
 	bed_where("a", &state, &name);
@@ -150,7 +150,7 @@ START_TEST(leaves_an_entry_that_is_being_written)
 
 	snprintf(p, sizeof p, "%s/ids", path);
 	fd = open(p, O_RDONLY);
-	ck_assert_int_eq(flock(fd, LOCK_SH), 0); /* an enqueuer */
+	ck_assert_int_eq(flock(fd, LOCK_SH), 0); /* as an enqueuer does */
 	bed_shell("echo torn >ids/%s", "a");
 	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_BUSY);
 	ck_assert_uint_eq(bed_links("a"), 1);
@@ -200,7 +200,7 @@ START_TEST(is_unique_while_it_has_not_ended)
 	ck_assert_uint_eq(bed_count("ids"), 1);
 	ck_assert_uint_eq(bed_count("failed"), 1);
 
-	/* ended, with a log */
+	/* it has ended, and has a log */
 	ck_assert_int_eq(bed_run("u", JOB_EXIT, 0), JOB_DONE);
 	snprintf(p, sizeof p, "%s/log/u.log", path);
 	fclose(fopen(p, "w"));
@@ -240,7 +240,7 @@ END_TEST
 
 enum { ENQUEUERS = 8 };
 
-/* Enqueues whenever it is told to, and tells what came of it. */
+/* Enqueues once for each byte that it reads, and writes the result. */
 static _Noreturn void
 enqueuer(int in, int out)
 {
@@ -257,7 +257,7 @@ enqueuer(int in, int out)
 
 START_TEST(enqueues_one_of_eight)
 {
-	/* not all of it in one process, that is, under valgrind */
+	/* without forks, which is how valgrind runs, fewer rounds */
 	const char *fork_mode = getenv("CK_FORK");
 	int rounds = fork_mode && !strcmp(fork_mode, "no") ? 30 : 1000;
 	int in[2], out[2], i, k, status;

@@ -1,20 +1,20 @@
 /*
  * check_crash.c: every step of a job's life, ended at every call.
  *
- * For each operation and each n: a process carries it out and dies in place
- * of its nth file-changing call (of a write, also in the middle of it); then
- * another recovers, and what the contract promises must hold:
+ * For each operation of steps.h and each n: a process carries it out and dies
+ * in place of its nth call that changes a file (also in the middle of a
+ * write).  Then another process recovers, and the contract must hold:
  *
  *   - each acknowledged job is in exactly one state, its text parses, and
  *     ids/ID is the same file;
- *   - what was reported as ended is not to be run again;
+ *   - a job whose end was reported does not run again;
  *   - an entry of ids/ without a job can be used again;
  *   - the queue can be drained.
  *
- * The same walk with the call failing (ENOSPC, EIO, …) instead, and with
- * malloc returning NULL: the error is named, nothing is half-done, no
- * descriptor is leaked, and the operation can be repeated and succeeds.  And
- * with each call that only looks (stat, read, readdir) failing.
+ * The same is done with the call failing (ENOSPC, EIO, …) instead, with malloc
+ * returning NULL, and with a call failing that only looks (stat, read,
+ * readdir).  Then the error is named, nothing is half-done, no descriptor is
+ * leaked, and the operation succeeds when it is repeated.
  *
  * The number of points tried is printed for each.
  *
@@ -35,8 +35,8 @@
 #include "steps.h"
 #include "suite.h"
 
-/* HIT, MISSED: how the process ends whose call number n failed, or that had
- * not so many; an assertion of check's that fails exits with 1. */
+/* HIT, MISSED: the exit status of a process whose nth call failed, or which
+ * made fewer calls.  An assertion that fails exits with 1. */
 enum { POINTS_MAX = 400, HIT = 10, MISSED = 11 };
 
 static int
@@ -49,7 +49,8 @@ open_fds(void)
 	return n;
 }
 
-/* After a failure: it is named, it left nothing, and can be repeated. */
+/* After a call has failed: the error is named, nothing is left behind, and the
+ * operation can be repeated. */
 static void
 after_error(const struct operation *o, const char *when, int r, int e, int fds)
 {
@@ -63,7 +64,7 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 	if (r == SPOOL_OK || r == SPOOL_ALIEN)
 		return; /* it was not needed; a file that may not be read,
 		        * a file system without flock */
-	/* Locking can be told busy; else the error is what was injected. */
+	/* A lock that fails counts as busy; else errno is what was injected. */
 	ck_assert_msg(r == SPOOL_BUSY || e == fault.error, "%s: errno %d",
 	    when, e);
 	ck_assert_msg(r == SPOOL_BUSY || sp.at[0] || fault.error == ENOMEM ||
@@ -71,7 +72,7 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 	    !strcmp(fault.hit, "fsync") || !strcmp(fault.hit, "open") ||
 	    !strcmp(fault.hit, "mkdirat"),
 	    "%s: names nothing", when);
-	/* ids/ stays open once it was */
+	/* once ids/ is open it stays open */
 	ck_assert_msg(open_fds() <= fds + (sp.ids >= 0), "%s: leaks", when);
 	if (enqueues)
 		ck_assert_msg(holds_count(path, "pending") == 0, "%s: half-done", when);
@@ -96,14 +97,14 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 	}
 }
 
-/* After a call that only looks has failed: whatever came of it, it leaks
- * nothing, and can be repeated unless it was done. */
+/* After a call that only looks has failed: no descriptor is leaked, and an
+ * operation that was not done can be repeated. */
 static void
 after_look(const struct operation *o, const char *when, int r, int e, int fds)
 {
 	ck_assert_msg(r != SPOOL_ERROR || e == fault.error, "%s: errno %d",
 	    when, e);
-	/* "" is the spool itself */
+	/* "" means the spool itself */
 	ck_assert_msg(r != SPOOL_ERROR || sp.at[0] || (o->traits & STEP_MAKES),
 	    "%s: names nothing", when);
 	if (r == SPOOL_OK)
@@ -142,7 +143,7 @@ perform(const struct operation *o, const char *when, const struct fault *f)
 	_exit(fault.count < f->at ? MISSED : HIT);
 }
 
-/* One point.  Returns false when there is no such point any more. */
+/* Tries one point.  Returns false if there are fewer points than that. */
 static bool
 try_point(const struct operation *o, const struct fault *f, const char *how)
 {

@@ -89,7 +89,7 @@ START_TEST(purges_not_what_is_another_jobs)
 	bed_shell("rm ids/%s && echo out >log/a.log", "a");
 	ck_assert_int_eq(bed_enqueue("a"), SPOOL_OK);
 	bed_shell("ls dead/*-%s >/dev/null", "a");
-	/* found by its new namesake: the dead one is not what a names now */
+	/* the id belongs to the new job now, which is not dead */
 	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_STATE);
 	bed_shell("mv pending/*-%s ../kept", "a");
 	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_OK);
@@ -98,7 +98,7 @@ START_TEST(purges_not_what_is_another_jobs)
 }
 END_TEST
 
-/* A second link elsewhere, as a backup makes it, is no entry in ids/. */
+/* A link elsewhere, such as a backup makes, is not an entry in ids/. */
 START_TEST(adopts_in_spite_of_other_links)
 {
 	char command[300];
@@ -110,7 +110,7 @@ START_TEST(adopts_in_spite_of_other_links)
 	ck_assert_int_eq(bed_run("hand", JOB_EXIT, 0), JOB_DONE);
 	ck_assert_uint_eq(bed_links("hand"), 3);
 	ck_assert_int_eq(spool_drained(&sp), 1);
-	/* a copy breaks the link; the other names keep the entry's count up */
+	/* a copy breaks the link; other names keep the link count high */
 	bed_shell("ln ids/%s ../g && for f in done/*; do cp $f ../h && "
 	    "mv ../h pending/5-20260101T000000.000000Z-0-hand && rm $f; done",
 	    "hand");
@@ -181,7 +181,7 @@ START_TEST(buries_a_bad_text_unchanged)
 
 	bed_shell("echo garbage >pending/5-20260101T000000.000000Z-0-%s", "bad");
 	ck_assert(job_name_parse(&name, "5-20260101T000000.000000Z-0-bad"));
-	/* it may still be growing: its time stamp is of now */
+	/* its time stamp is new, so somebody may still be writing it */
 	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, wall_clock(),
 	    &c), SPOOL_BUSY);
 	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name,

@@ -145,7 +145,7 @@ START_TEST(history)
 }
 END_TEST
 
-/* What stands in a line of its own is one line, and short. */
+/* An error is written as one line, and a short one. */
 START_TEST(error_text)
 {
 	struct job_attempt a = { .outcome = JOB_ERROR };

@@ -11,7 +11,7 @@
 #include "suite.h"
 #include "texts.h"
 
-/* Lives until arena_free(). */
+/* The strings of a random job, until arena_free(). */
 static char *arena[4096];
 static size_t arenas;
 
@@ -203,7 +203,7 @@ START_TEST(round_trip)
 }
 END_TEST
 
-/* Every byte of the text, as the man page and DESIGN have it. */
+/* Every byte of the text, as queuectl(5) specifies it. */
 START_TEST(written)
 {
 	static const char *argv[] = { "echo", "", "a\nb", NULL };
@@ -251,7 +251,8 @@ START_TEST(read_all_keys)
 {
 	struct job job;
 
-	texts_read(&job, S(BEGIN "Dead-Exit: 9\nUnique: yes\nStdin: a\n b\n  c\n \n" "Env: A=\nEnv: B=x=y\n"
+	texts_read(&job, S(BEGIN "Dead-Exit: 9\nUnique: yes\nStdin: a\n b\n"
+	    "  c\n \nEnv: A=\nEnv: B=x=y\n"
 	    "X-New:whatever\n goes on\n" "Cwd:/x\nRun-At: 2027-01-01T00:00:00"
 	    "+01:00\nTimeout: 0.25\nPriority: 9\nBackoff-Max: 7\n"
 	    "Backoff-Base: 0\nMax-Retries: 2147483647\nArg:  a\nArg:\nArg: \n"
@@ -361,7 +362,8 @@ static const struct {
 	{ S(BEGIN "\0\n" END), 2, NUL }, { S(BEGIN "Command: a\0"), 2, NUL },
 	{ S(BEGIN CMD "Created: 1970-01-01T00:00:00Z\0\n"), 3, NUL },
 	{ S(BEGIN "Id:\n" END), 2, BAD_ID }, { S(BEGIN "Id: .a\n" END), 2, BAD_ID },
-	{ S(BEGIN "Id: -a\n" END), 2, BAD_ID }, { S(BEGIN "Id: a/b\n" END), 2, BAD_ID },
+	{ S(BEGIN "Id: -a\n" END), 2, BAD_ID },
+	{ S(BEGIN "Id: a/b\n" END), 2, BAD_ID },
 	{ S(BEGIN "Id:  a\n" END), 2, BAD_ID },
 	{ S(BEGIN "Id: a\n b\n" END), 2, BAD_ID },
 	{ S(BEGIN "Id: " X16 X16 X16 X16 "x\n" END), 2, BAD_ID },
@@ -412,8 +414,8 @@ START_TEST(bad_text)
 }
 END_TEST
 
-/* No prefix of a text is good before its Created line is nearly whole, and
- * from there on all are. */
+/* A text that is cut off is good if its Created line is whole, with or without
+ * the newline, and only then. */
 START_TEST(cut_text)
 {
 	static const char text[] = BEGIN "Id: a\nArg: b\nArg: c\nEnv: A=b\n"
@@ -441,7 +443,7 @@ START_TEST(cut_text)
 }
 END_TEST
 
-/* Sixteen megabytes each; what is not linear in them runs out of time. */
+/* Sixteen megabytes each: a parser that is not linear runs out of time. */
 START_TEST(large)
 {
 	static const char *const pieces[][2] = {
@@ -473,7 +475,7 @@ START_TEST(large)
 }
 END_TEST
 
-/* Any bytes: a verdict, and no more. */
+/* Whatever the bytes are, parsing ends with a job or an error. */
 START_TEST(damaged)
 {
 	static const char text[] = BEGIN "Id: a\nArg: b\nEnv: A=b\nStdin: x\n"
@@ -540,7 +542,7 @@ START_TEST(title)
 }
 END_TEST
 
-/* job_free() leaves what the caller filled in. */
+/* job_free() does not free the strings that the caller filled in. */
 START_TEST(free_borrowed)
 {
 	static const char *argv[] = { "a", NULL };

@@ -92,8 +92,8 @@ START_TEST(finishes_what_was_taken_away)
 	struct job_name next;
 	enum job_state to;
 
-	/* moved to pending/ by hand while it ran: it runs again, with the
-	 * attempt on record */
+	/* somebody moved it to pending/ while it ran: it runs again, and the
+	 * attempt is on record */
 	bed_enqueue("a");
 	ck_assert_int_eq(bed_claim("a", &c), SPOOL_OK);
 	bed_shell("mv processing/*-%s pending/", "a");
@@ -102,7 +102,7 @@ START_TEST(finishes_what_was_taken_away)
 	bed_shell("grep -q 'exit=0' ids/%s", "a");
 	ck_assert_int_eq(bed_run("a", JOB_EXIT, 0), JOB_DONE);
 
-	/* removed with its id: nothing comes back */
+	/* somebody removed it and its id: nothing comes back */
 	bed_enqueue("b");
 	ck_assert_int_eq(bed_claim("b", &c), SPOOL_OK);
 	bed_shell("rm processing/*-%s ids/b", "b");

@@ -39,7 +39,7 @@ START_TEST(keeps_head_and_tail_of_a_log)
 	n = read(fd, bytes, sizeof bytes);
 	ck_assert_int_le(n, 4096);
 	ck_assert_int_eq(spool_log_offset(&gap, n), sizeof written);
-	/* each byte is where it is said to be */
+	/* each byte is where spool_log_place() says */
 	for (i = 0; i < (int64_t)sizeof written; i++) {
 		int64_t at = spool_log_place(&gap, i);
 

@@ -40,7 +40,7 @@ START_TEST(resolves_prefixes)
 }
 END_TEST
 
-/* It has moved between the listing and the look. */
+/* The job has moved between the listing and the look. */
 START_TEST(loads_what_has_moved)
 {
 	enum job_state state;
@@ -53,7 +53,7 @@ START_TEST(loads_what_has_moved)
 	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
 	ck_assert_uint_eq(job.nattempt, 1);
 	job_free(&job);
-	/* with nothing in ids/, it is looked for */
+	/* without an entry in ids/ the directories are searched */
 	bed_shell("rm ids/%s", "a");
 	ck_assert_int_eq(spool_load(&sp, state, &name, &job), SPOOL_OK);
 	ck_assert_uint_eq(job.nattempt, 1);

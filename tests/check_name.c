@@ -28,7 +28,7 @@ START_TEST(name_format)
 	job_name_format(out, &name);
 	ck_assert_str_eq(out, "9@" STAMP "-2147483647-" X16 X16 X16 X16);
 	ck_assert_uint_eq(strlen(out), JOB_NAME_MAX);
-	/* One more is a name still. */
+	/* One attempt more is written as the same number. */
 	name.attempt++;
 	job_name_format(out, &name);
 	ck_assert(job_name_parse(&name, out));
@@ -93,7 +93,8 @@ START_TEST(name_hostile)
 }
 END_TEST
 
-/* In the order of a C locale's `ls`, within one separator. */
+/* Names compare as `ls` in the C locale sorts them, if the separator is the
+ * same. */
 START_TEST(name_order)
 {
 	static const char *const files[] = {

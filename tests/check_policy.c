@@ -71,9 +71,9 @@ static const struct {
 	enum job_outcome outcome;
 	int value;
 	unsigned attempt;          /* in the name while it ran */
-	int retries, base, max;    /* of the job, -1: not given */
+	int retries, base, max;    /* the job's; -1: not given */
 	enum job_state state;
-	unsigned next;             /* attempt in the next name */
+	unsigned next;             /* the attempt in the next name */
 	int64_t wait;              /* seconds after the end */
 } after[] = {
 	{ JOB_EXIT, 0, 1, -1, -1, -1, JOB_DONE, 1, 0 },
@@ -127,7 +127,7 @@ START_TEST(dies_of_some_exits)
 	end.value = 64;
 	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
 	    JOB_FAILED);
-	/* what the job says goes before config; "" is none */
+	/* the job's own list replaces that of config; "" is an empty list */
 	job.dead_exit = "64";
 	ck_assert_int_eq(job_after(&job, &run, &end, &strict, &next),
 	    JOB_DEAD);
@@ -145,8 +145,8 @@ START_TEST(dies_of_some_exits)
 }
 END_TEST
 
-/* Never before the backoff, never later than it and the jitter, at all times
- * between, and the same for the same end. */
+/* A retry comes between the backoff and the backoff plus the jitter, spread
+ * over all of that time, and at the same time for the same end. */
 START_TEST(scatters_retries)
 {
 	struct job_policy p = policy;
@@ -217,8 +217,8 @@ START_TEST(after_attempt)
 }
 END_TEST
 
-/* Lost again and again: in the history already or not, the losses count
- * alike; those before a retry and other outcomes do not. */
+/* A job that is lost again and again.  The last loss counts whether it is in
+ * the history yet or not; losses before a retry and other outcomes do not. */
 START_TEST(after_losses)
 {
 	static const int64_t waits[] = { 2, 4, 8, 16 };
@@ -230,7 +230,7 @@ START_TEST(after_losses)
 
 	for (i = 0; i < 12; i++) {
 		past[i] = lost;
-		past[i].start = (int64_t)i + 1; /* what tells them apart */
+		past[i].start = (int64_t)i + 1; /* tells them apart */
 	}
 	past[3].outcome = JOB_EXIT;  /* old: 0, 1, 2; then exit, requeued */
 	past[4].outcome = JOB_REQUEUED;

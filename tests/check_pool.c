@@ -36,7 +36,7 @@ START_TEST(knows_live_pools_from_dead)
 	pid_t pid;
 	int fd;
 
-	/* a pool whose process died */
+	/* a pool whose process has died */
 	pid = fork();
 	if (pid == 0) {
 		if (spool_pool_join(&sp, &pool, 2, now) != SPOOL_OK)
@@ -68,13 +68,13 @@ START_TEST(knows_live_pools_from_dead)
 	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 1);
 	bed_shell("touch workers/%s.now", pool.name);
 	ck_assert_int_eq(spool_pool_asked(&sp, &pool), 2);
-	/* it cannot be asked, so it is not waited for */
+	/* it cannot be asked to stop, so nobody waits for it */
 	bed_shell("rm workers/*.now workers/*.stop && mkdir workers/%s.stop",
 	    pool.name);
 	ck_assert_int_eq(spool_pools_stop(&sp, false, &pools), SPOOL_ERROR);
 	ck_assert_int_eq(errno, EISDIR);
 	ck_assert_str_eq(strchr(sp.at, '.'), ".stop");
-	/* what a hand wrote into its file, and what is no file of a pool */
+	/* somebody wrote into its file; and files that are not a pool's */
 	bed_shell("rmdir workers/*.stop && printf '%%500s' >workers/%s",
 	    pool.name);
 	bed_shell("mkdir workers/0123456789-42 && ln -s %s workers/0123456789-43",
@@ -83,7 +83,7 @@ START_TEST(knows_live_pools_from_dead)
 	ck_assert_int_eq(spool_slots(&sp, false, count_slot, &n), SPOOL_OK);
 	ck_assert_uint_eq(n, 0);
 	bed_shell("rmdir workers/0123456789-42 && rm workers/%s", "0123456789-43");
-	/* who waits for its lock waits until the process has ended */
+	/* its lock is held until the process has ended */
 	snprintf(p, sizeof p, "%s/workers/%s", path, pool.name);
 	fd = open(p, O_RDONLY);
 	spool_pool_leave(&sp, &pool);
@@ -104,7 +104,7 @@ START_TEST(adds_tallies_up)
 
 	ck_assert_int_eq(spool_pool_join(&sp, &pool, 2, now++), SPOOL_OK);
 	spool_tally_count(&slot.tally, &a);
-	slot.tally.outcome[0] = UINT64_MAX; /* more than there is room for */
+	slot.tally.outcome[0] = UINT64_MAX; /* more than the file has room for */
 	spool_pool_note(&pool, &slot);
 	spool_pool_recall(&pool, 2, &again);
 	ck_assert_uint_eq(again.tally.outcome[JOB_SIGNAL + 1], 1);

@@ -1,18 +1,19 @@
 /*
  * check_power.c: a spool after power loss, as power.h models it.
  *
- * Each disk that a power failure may leave is made in a directory, another
- * process comes, and what holds() says must hold: with sync=enqueue no job
- * that was acknowledged is missing or unreadable, with sync=full moreover none
- * whose success was reported runs again.  That the model finds a missing fsync
- * is shown, too: an fsync that is left out (of the record, so that the model
- * does not see it) must make a check fail.
+ * Each disk that a power failure may leave is made in a directory.  Another
+ * process opens it, and holds() must pass: with sync=enqueue no job that was
+ * acknowledged is missing or unreadable; with sync=full, moreover, no job
+ * whose success was reported runs again.  To show that the model finds a
+ * missing fsync, each fsync in turn is left out of the record, and a check
+ * must fail.
  *
- * Where many changes are loose, not all subsets are tried but all, none and a
- * sample; with POWER=full in the environment (make power) the sample is
- * larger, and has each change alone and each left out.
+ * A change is loose while it is not safe.  Of many loose changes not every
+ * subset is tried, but all, none and a sample.  With POWER=full in the
+ * environment (make power) the sample is larger, and has each change alone and
+ * all but each.
  *
- * The number of disks checked is printed; the same disk is checked once.
+ * The number of disks is printed.  The same disk is checked only once.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,14 +31,15 @@
 #include "power.h"
 #include "suite.h"
 
-/* Above so many loose changes, of how many subsets a sample is taken. */
+/* With more loose changes than this, so many subsets are tried. */
 static size_t loose_max = 3, sample = 6;
 
 static struct spool_claim claimed;
 
 static size_t disks;
 
-/* The disks that were checked, an open table; 0: none. */
+/* The numbers of the disks that were checked: a hash table with open
+ * addressing; 0 is an empty place. */
 enum { CHECKED = 1 << 16 };
 
 static uint64_t checked[CHECKED];
@@ -55,7 +57,7 @@ is_new(uint64_t number)
 	return true;
 }
 
-/* In a process of its own: a check that fails must be told from here. */
+/* In a process of its own, because we are to see a check that fails. */
 static bool
 disk_holds(size_t cut, const bool *happened, enum power_damage damage,
     const char *name)
@@ -89,7 +91,8 @@ disk_holds(size_t cut, const bool *happened, enum power_damage damage,
 	return status == 0;
 }
 
-/* All disks that a cut before event `cut` may leave; false: one is bad. */
+/* Checks all disks that a power failure before event `cut` may leave.  Returns
+ * false if one is bad. */
 static bool
 cut_holds(size_t cut, const char *name)
 {
@@ -131,8 +134,8 @@ all_hold(const char *name)
 	size_t cut;
 
 	for (cut = 0; cut <= power_events; cut++) {
-		/* After a sync there are fewer disks than before it, and more
-		 * to hold only if something was told in between. */
+		/* After a sync fewer disks are possible than before it, so
+		 * there is something to check only if a promise was made. */
 		if (cut && power_is_sync(cut - 1) &&
 		    power_told_before(cut - 1) == power_told_before(cut))
 			continue;
@@ -258,7 +261,7 @@ purged(void)
 	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "k0"), SPOOL_OK);
 }
 
-/* A unique one takes the place of one that has ended. */
+/* A unique job replaces the job of its id that has ended. */
 static void
 replaced(void)
 {
@@ -309,7 +312,7 @@ static const struct scenario {
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
-/* Plays a scenario, from nothing, and records it. */
+/* Plays a scenario in a new spool, and records it. */
 static void
 play(const struct scenario *s, const char *sync)
 {
@@ -349,10 +352,11 @@ START_TEST(survives_with_sync_full)
 END_TEST
 
 /*
- * The same, each sync in turn being left out: the model must notice.  One is
- * not missed: that of the directory that a job ends in, for a rename that did
- * not happen leaves it in processing/ with its end on record, and recovery
- * completes it.  It is for file systems where a rename is not whole (ext2).
+ * The same with each sync in turn left out: the model must notice.  There is
+ * one exception, the sync of the directory that a job ends in.  If the rename
+ * did not happen, the job is in processing/ with its end on record, and
+ * recovery completes it.  That sync is for file systems where a rename is not
+ * atomic (ext2).
  */
 START_TEST(notices_a_missing_sync)
 {

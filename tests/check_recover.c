@@ -33,7 +33,8 @@ note_recovered(void *arg, int result, const struct job_attempt *end,
 	r->end = *end;
 }
 
-/* What a worker that is killed does: claims in another process, dies. */
+/* Does what a worker does that is killed: another process claims the job,
+ * appends this text if it is not NULL, and dies. */
 static void
 claim_and_die(const char *id, const char *append)
 {
@@ -94,7 +95,7 @@ START_TEST(buries_what_is_lost_too_often)
 		ck_assert_uint_eq(r.n, i);
 		ck_assert_int_eq(r.to, i < 5 ? JOB_FAILED : JOB_DEAD);
 	}
-	/* a retry counts from the beginning */
+	/* after a retry losses are counted from 0 */
 	ck_assert_int_eq(spool_retry(&sp, "a", now++), SPOOL_OK);
 	claim_and_die("a", NULL);
 	now += 1000;
@@ -133,7 +134,7 @@ START_TEST(completes_what_was_recorded)
 	size_t held;
 
 	bed_enqueue("a");
-	claimed = now; /* what bed_claim() will take for the attempt's start */
+	claimed = now; /* bed_claim() will take it as the start */
 	job_time_format(start, claimed);
 	snprintf(line, sizeof line, "Attempt: 1 start=%s end=%s exit=0 log=0 "
 	    "worker=7\n", start, start);
@@ -161,7 +162,7 @@ START_TEST(closes_off_a_torn_line)
 	ck_assert_int_eq(bed_run("a", JOB_EXIT, 0), JOB_DONE);
 	bed_shell("test $(grep -c '^Attempt: .* worker=' ids/%s) = 2", "a");
 
-	/* torn within its last number it looks whole, but is not to count */
+	/* torn within its last number: it looks whole, but must not count */
 	bed_enqueue("b");
 	claim_and_die("b", "Attempt: 1 start=2026-01-01T00:00:00.000000Z "
 	    "end=2026-01-01T00:00:00.000000Z exit=0 log=0 worker=13");
@@ -200,7 +201,8 @@ note_left(void *arg, int result, const struct job_attempt *end,
 	++*(size_t *)arg;
 }
 
-/* In processing/ by hand, with the id of a job that is elsewhere. */
+/* Somebody copied a job to processing/: its id belongs to the job that is
+ * still pending. */
 START_TEST(recovers_not_what_is_another_jobs)
 {
 	size_t held, left = 0;

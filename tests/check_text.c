@@ -74,7 +74,7 @@ START_TEST(time_parse)
 }
 END_TEST
 
-/* Every day from 1970 to 9999, counted by hand. */
+/* Every day from 1970 to 9999, counted one by one. */
 START_TEST(calendar)
 {
 	static const int lengths[] = {

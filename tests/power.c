@@ -43,7 +43,7 @@ power_tell(char what, const char *id)
 	snprintf(power_told + n, sizeof power_told - n, "%c%s\n", what, id);
 }
 
-/* The path of an open file, below dir. */
+/* The path of an open file, below dir; false: it is elsewhere. */
 static bool
 fd_path(int fd, char out[200])
 {
@@ -197,7 +197,7 @@ power_is_safe(size_t i, size_t cut)
 
 struct file {
 	ino_t ino;
-	const char *data;      /* as written last */
+	const char *data;      /* as it was written last */
 	size_t len, synced;    /* bytes of it that were synced */
 };
 
@@ -302,7 +302,7 @@ move(const char *from, const char *to)
 	cut_off(b);
 }
 
-/* What needs a thing that did not happen does not happen. */
+/* A change does not happen if it needs another one that did not happen. */
 static void
 apply(const struct event *e)
 {

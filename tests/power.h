@@ -5,14 +5,13 @@
  * THE MODEL.  At every instant the power may fail, and the disk then shows
  * the effects of the calls so far, except that
  *
- *   - a change of a directory (mkdir, create, link, unlink, rename) after
- *     which not every directory that it touched was fsynced (nor the file
- *     system synced) may or may not have happened, each independently of the
- *     others and of their order; a rename is one change, it happens whole or
- *     not;
+ *   - a change of a directory (mkdir, create, link, unlink, rename) is safe
+ *     once every directory that it touched was fsynced, or the file system
+ *     synced.  Until then it may or may not have happened, independently of
+ *     all others and of their order.  A rename is one change;
  *   - data written to a file that was not fsynced (nor the file system synced)
- *     since may be there, be missing from where the last sync left it, be half
- *     there, or be zeros.
+ *     since may be there, be half there, be zeros, or be missing: the file then
+ *     ends where the last sync left it.
  *
  * This is worse than any file system that we know: ext4, XFS and btrfs keep
  * the order of the changes of directories.
@@ -39,7 +38,7 @@ void power_tell(char what, const char *id);
 
 /* --- the record: a list of events --- */
 
-/* Leaves the nth fsync or syncfs out of the record; 0: none. */
+/* The number of an fsync or syncfs that is left out of the record, or 0. */
 extern int power_skip_sync;
 extern int power_syncs;          /* how many of these there were */
 extern char power_skipped[200]; /* the path of the one that is left out */

@@ -37,7 +37,7 @@ steps_ack(char what, const char *id)
 	ck_assert_int_eq(write(acks, line, (size_t)n), n);
 }
 
-/* n jobs, ids "" (generated) or j0, j1…; all or none. */
+/* Enqueues n jobs, all or none, with the ids j0, j1… or generated ones. */
 static int
 enqueue(size_t n, bool own)
 {
@@ -102,7 +102,7 @@ act_enqueue_bulk(void)
 	return enqueue(12, false);
 }
 
-/* What was there before may go. */
+/* The job that has the id may go. */
 static int
 act_enqueue_unique(void)
 {
@@ -240,11 +240,11 @@ act_purge(void)
 {
 	int r = spool_purge(&sp, JOB_DEAD, "j0");
 
-	/* after the first unlink it is no longer there to be found */
+	/* after the first unlink nobody finds it any more */
 	return r == SPOOL_GONE ? SPOOL_OK : r;
 }
 
-/* A worker that died: its lock is gone with it. */
+/* A worker has died, and the kernel has released its lock. */
 static void
 setup_lost(void)
 {
@@ -283,7 +283,7 @@ act_recover(void)
 	return spool_recover(&sp, now++, holds_recovered, NULL, &held);
 }
 
-/* As the command does: until it is no longer busy. */
+/* As the command does: again while it is busy. */
 static int
 act_cancel(void)
 {
@@ -338,7 +338,7 @@ act_create(void)
 	return r;
 }
 
-/* A file that a hand wrote. */
+/* A file that somebody wrote into pending/. */
 static void
 plant(const char *text)
 {
@@ -364,7 +364,7 @@ static void
 setup_bad(void)
 {
 	plant("garbage\n");
-	now += INT64_C(3600000000) * 24 * 365 * 10; /* it is an old file */
+	now += INT64_C(3600000000) * 24 * 365 * 10; /* the file is old by then */
 	steps_ack('+', "j0");
 }
 
@@ -409,7 +409,7 @@ pending_path(char p[300])
 	snprintf(p, 300, "%s/pending/%s", path, file);
 }
 
-/* A file with that text. */
+/* Makes a file with that text. */
 static void
 put(const char *p, const char *text, size_t n)
 {
@@ -420,7 +420,7 @@ put(const char *p, const char *text, size_t n)
 	close(fd);
 }
 
-/* cp has broken its hard link; the other name lies aside. */
+/* cp has broken the hard link; another link of the old file is outside. */
 static void
 setup_copy(void)
 {
@@ -462,7 +462,7 @@ act_log(void)
 	return write_log(3);
 }
 
-/* The second attempt writes more than there is room for. */
+/* The first attempt has nearly filled the log. */
 static void
 setup_long_log(void)
 {
@@ -509,7 +509,8 @@ act_slots(void)
 	return spool_slots(&sp, true, see_slot, NULL);
 }
 
-/* What fsck mends, in each directory; and one that has grown: as if. */
+/* Something that fsck repairs in each directory, and pending.fresh, which is
+ * there while fsck exchanges a directory that has grown. */
 static void
 setup_amiss(void)
 {
@@ -537,7 +538,7 @@ see_problem(void *arg, const struct spool_problem *p)
 	(void)p;
 }
 
-/* A problem that it cannot mend is told, and no failure. */
+/* A problem that it cannot repair is reported, and is not a failure. */
 static int
 act_fsck(void)
 {

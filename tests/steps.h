@@ -11,15 +11,15 @@
 
 #include "spool.h"
 
-/* What the checks after an operation must know of it. */
+/* Traits that the checks after an operation must know. */
 enum {
 	STEP_LOOKS = 1,      /* it changes nothing */
 	STEP_MAKES = 2,      /* it makes a spool */
 	STEP_READS = 4,      /* it reads a job's file, so EINTR can hit it */
-	STEP_ONCE = 8,       /* after a failure it may be done, but not safe
-	                      * yet: its repetition says SPOOL_STATE then */
+	STEP_ONCE = 8,       /* a failure may come after it is done, before it
+	                      * is safe: then repeating it says SPOOL_STATE */
 	STEP_ENDS = 16,      /* it records the end of an attempt */
-	STEP_PURGES = 32     /* what it dies in may have removed the job */
+	STEP_PURGES = 32     /* the job may be gone if the process dies */
 };
 
 struct operation {
@@ -35,8 +35,8 @@ extern const int operations_count;
 /* The job that the operations have claimed; fd is -1 without one. */
 extern struct spool_claim steps_claimed;
 
-/* Before the first operation of a process: where to write the lines that it
- * tells its parent. */
+/* To be called before the first operation of a process.  `acks` is where it
+ * writes what its parent must know. */
 void steps_begin(int acks);
 /* One line: "+ID" it is acknowledged, "=ID" its end was reported, "xID" it
  * was cancelled, "-ID" it may be purged. */

@@ -22,8 +22,8 @@ texts_parse(struct job *job, const char *text, size_t len, size_t *line)
 	return job_parse(job, own, len, line);
 }
 
-/* A job whose text is good.  (What runs often asserts by itself: libcheck
- * notes each assertion in a file, the good ones too.) */
+/* Not by an assertion: libcheck writes each one to a file, also when it is
+ * true, and this runs often. */
 void
 texts_read(struct job *job, const char *text, size_t len)
 {

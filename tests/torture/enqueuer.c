@@ -143,8 +143,8 @@ has_line(const char *text, const char *line, size_t n)
 	return 0;
 }
 
-/* What could not be done, but for ids that exist already: those are
- * acknowledged, too. */
+/* Complaints are faults, but for those of ids that exist already: these jobs
+ * are acknowledged. */
 static void
 complaints(const char *err)
 {
@@ -191,7 +191,7 @@ storm_enqueuer(char **arg)
 		    rand_r(&seed) % 80);
 		us = rand_r(&seed) % 2 ? 0 :
 		    1 + rand_r(&seed) % (1500 + 60 * count);
-		/* As many as the time that has passed allows, and no heap. */
+		/* At the rate that is asked for, and without a heap of jobs. */
 		while (access("over", F_OK) < 0 && (pending() > 400 || n *
 		    seconds > most * (time(NULL) - began + 1)))
 			storm_sleep(20);
@@ -210,7 +210,7 @@ storm_enqueuer(char **arg)
 			st = enqueue(again, "/dev/null", outfile, errfile, us);
 		}
 		m = get(outfile, out, sizeof out);
-		/* a word that was cut short is no word */
+		/* a line that was cut short does not count */
 		while (m && out[m - 1] != '\n')
 			out[--m] = '\0';
 		put("acked", O_APPEND, out, m);
@@ -221,8 +221,8 @@ storm_enqueuer(char **arg)
 				put("faults", O_APPEND, "enqueue failed\n", 15);
 			continue;
 		}
-		/* What has an id and was not printed is enqueued again: it is
-		 * there or it is not, and either way it is then. */
+		/* A job with an id that was not printed may be there or not.
+		 * Enqueue it again: then it is there either way. */
 		for (p = jobs; (end = strchr(p, '\n')); p = end + 1) {
 			char *id, saved = end[1];
 

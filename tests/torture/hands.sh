@@ -1,5 +1,5 @@
-# hands.sh: what hands and users do in the spool during the storm; sourced by
-# tests/torture.
+# hands.sh: what people do in the spool, by hand and with commands, during the
+# storm; sourced by torture.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC2154
 

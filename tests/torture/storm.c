@@ -31,9 +31,9 @@ storm_sleep(long ms)
 }
 
 /*
- * KIND TIME ... .: one append.  On tmpfs even that is cut short at the end of
- * a page when its writer is killed, so it begins a line of its own, and
- * without its last word it does not count.
+ * On tmpfs even one append is cut short at the end of a page when its writer
+ * is killed.  So each event begins a line of its own, and does not count
+ * without its last word.
  */
 void
 storm_note(char kind, const char *fmt, ...)
@@ -85,7 +85,7 @@ job(char **arg)
 
 	if (!worker)
 		worker = getppid();
-	/* Was it killed before we could ask, we have another parent. */
+	/* If it was killed before we could ask, we have another parent. */
 	storm_slurp(worker, "comm", comm, sizeof comm);
 	if (strcmp(comm, "queuectl\n"))
 		worker = 0;
@@ -172,8 +172,8 @@ kind_of(long pid, long *parent)
 	/* `worker stop` and the like are no targets */
 	if (!v || atol(v) == *parent)
 		return v ? SUPERVISOR : NONE;
-	/* Nor is a job that is about to be exec'd, which a worker's child is:
-	 * it would be killed as a worker, and is none. */
+	/* Nor is a worker's child that is about to exec a job: it would be
+	 * counted as a worker, which it is not. */
 	n = storm_slurp(*parent, "cmdline", cmd, sizeof cmd);
 	p = cmd + strlen(cmd) + 1;
 	if (n < 8 || p >= cmd + n || strcmp(p, "worker"))
@@ -183,7 +183,7 @@ kind_of(long pid, long *parent)
 	    1 && above == atol(v) ? WORKER : NONE;
 }
 
-/* Only that process and no other that has got its number since. */
+/* Kills that process, and no other that has got its number since. */
 static int
 strike(long pid, int kind)
 {
