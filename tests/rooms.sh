@@ -395,6 +395,7 @@ sed 's,spool/log.c,spool/lug.c,' base/Makefile >tree/Makefile
 broken 9 Makefile
 t "9: there is one list"
 breaks 9 Makefile 'SRC = queuectl.c'
+out_has "a second list SRC; the first is in line 1"
 breaks 9 Makefile 'CODECS = job/text.c spool.c'
 breaks 9 tests/x 'cc -o x spool.c spool/log.c'
 with queuectl.c
