@@ -66,8 +66,6 @@ enum {
 	POOL_NAME = sizeof ((struct spool_pool *)0)->name,
 	FEW = 8,               /* up to here fsync each, above syncfs */
 	MARK_MAX = 80,         /* bytes of the line for what was dropped */
-	BLOAT_MIN = 1 << 20,   /* fsck: a directory of so many bytes, */
-	BLOAT_EACH = 1024,     /* and more than so many for each name */
 	NUMBERS = TALLY_OUTCOMES + TALLY_BUCKETS + 1, /* of a tally */
 	SLOT_LEN = 480         /* bytes of a worker's line in its pool's file */
 };
@@ -339,7 +337,6 @@ lock_ids(struct spool *sp, int how)
 			return SPOOL_BUSY;
 		return fail(sp, dir_names[SPOOL_IDS]);
 	}
-	sp->shares_ids = how == LOCK_SH;
 	return SPOOL_OK;
 }
 
@@ -349,19 +346,6 @@ unlock_ids(struct spool *sp)
 	int e = errno;
 
 	lock(sp->ids, LOCK_UN);
-	sp->shares_ids = false;
-	errno = e;
-}
-
-/* After ids/ was asked for exclusively by who held it shared: what was changed
- * in between was changed by name, and all of it is still to be done. */
-static void
-share_again(struct spool *sp, bool shared)
-{
-	int e = errno;
-
-	if (shared)
-		lock_ids(sp, LOCK_SH);
 	errno = e;
 }
 
@@ -1030,7 +1014,6 @@ adopt(struct spool *sp, const char *path, const char *id,
     const struct stat *st)
 {
 	struct path p = path_in(SPOOL_IDS, id);
-	bool shared = sp->shares_ids;
 	int fd, r;
 
 	if (still(sp, p.s, st) ||
@@ -1045,10 +1028,8 @@ adopt(struct spool *sp, const char *path, const char *id,
 		return r;
 	/* Not while it is being enqueued, nor while it moves. */
 	r = lock_ids(sp, LOCK_EX | LOCK_NB);
-	if (r != SPOOL_OK) {
-		share_again(sp, shared);
+	if (r != SPOOL_OK)
 		return r;
-	}
 	fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0 && lock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -1061,7 +1042,6 @@ adopt(struct spool *sp, const char *path, const char *id,
 		r = errno == ENOENT ? SPOOL_GONE : fail(sp, p.s);
 	close_quietly(fd);
 	unlock_ids(sp);
-	share_again(sp, shared);
 	return r;
 }
 
@@ -2301,12 +2281,6 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 			spool_release(&c);
 		return r;
 	}
-	/* not while fsck exchanges directories */
-	r = lock_ids(sp, LOCK_SH);
-	if (r != SPOOL_OK) {
-		spool_release(&c);
-		return r;
-	}
 	r = revive(sp, &c, now);
 	if (r == SPOOL_OK && sync && fsync(c.fd) < 0)
 		r = fail(sp, path_job(JOB_DEAD, &name).s);
@@ -2320,7 +2294,6 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 	if (r == SPOOL_OK && sync &&
 	    (r = sync_dir(sp, JOB_PENDING)) == SPOOL_OK)
 		r = sync_dir(sp, JOB_DEAD);
-	unlock_ids(sp);
 	spool_release(&c);
 	return r;
 }
@@ -2437,14 +2410,8 @@ spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
 		return r;
 	if (x->state == JOB_DONE || x->state == JOB_DEAD)
 		return SPOOL_STATE;
-	/* not while fsck exchanges directories */
-	r = lock_ids(sp, LOCK_SH);
-	if (r != SPOOL_OK)
-		return r;
-	r = x->state == JOB_PROCESSING ? cancel_running(sp, x, &name, now) :
+	return x->state == JOB_PROCESSING ? cancel_running(sp, x, &name, now) :
 	    cancel_waiting(sp, x, &name, now);
-	unlock_ids(sp);
-	return r;
 }
 
 /* Removes a job that we hold, and lets go of it.  The caller has ids/ shared. */
@@ -2616,21 +2583,12 @@ spool_pool_join(struct spool *sp, struct spool_pool *pool, int count,
 	job_id_make(id, now);
 	snprintf(pool->name, sizeof pool->name, "%s-%ld", id, (long)getpid());
 	pool->count = count;
-	/* Not while fsck exchanges directories.  ids/ is opened again by each
-	 * worker for itself: a lock is shared with the children. */
-	r = lock_ids(sp, LOCK_SH);
-	if (r != SPOOL_OK)
-		return r;
-	r = SPOOL_ERROR;
 	/* Another pool's sweep may take ours away before it is locked. */
 	for (tries = 0; tries < 5 && r != SPOOL_OK; tries++) {
 		r = pool_create(sp, pool);
 		if (r != SPOOL_OK && errno != ENOENT && errno != EWOULDBLOCK)
 			break;
 	}
-	unlock_ids(sp);
-	close_quietly(sp->ids);
-	sp->ids = -1;
 	return r;
 }
 
@@ -3440,188 +3398,6 @@ check_files(struct fsck *f, int dir, void (*check)(struct fsck *,
 	names_close(&names);
 }
 
-/* A directory that ext4 has let grow and never shrinks. */
-static bool
-is_bloated(struct spool *sp, int dir)
-{
-	struct spool_names names;
-	struct stat st = { 0 };
-	off_t n = 0;
-
-	if (names_open(&names, open_dir(sp, dir)) < 0)
-		return false;
-	fstat(names.fd, &st);
-	while (st.st_size >= BLOAT_MIN && names_next(&names))
-		n++;
-	names_close(&names);
-	return st.st_size >= BLOAT_MIN && st.st_size > n * BLOAT_EACH;
-}
-
-#if ON_LINUX && defined(SYS_renameat2)
-static bool
-exchange(struct spool *sp, const char *a, const char *b)
-{
-	/* 2 is RENAME_EXCHANGE */
-	return syscall(SYS_renameat2, sp->fd, a, sp->fd, b, 2u) == 0;
-}
-#else
-static bool
-exchange(struct spool *sp, const char *a, const char *b)
-{
-	(void)sp;
-	(void)a;
-	(void)b;
-	errno = ENOSYS;
-	return false;
-}
-#endif
-
-/* Does `step` to each name in a directory; false: one could not be done. */
-static bool
-each_name(struct spool *sp, const char *dir, bool (*step)(struct spool *,
-    const char *name, const char *dir, const char *to), const char *to)
-{
-	struct spool_names names;
-	const char *name;
-	bool good = true;
-
-	if (names_open(&names, openat(sp->fd, dir, O_RDONLY | O_DIRECTORY |
-	    O_NOFOLLOW | O_CLOEXEC)) < 0)
-		return false;
-	while (good && (name = names_next(&names)))
-		good = step(sp, name, dir, to);
-	names_close(&names);
-	return good;
-}
-
-static void
-two_paths(struct path *a, const char *dir, struct path *b, const char *to,
-    const char *name)
-{
-	snprintf(a->s, sizeof a->s, "%s/%s", dir, name);
-	snprintf(b->s, sizeof b->s, "%s/%s", to, name);
-}
-
-static bool
-link_over(struct spool *sp, const char *name, const char *dir,
-    const char *to)
-{
-	struct path a, b;
-
-	two_paths(&a, dir, &b, to, name);
-	return linkat(sp->fd, a.s, sp->fd, b.s, 0) == 0 || errno == EEXIST;
-}
-
-/* Out of the old directory: what the new one has not, goes there. */
-static bool
-clear_out(struct spool *sp, const char *name, const char *dir,
-    const char *to)
-{
-	struct path a, b;
-	struct stat st;
-
-	two_paths(&a, dir, &b, to, name);
-	if (fstatat(sp->fd, a.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    still(sp, b.s, &st))
-		return unlinkat(sp->fd, a.s, 0) == 0;
-	return rename_noreplace(sp->fd, a.s, b.s) == 0;
-}
-
-/* What lies in a fresh directory that a crash left are second links of jobs
- * that have gone on since, and go; what is nowhere else, a person must see. */
-static bool
-drop_link(struct spool *sp, const char *name, const char *dir,
-    const char *to)
-{
-	struct path a, b;
-	struct job_name job, now;
-	enum job_state state;
-	struct stat st;
-
-	two_paths(&a, dir, &b, to, name);
-	if (fstatat(sp->fd, a.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT;
-	if (!still(sp, b.s, &st) && strcmp(to, dir_names[SPOOL_LOG]) &&
-	    (!job_name_parse(&job, name) ||
-	    spool_find(sp, job.id, &state, &now) != SPOOL_OK ||
-	    !still(sp, path_job(state, &now).s, &st)))
-		return false;
-	return unlinkat(sp->fd, a.s, 0) == 0;
-}
-
-/*
- * Swaps in a fresh directory: every file is linked into it, then the two are
- * exchanged, one call, and the old one is cleared out.  At every instant each
- * job is in its state.  The caller has ids/ exclusively, so that nobody
- * enqueues, retries, purges or starts a pool, and no pool lives.
- */
-static bool
-refresh_dir(struct spool *sp, const char *dir)
-{
-	char fresh[32];
-
-	snprintf(fresh, sizeof fresh, "%s.fresh", dir);
-	if (mkdirat(sp->fd, fresh, 0700) < 0 && (errno != EEXIST ||
-	    fchmodat(sp->fd, fresh, 0700, 0) < 0))
-		return false;
-	if (!each_name(sp, fresh, drop_link, dir) ||
-	    !each_name(sp, dir, link_over, fresh) ||
-	    fsync(sp->fd) < 0 || !exchange(sp, dir, fresh))
-		return false;
-	return each_name(sp, fresh, clear_out, dir) &&
-	    unlinkat(sp->fd, fresh, AT_REMOVEDIR) == 0;
-}
-
-static void
-count_slots(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	(void)pool;
-	(void)pid;
-	(void)s;
-	++*(size_t *)arg;
-}
-
-static void
-check_sizes(struct fsck *f)
-{
-	static const char how[] =
-	    "swap in a fresh one (no worker may run)";
-	struct spool *sp = f->spool;
-	char fresh[32];
-	size_t workers = 0;
-	bool alone;
-	int i;
-
-	for (i = 0; i < SPOOL_WORKERS; i++) {
-		bool cut;
-
-		snprintf(fresh, sizeof fresh, "%s.fresh", dir_names[i]);
-		cut = exists(sp, fresh);
-		if (!cut && (i == SPOOL_IDS || !is_bloated(sp, i)))
-			continue;
-		alone = f->repair &&
-		    lock_ids(sp, LOCK_EX | LOCK_NB) == SPOOL_OK;
-		spool_slots(sp, false, count_slots, &workers);
-		problem(f, cut ? fresh : dir_names[i], cut ?
-		    "a repair was cut short" : "it has grown far beyond what "
-		    "it holds", how, alone && !workers &&
-		    refresh_dir(sp, dir_names[i]));
-		if (alone)
-			unlock_ids(sp);
-	}
-}
-
-static void
-ignore_recovered(void *arg, int result, const struct job_attempt *end,
-    enum job_state state, const struct job_name *name)
-{
-	(void)arg;
-	(void)result;
-	(void)end;
-	(void)state;
-	(void)name;
-}
-
 int
 spool_fsck(struct spool *sp, bool repair, int64_t now,
     spool_problem_seen *each, void *arg, size_t *left)
@@ -3637,11 +3413,10 @@ spool_fsck(struct spool *sp, bool repair, int64_t now,
 	check_files(&f, SPOOL_IDS, check_id);
 	check_files(&f, SPOOL_LOG, check_log);
 	if (f.lost && repair)
-		spool_recover(sp, now, ignore_recovered, NULL, &held);
+		spool_recover(sp, now, recovered_quietly, NULL, &held);
 	check_files(&f, SPOOL_WORKERS, check_pool);
 	if (repair)
 		spool_pool_sweep(sp);
-	check_sizes(&f);
 	*left = f.left;
 	return SPOOL_OK;
 }

@@ -60,7 +60,6 @@ struct spool {
 	size_t config_bad;       /* first line of config not understood, or 0 */
 	int config_error;        /* errno: it could not be read; or 0 */
 	struct { ino_t ino; off_t size; time_t sec; long nsec; } config_id;
-	bool shares_ids;         /* we hold ids/ shared */
 };
 
 /*

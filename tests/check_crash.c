@@ -532,19 +532,15 @@ act_slots(void)
 	return spool_slots(&sp, true, see_slot, NULL);
 }
 
-/* What fsck mends, in each directory; and one that has grown: as if. */
+/* What fsck mends, in each directory. */
 static void
 setup_amiss(void)
 {
-	char p[300], q[300], fresh[300];
+	char p[300], q[300];
 
 	setup_job();
 	pending_path(p);
 	ck_assert_int_eq(chmod(p, 0640), 0);
-	snprintf(q, sizeof q, "%s/pending.fresh", path);
-	ck_assert_int_eq(mkdir(q, 0700), 0);
-	snprintf(fresh, sizeof fresh, "%.150s/%.140s", q, strrchr(p, '/') + 1);
-	ck_assert_int_eq(link(p, fresh), 0);
 	snprintf(q, sizeof q, "%s/ids/left", path);
 	put(q, "", 0);
 	snprintf(q, sizeof q, "%s/log/gone.log", path);
