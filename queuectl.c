@@ -40,6 +40,10 @@
 #include "job/job.h"
 #include "job/json.h"
 #include "spool.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
 #include "worker.h"
 
 #define VERSION "0.1.0"

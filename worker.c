@@ -56,6 +56,9 @@
 #endif
 
 #include "spool.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
 #include "worker.h"
 
 enum {

@@ -34,6 +34,10 @@
 #include "fault.h"
 #include "holds.h"
 #include "spool.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
 
 /* HIT, MISSED: how the process ends whose call number n failed, or that had
  * not so many; an assertion of check's that fails exits with 1. */

@@ -44,6 +44,10 @@
 #include "fault.h"
 #include "holds.h"
 #include "spool.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
 
 enum { EVENTS_MAX = 400, FILES_MAX = 64, TOLD_MAX = 2000 };
 

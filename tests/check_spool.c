@@ -21,6 +21,10 @@
 #include <unistd.h>
 
 #include "spool.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
 
 static char dir[64], path[80];
 static struct spool sp;

@@ -26,6 +26,10 @@
 
 #include "holds.h"
 #include "spool.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
 #include "worker.h"
 
 static char dir[80], path[100];
