@@ -44,7 +44,7 @@
 #include "spool/log.h"
 #include "spool/pool.h"
 #include "spool/watch.h"
-#include "worker.h"
+#include "worker/pool.h"
 
 #define VERSION "0.1.0"
 #define SECOND INT64_C(1000000)

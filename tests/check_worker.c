@@ -30,7 +30,7 @@
 #include "spool/log.h"
 #include "spool/pool.h"
 #include "spool/watch.h"
-#include "worker.h"
+#include "worker/pool.h"
 
 static char dir[80], path[100];
 static char gate[200]; /* a command that waits for dir/go */

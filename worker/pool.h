@@ -1,10 +1,10 @@
 /*
- * worker.h: a pool of worker processes.
+ * worker/pool.h: a pool of worker processes.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WORKER_H
-#define WORKER_H
+#ifndef WORKER_POOL_H
+#define WORKER_POOL_H
 
 #include <stdbool.h>
 #include <sys/types.h>
