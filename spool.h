@@ -250,6 +250,25 @@ int spool_retry(struct spool *, const char *id, int64_t now);
 /* Removes the job, its log and its id, if it is in that state. */
 int spool_purge(struct spool *, enum job_state, const char *id);
 
+/* Which jobs of a state are kept no longer: those that got their stamp before
+ * `before`, and the oldest beyond `most`. */
+struct spool_expiry {
+	int64_t before;          /* INT64_MIN: any age is kept */
+	bool arrival;            /* `before` counts for the file's arrival in
+	                          * the state, too: see spool_arrived() */
+	size_t most;             /* 0: any number is kept */
+	size_t limit;            /* jobs of one call; 0: all */
+	bool dry;                /* remove nothing */
+};
+
+/*
+ * Purges them, the oldest first, and calls `each` for every one with the result
+ * of spool_purge(), until it returns false.  *more: the limit was reached.
+ */
+typedef bool spool_expired(void *arg, int result, const char *id);
+int spool_expire(struct spool *, enum job_state, const struct spool_expiry *,
+    spool_expired *each, void *arg, bool *more);
+
 /*
  * Whether nothing is left to do: 1, no job is pending, processing or failed;
  * 0, there is, or all is in motion; -1, errno.  Files that are no jobs do not

@@ -238,10 +238,11 @@ check_pool(struct fsck *f, const char *file)
 {
 	struct path p = path_in(SPOOL_WORKERS, file);
 	struct pool_file pool;
+	struct job_name run;
 	bool live = false;
 
-	if (spool_is_request(file)) {
-		if (is_stale_request(f->spool, file))
+	if (spool_is_request(file, &run)) {
+		if (!file_exists(f->spool, path_job(JOB_PROCESSING, &run).s))
 			problem(f, p.s, "the run that it asks to end is over",
 			    "remove it", f->repair &&
 			    unlinkat(f->spool->fd, p.s, 0) == 0);

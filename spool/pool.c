@@ -37,10 +37,9 @@ spool_cancelled(struct spool *sp, const struct job_name *run)
 }
 
 bool
-spool_is_request(const char *file)
+spool_is_request(const char *file, struct job_name *run)
 {
 	char name[JOB_NAME_MAX + 1];
-	struct job_name run;
 	size_t n = strlen(file), k = sizeof request_suffix - 1;
 
 	if (n <= k || n - k > JOB_NAME_MAX ||
@@ -48,32 +47,33 @@ spool_is_request(const char *file)
 		return false;
 	memcpy(name, file, n - k);
 	name[n - k] = '\0';
-	return job_name_parse(&run, name);
+	return job_name_parse(run, name);
 }
 
-bool
-is_stale_request(struct spool *sp, const char *file)
-{
-	struct path p = path_in(JOB_PROCESSING, file);
-
-	if (!spool_is_request(file))
-		return false;
-	p.s[strlen(p.s) - (sizeof request_suffix - 1)] = '\0';
-	return !file_exists(sp, p.s);
-}
-
-static void
-sweep_requests(struct spool *sp)
+int
+spool_requests(struct spool *sp, spool_request_seen *each, void *arg)
 {
 	struct spool_names names;
+	struct job_name run;
 	const char *name;
 
 	if (names_open(&names, dir_open(sp, SPOOL_WORKERS)) < 0)
-		return;
+		return spool_fail(sp, dir_name(SPOOL_WORKERS));
 	while ((name = names_next(&names)))
-		if (is_stale_request(sp, name))
-			unlinkat(sp->fd, path_in(SPOOL_WORKERS, name).s, 0);
+		if (spool_is_request(name, &run))
+			each(arg, &run);
 	names_close(&names);
+	return SPOOL_OK;
+}
+
+/* Removes a request if the run that it is about is over. */
+static void
+sweep_request(void *arg, const struct job_name *run)
+{
+	struct spool *sp = arg;
+
+	if (!file_exists(sp, path_job(JOB_PROCESSING, run).s))
+		unlinkat(sp->fd, path_request(run).s, 0);
 }
 
 /* A pool's name has no dot; what is derived from it has. */
@@ -430,7 +430,7 @@ void
 spool_pool_sweep(struct spool *sp)
 {
 	each_pool_file(sp, sweep_one, NULL);
-	sweep_requests(sp);
+	spool_requests(sp, sweep_request, sp);
 }
 
 struct runner {

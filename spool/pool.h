@@ -63,8 +63,12 @@ int spool_pools_stop(struct spool *, bool now, size_t *pools);
 
 /* Whether somebody wants that run to end. */
 bool spool_cancelled(struct spool *, const struct job_name *run);
-/* Whether such a file in workers/ is a request to cancel a job. */
-bool spool_is_request(const char *file);
+/* Whether such a file in workers/ asks for the end of a run; *run is its name
+ * in processing/. */
+bool spool_is_request(const char *file, struct job_name *run);
+/* Calls `each` for every such file. */
+typedef void spool_request_seen(void *arg, const struct job_name *run);
+int spool_requests(struct spool *, spool_request_seen *each, void *arg);
 
 /* Opens worker.log for appending; -1: errno, spool->at. */
 int spool_worker_log(struct spool *);

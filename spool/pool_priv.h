@@ -12,9 +12,6 @@
 /* The file that asks for the end of a run.  It names that run and no other, so
  * one that is left behind does no harm. */
 struct path path_request(const struct job_name *run);
-/* Whether `file`, of workers/, asks for the end of a run that is over. */
-bool is_stale_request(struct spool *, const char *file);
-
 /* A file of workers/, by its name: POOL and what follows its first dot. */
 struct pool_file {
 	char pool[SPOOL_POOL_NAME];

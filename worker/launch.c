@@ -17,11 +17,8 @@
 #include "worker/launch.h"
 #include "worker/self.h"
 
-#if defined(__linux__) && !defined(QUEUECTL_PORTABLE)
-#define ON_LINUX 1
+#if ON_LINUX
 #include <sys/prctl.h>
-#else
-#define ON_LINUX 0
 #endif
 
 /* exec along PATH as the job has it.  Returns what went wrong. */
@@ -50,16 +47,17 @@ exec_path(const struct launch *l)
 	return worst;
 }
 
-/* The child's way from vfork to exec.  It shares the worker's memory; what of
- * its signals is caught there, exec resets.  Returns what went wrong. */
+/* The child's way from vfork to exec.  It shares the worker's memory.  The
+ * signals that the worker catches are reset by exec.  Returns what went
+ * wrong. */
 static struct failure
 child_main(const struct launch *l)
 {
 	struct failure f = { STAGE_FDS, 0 };
 
-	/* A group of its own, to be ended as one; and no terminal, whose stop
-	 * signals would have it hang.  A session takes Linux longer than a
-	 * group: it is scheduled as a unit. */
+	/* The job gets a group of its own, to be ended as one, and no
+	 * terminal, whose stop signals would make it hang.  A session costs
+	 * Linux more than a group: it is scheduled as a unit. */
 	if (l->terminal)
 		setsid();
 	else
@@ -93,19 +91,15 @@ child_main(const struct launch *l)
 	return f;
 }
 
-/*
- * Starts the child and waits until it runs its program, or has failed, and
- * then l->failure says at what.  Returns its pid, -1 with errno.
- *
- * In a function of its own: what vfork shares must not be in registers.
- */
+/* In a function of its own, which must stay out of line: what the vfork child
+ * shares with us must not be in registers. */
 #if ON_LINUX
 pid_t
-launch_child(struct launch *l)
+vfork_exec(struct launch *l)
 {
 	pid_t pid;
 
-	some_ended = 0;
+	child_ended = 0;
 	launching = 1;
 	pid = vfork();
 	if (pid == 0) {
@@ -120,7 +114,7 @@ launch_child(struct launch *l)
 }
 #else
 pid_t
-launch_child(struct launch *l)
+vfork_exec(struct launch *l)
 {
 	struct failure f;
 	int report[2];
@@ -129,7 +123,7 @@ launch_child(struct launch *l)
 
 	if (make_pipe(report) < 0)
 		return -1;
-	some_ended = 0;
+	child_ended = 0;
 	launching = 1;
 	pid = fork();
 	if (pid == 0) {
@@ -153,7 +147,7 @@ launch_child(struct launch *l)
 #endif
 
 const char *
-directory(const struct job *job)
+job_directory(const struct job *job)
 {
 	return job->cwd ? job->cwd : "/";
 }
@@ -173,8 +167,7 @@ has_name(char *const *env, size_t n, const char *entry)
 	return false;
 }
 
-/* What a job has of us, whatever else.  A worker itself is without. */
-const char *const job_env[] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
+const char *const job_env[JOB_ENV] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
 	"QUEUECTL_SPOOL", "PWD" };
 
 char **
@@ -195,7 +188,8 @@ make_env(const struct worker *w, const struct spool_claim *c, struct buf *own,
 		else if (i == 1)
 			buf_number(own, c->name.attempt);
 		else
-			buf_puts(own, i == 2 ? w->spool->path : directory(job));
+			buf_puts(own, i == 2 ? w->spool->path :
+			    job_directory(job));
 		buf_putc(own, '\0');
 	}
 	for (have = 0; environ && environ[have]; have++)
@@ -237,7 +231,7 @@ failure_words(struct buf *b, const struct job *job, const struct failure *f)
 
 	if (f->stage == STAGE_CHDIR)
 		buf_printf(b, "cannot enter its directory %s: %s",
-		    directory(job), strerror(f->error));
+		    job_directory(job), strerror(f->error));
 	else if (f->stage == STAGE_FDS)
 		buf_printf(b, "cannot set up its files: %s",
 		    strerror(f->error));

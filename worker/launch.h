@@ -9,47 +9,54 @@
 #include "worker/worker.h"
 
 /* Variables that every job gets from its worker; the worker's own values are
- * not passed on.  JOB_ENV of them. */
-extern const char *const job_env[];
+ * not passed on. */
 enum { JOB_ENV = 4 };
+extern const char *const job_env[JOB_ENV];
 
-
-/* What a child could not do; NONE: it runs its program. */
+/* What a child could not do. */
 struct failure {
-	enum { STAGE_NONE, STAGE_FDS, STAGE_CHDIR, STAGE_EXEC } stage;
+	enum {
+		STAGE_NONE,      /* nothing: it runs its program */
+		STAGE_FDS, STAGE_CHDIR, STAGE_EXEC
+	} stage;
 	int error;
 };
 
-/* All that the child needs; it allocates nothing. */
+/* All that the child needs.  It allocates nothing. */
 struct launch {
 	const char *const *argv;
-	const char *const *instead; /* …of argv, if that cannot be run */
+	const char *const *instead; /* what to run if argv cannot be, or NULL */
 	char **envp;
 	const char *path;          /* PATH, or NULL: argv[0] is a path */
 	const char *cwd;
-	int in;                    /* -1: our stdin, /dev/null */
+	int in;                    /* -1: the worker's stdin, /dev/null */
 	int out, lock;
 	pid_t parent;
 	mode_t umask;
-	bool terminal;             /* we have one, that it is not to have */
-	volatile struct failure failure; /* by the child */
+	bool terminal;             /* the worker has one; the job must not */
+	volatile struct failure failure; /* written by the child */
 };
 
-const char * directory(const struct job *job);
-
-/* Our variables, the job's, its directory's, the worker's: the first of a name
- * counts.  `own` takes our strings, *before how many are not the worker's. */
-char ** make_env(const struct worker *w, const struct spool_claim *c, struct buf *own,
-    size_t *before);
-const char * env_path(char *const *env);
-
-/* Why the job could not be started, for people. */
-void failure_words(struct buf *b, const struct job *job, const struct failure *f);
-
 /*
- * Starts the child and waits until it runs its program, or has failed, and
- * then l->failure says at what.  Returns its pid, -1 with errno.
+ * Starts the child and waits until it runs its program or has failed;
+ * l->failure tells.  Returns its pid, which is to be waited for in both cases,
+ * or -1 with errno.
  */
-pid_t launch_child(struct launch *);
+pid_t vfork_exec(struct launch *l);
+/* Adds for people why the job could not be started. */
+void failure_words(struct buf *, const struct job *, const struct failure *);
+
+/* The directory that the job runs in. */
+const char *job_directory(const struct job *);
+/*
+ * The environment of a job: our variables, the job's own, PWD, the worker's;
+ * of a name that comes twice the first counts.  The array is the caller's to
+ * free, the strings lie in `own`, the job and the worker.  *before tells how
+ * many are not the worker's.  NULL: out of memory.
+ */
+char **make_env(const struct worker *, const struct spool_claim *,
+    struct buf *own, size_t *before);
+/* The value of PATH, or the usual one. */
+const char *env_path(char *const *env);
 
 #endif

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,14 +14,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/dispatch.h"
 #include "worker/launch.h"
+#include "worker/order.h"
 #include "worker/pool.h"
 #include "worker/self.h"
 #include "worker/worker.h"
@@ -96,9 +96,11 @@ notify(const char *state)
 	close(fd);
 }
 
+/* --- the supervisor ----------------------------------------------------- */
+
 struct member {
 	pid_t pid;                 /* 0: not running */
-	int64_t started;           /* monotonic */
+	int64_t started;           /* monotonic; 0: not yet */
 	int64_t again;             /* monotonic: start it then; 0: never */
 };
 
@@ -106,16 +108,17 @@ struct pool {
 	struct spool *spool;
 	struct spool_pool file;
 	const struct worker_options *options;
-	struct shared *shared;     /* the workers' */
-	struct spool_watch watch;
+	struct dispatch *dispatch;
 	struct member *member;
-	int lifeline[2];
+	struct pollfd *fds;        /* FDS of our own, and each member's channel */
 	int level;                 /* 1: stopping, 2: now */
-	bool drained;              /* stopping, for there is nothing left */
+	bool drained;              /* stopping, because nothing is left to do */
 };
 
-/* A worker reads nothing, and its jobs have its stdin where they have no input
- * of their own. */
+enum { SIGNALS, NEWS, FDS };       /* places in pool.fds */
+
+/* A worker reads nothing, and a job without an input of its own gets the
+ * worker's stdin. */
 static int
 empty_stdin(void)
 {
@@ -128,152 +131,125 @@ empty_stdin(void)
 	return 0;
 }
 
-/* In one piece, which begins with zeros and is where it is in all workers. */
-static int
-share(struct pool *p)
+/* Turns the child into worker k. */
+static _Noreturn void
+become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
 {
-	const struct worker_options *o = p->options;
-	const size_t wide = width_of(JOB_ID_MAX);
-	size_t ready = o->ready ? o->ready : READY_MAX;
-	size_t deadlines = o->timed ? o->timed : TIMED_MAX;
-	size_t nmarks = o->count > 1 ? (size_t)o->count * MARKS : 0;
-	size_t room = ready * (sizeof(uint16_t) + width_of(USUAL_ID));
-	struct shared *s;
+	const int keep[] = { p->spool->fd, p->file.fd, channel };
+	size_t i;
 
-	if (room < sizeof(uint16_t) + wide)
-		room = sizeof(uint16_t) + wide;
-	s = mmap(NULL, sizeof *s + nmarks * sizeof *s->mark +
-	    queue_size(deadlines, wide) + CELL + room, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s == MAP_FAILED)
-		return -1;
-	p->shared = s;
-	s->nmarks = (uint32_t)nmarks;
-	s->mark = (void *)(s + 1);
-	s->deadlines = deadlines;
-	s->timed = s->mark + nmarks;
-	s->ready = (char *)s->timed + queue_size(deadlines, wide);
-	s->room = room;
-	lay_out(s, width_of(USUAL_ID));
-	return 0;
-}
-
-/* A worker died: what it was about to do is for others.  What it had taken
- * from the list its successor will find, who begins with a pass. */
-static void
-forget_worker(struct pool *p, int number)
-{
-	struct shared *s = p->shared;
-	uint32_t i;
-
-	for (i = 0; i < s->nmarks; i++)
-		s->mark[i].name = 0;
-	atomic_compare_exchange_strong(&s->reader, &number, 0);
+	forget_fds(true, keep, 3);
+	p->spool->ids = -1; /* its lock would be the supervisor's, too */
+	unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
+	for (i = 0; i < JOB_ENV; i++)
+		unsetenv(job_env[i]);
+	if (empty_stdin() < 0 || signals_open() < 0) {
+		say(k + 1, "cannot start: %s", strerror(errno));
+		_exit(1);
+	}
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	worker_main(p->spool, &p->file, p->options, k + 1, channel,
+	    p->member[k].started != 0);
 }
 
 static void
 start_member(struct pool *p, int k)
 {
 	struct member *m = &p->member[k];
+	int ours = -1, theirs = -1;
 	sigset_t all, old;
-	pid_t pid;
-	size_t i;
+	pid_t pid = -1;
 
 	/* No signal may reach the child's copy of our self-pipe. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
-	if (pid == 0) {
-		const int keep[] = { p->spool->fd, p->file.fd,
-			p->lifeline[0] };
-
-		forget_fds(true, keep, 3);
-		unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
-		for (i = 0; i < JOB_ENV; i++)
-			unsetenv(job_env[i]);
-		if (empty_stdin() < 0 || signals_open() < 0) {
-			say(k + 1, "cannot start: %s", strerror(errno));
-			_exit(1);
-		}
-		sigprocmask(SIG_SETMASK, &old, NULL);
-		worker_main(p->spool, &p->file, p->options, p->shared, k + 1,
-		    p->lifeline[0]);
+	if (channel_open(&ours, &theirs) == 0) {
+		pid = fork();
+		if (pid == 0)
+			become_worker(p, k, theirs, &old);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
+	close_quietly(theirs);
 	m->started = monotonic();
 	m->again = 0;
 	m->pid = pid;
-	if (pid < 0) {
-		say(0, "cannot start worker %d: %s; trying again", k + 1,
-		    strerror(errno));
-		m->pid = 0;
-		m->again = m->started + RETRY;
+	if (pid > 0) {
+		dispatch_hire(p->dispatch, k, ours);
+		return;
 	}
-}
-
-static void
-signal_members(const struct pool *p, int sig)
-{
-	int k;
-
-	for (k = 0; k < p->options->count; k++)
-		if (p->member[k].pid)
-			kill(p->member[k].pid, sig);
+	say(0, "cannot start worker %d: %s; trying again", k + 1,
+	    strerror(errno));
+	close_quietly(ours);
+	m->pid = 0;
+	m->again = m->started + RETRY;
 }
 
 static void
 stop_workers(struct pool *p, int level)
 {
 	p->level = level;
-	signal_members(p, level == 1 ? SIGTERM : SIGUSR1);
+	dispatch_stop(p->dispatch, level);
 }
 
-/* Notices who has ended.  As PID 1 we get everybody's orphans, too. */
+/* Keeps the tally of a worker that stopped, and nothing else of its slot. */
+static void
+clear_slot(struct pool *p, int k)
+{
+	struct spool_slot last, gone = { .number = k + 1 };
+
+	spool_pool_recall(&p->file, k + 1, &last);
+	gone.tally = last.tally;
+	spool_pool_note(&p->file, &gone);
+}
+
+/* Worker k has ended.  Unless we told it to, another one takes its place: at
+ * once, but not in a tight loop. */
+static void
+replace_member(struct pool *p, int k, int status)
+{
+	struct member *m = &p->member[k];
+
+	dispatch_lose(p->dispatch, k);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && p->level) {
+		m->pid = 0;
+		clear_slot(p, k);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		say(0, "worker %d (%ld) was killed by signal %d",
+		    k + 1, (long)m->pid, WTERMSIG(status));
+	else
+		say(0, "worker %d (%ld) ended with status %d, and "
+		    "nobody asked the pool to stop", k + 1,
+		    (long)m->pid, WEXITSTATUS(status));
+	m->pid = 0;
+	m->again = monotonic();
+	if (m->again - m->started < SECOND)
+		m->again += SECOND;
+}
+
+/* Takes note of children that have ended.  As PID 1 we get everybody's
+ * orphans, too. */
 static void
 reap(struct pool *p)
 {
 	int status, k;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	child_ended = 0;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (k = 0; k < p->options->count; k++)
-			if (p->member[k].pid == pid)
+			if (p->member[k].pid == pid) {
+				replace_member(p, k, status);
 				break;
-		if (k == p->options->count)
-			continue;
-		p->member[k].pid = 0;
-		if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 ||
-		    (p->level && WEXITSTATUS(status) == STOPPED))) {
-			struct spool_slot last, gone = { .number = k + 1 };
-
-			spool_pool_recall(&p->file, k + 1, &last);
-			gone.tally = last.tally;
-			spool_pool_note(&p->file, &gone);
-			if (!p->level) {
-				p->drained = true;
-				stop_workers(p, 1);
 			}
-			continue;
-		}
-		if (WIFSIGNALED(status))
-			say(0, "worker %d (%ld) was killed by signal %d",
-			    k + 1, (long)pid, WTERMSIG(status));
-		else
-			say(0, "worker %d (%ld) ended with status %d, and "
-			    "nobody asked the pool to stop", k + 1,
-			    (long)pid, WEXITSTATUS(status));
-		forget_worker(p, k + 1);
-		/* At once, but not in a tight loop. */
-		p->member[k].again = monotonic();
-		if (p->member[k].again - p->member[k].started < SECOND)
-			p->member[k].again += SECOND;
-	}
 }
 
 static void
 obey_requests(struct pool *p)
 {
-	int asked = spool_pool_asked(p->spool, &p->file);
+	int asked = dispatch_asked(p->dispatch) ?
+	    spool_pool_asked(p->spool, &p->file) : 0;
 	int level = terminations > asked ? terminations : asked;
 
 	if (level <= p->level)
@@ -287,8 +263,8 @@ obey_requests(struct pool *p)
 	stop_workers(p, level);
 }
 
-/* Starts who is to be started.  Returns how long that can wait, in ms (-1:
- * for ever), or -2 when nobody is left. */
+/* Starts the workers that are to be started.  Returns how long the next start
+ * can wait, in ms (-1: for ever), or -2 when nobody is left. */
 static int
 start_due(struct pool *p)
 {
@@ -312,73 +288,99 @@ start_due(struct pool *p)
 	return next ? poll_ms(next - now) : -1;
 }
 
+/* Sleeps until something happens, and takes it in. */
+static void
+wait_for_events(struct pool *p, int ms)
+{
+	int k, n = p->options->count;
+
+	p->fds[NEWS].fd = dispatch_watch_fd(p->dispatch);
+	for (k = 0; k < n; k++)
+		p->fds[FDS + k].fd = dispatch_channel(p->dispatch, k);
+	if (poll(p->fds, (nfds_t)(FDS + n), ms) <= 0)
+		return;
+	if (p->fds[SIGNALS].revents)
+		self_pipe_drain();
+	if (p->fds[NEWS].revents)
+		dispatch_news(p->dispatch);
+	for (k = 0; k < n; k++)
+		if (p->fds[FDS + k].revents)
+			dispatch_hear(p->dispatch, k);
+}
+
 static void
 supervise(struct pool *p)
 {
-	struct pollfd fds[2] = { { .fd = wake[0], .events = POLLIN } };
-	bool told = spool_watch_add(p->spool, &p->watch, SPOOL_WORKERS,
-	    false) &&
-	    !spool_watch_silent(p->spool);
-	const char *file;
-	bool cancels;
-	int dir, ms, r;
+	int ms, step;
 
-	fds[1] = (struct pollfd){ .fd = p->watch.fd, .events = POLLIN };
 	while ((ms = start_due(p)) != -2) {
-		if (!told && (ms < 0 || ms > (int)(POLL / 1000)))
-			ms = (int)(POLL / 1000);
-		if (poll(fds, 2, ms) > 0 && fds[0].revents)
-			drain_pipe(wake[0]);
-		cancels = !told;
-		while ((r = spool_watch_next(&p->watch, &dir, &file)) != 0)
-			cancels |= r < 0 || spool_is_request(file);
-		if (cancels)
-			signal_members(p, SIGUSR2);
+		step = dispatch_step(p->dispatch);
+		if (dispatch_drained(p->dispatch) && !p->level) {
+			p->drained = true;
+			stop_workers(p, 1);
+		}
+		wait_for_events(p, ms < 0 || step < ms ? step : ms);
 		obey_requests(p);
-		reap(p);
+		if (child_ended)
+			reap(p);
 	}
 }
 
-/* The pool in this process.  `ready` (-1: none) is told when it stands. */
+/* What the pool says and does between its start and its end. */
+static void
+run_members(struct pool *p, int ready)
+{
+	int count = p->options->count, k;
+	char status[64];
+
+	say(0, "%d worker%s on %s", count, count == 1 ? "" : "s",
+	    p->spool->path);
+	if (p->spool->config.paused)
+		say(0, "paused: no job begins before queuectl resume");
+	if (ready >= 0) {
+		if (write(ready, "", 1) < 0)
+			say(0, "nobody waits for us to start");
+		close(ready);
+	}
+	snprintf(status, sizeof status, "READY=1\nSTATUS=%d worker%s", count,
+	    count == 1 ? "" : "s");
+	notify(status);
+	for (k = 0; k < count; k++)
+		p->member[k].again = 1;
+	supervise(p);
+	if (p->drained)
+		notify("STOPPING=1\nSTATUS=nothing left to do");
+}
+
+/* The pool in this process.  A byte is written to `ready` (-1: none) when it
+ * stands. */
 static int
 run_pool(struct spool *sp, const struct worker_options *options, int ready)
 {
 	struct pool p = { .spool = sp, .options = options };
-	char status[64];
-	int k, r = -1;
+	size_t count = (size_t)options->count, i;
+	int r = -1;
 
-	p.member = calloc((size_t)options->count, sizeof *p.member);
-	if (!p.member || share(&p) < 0 || signals_open() < 0 ||
-	    make_pipe(p.lifeline) < 0) {
+	p.member = calloc(count, sizeof *p.member);
+	p.fds = calloc(FDS + count, sizeof *p.fds);
+	if (!p.member || !p.fds || signals_open() < 0 ||
+	    !(p.dispatch = dispatch_open(sp, options))) {
 		say(0, "cannot start a pool: %s", strerror(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
 	    today()) != SPOOL_OK) {
 		say_error(0, sp, "cannot start a pool");
 	} else {
-		spool_watch_open(&p.watch);
-		say(0, "%d worker%s on %s", options->count,
-		    options->count == 1 ? "" : "s", sp->path);
-		if (sp->config.paused)
-			say(0, "paused: no job begins before queuectl resume");
-		if (ready >= 0) {
-			if (write(ready, "", 1) < 0)
-				say(0, "nobody waits for us to start");
-			close(ready);
-		}
-		snprintf(status, sizeof status, "READY=1\nSTATUS=%d worker%s",
-		    options->count, options->count == 1 ? "" : "s");
-		notify(status);
-		for (k = 0; k < options->count; k++)
-			p.member[k].again = 1;
-		supervise(&p);
-		if (p.drained)
-			notify("STOPPING=1\nSTATUS=nothing left to do");
-		spool_watch_close(&p.watch);
+		for (i = 0; i < FDS + count; i++)
+			p.fds[i].events = POLLIN;
+		p.fds[SIGNALS].fd = self_pipe;
+		run_members(&p, ready);
+		dispatch_close(p.dispatch);
 		spool_pool_leave(sp, &p.file);
 		say(0, "stopped");
 		r = 0;
 	}
 	free(p.member);
+	free(p.fds);
 	return r;
 }
 

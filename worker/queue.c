@@ -1,31 +1,17 @@
 /*
- * worker/queue.c: the best candidates by order: a bounded heap.
+ * worker/queue.c: the best candidates by order, in bounded memory.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "worker/queue.h"
 
-size_t
-width_of(size_t len)
-{
-	return (offsetof(struct candidate, id) + len + CELL) / CELL * CELL;
-}
-
-struct job_name
-name_of(const struct candidate *c)
-{
-	struct job_name name = {
-		.stamp = c->stamp, .attempt = c->attempt,
-		.priority = c->priority, .timed = c->timed
-	};
-
-	strcpy(name.id, c->id);
-	return name;
-}
+enum {
+	CELL = 8,                        /* widths of slots are multiples of it */
+	CAP_MAX = UINT16_MAX - 1
+};
 
 struct candidate
 candidate_of(enum job_state state, const struct job_name *name)
@@ -41,6 +27,34 @@ candidate_of(enum job_state state, const struct job_name *name)
 	return c;
 }
 
+struct job_name
+candidate_name(const struct candidate *c)
+{
+	struct job_name name = {
+		.stamp = c->stamp, .attempt = c->attempt,
+		.priority = c->priority, .timed = c->timed
+	};
+
+	strcpy(name.id, c->id);
+	return name;
+}
+
+int
+candidate_compare(const struct candidate *a, const struct candidate *b)
+{
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	if (a->when != b->when)
+		return a->when < b->when ? -1 : 1;
+	return strcmp(a->id, b->id);
+}
+
+size_t
+queue_width(size_t len)
+{
+	return (offsetof(struct candidate, id) + len + CELL) / CELL * CELL;
+}
+
 static size_t
 order_size(size_t cap)
 {
@@ -54,27 +68,19 @@ queue_size(size_t cap, size_t width)
 }
 
 void
-queue_make(struct queue *q, void *memory, size_t cap, size_t width)
+queue_lay_out(struct queue *q, void *memory, size_t bytes, size_t width)
 {
-	size_t i;
+	size_t cap = bytes / (sizeof(uint16_t) + width), i;
 
+	while (cap && queue_size(cap, width) > bytes)
+		cap--;
+	if (cap > CAP_MAX)
+		cap = CAP_MAX;
 	*q = (struct queue){ .cap = cap, .width = width, .sorted = true };
 	q->order = memory;
 	q->slots = (char *)memory + order_size(cap);
 	for (i = 0; i < cap; i++)
 		q->order[i] = (uint16_t)i;
-}
-
-int
-queue_init(struct queue *q, size_t cap)
-{
-	const size_t width = width_of(JOB_ID_MAX);
-	void *memory = malloc(queue_size(cap, width));
-
-	if (!memory)
-		return -1;
-	queue_make(q, memory, cap, width);
-	return 0;
 }
 
 void
@@ -84,7 +90,8 @@ queue_clear(struct queue *q)
 	q->sorted = q->over = false;
 }
 
-struct candidate *
+/* The candidate in order[i], of which q->width bytes are valid. */
+static struct candidate *
 queue_at(const struct queue *q, size_t i)
 {
 	return (void *)(q->slots + q->order[i] * q->width);
@@ -99,23 +106,13 @@ queue_get(const struct queue *q, size_t i)
 	return c;
 }
 
-int
-candidate_compare(const struct candidate *a, const struct candidate *b)
-{
-	if (a->rank != b->rank)
-		return a->rank < b->rank ? -1 : 1;
-	if (a->when != b->when)
-		return a->when < b->when ? -1 : 1;
-	return strcmp(a->id, b->id);
-}
-
 static bool
 queue_worse(const struct queue *q, size_t i, size_t j)
 {
 	return candidate_compare(queue_at(q, i), queue_at(q, j)) > 0;
 }
 
-void
+static void
 queue_swap(struct queue *q, size_t i, size_t j)
 {
 	uint16_t slot = q->order[i];
@@ -140,6 +137,8 @@ queue_sink(struct queue *q, size_t i, size_t n)
 	}
 }
 
+/* Heapsort moves the worst to the end, again and again; then it turns the order
+ * around. */
 void
 queue_sort(struct queue *q)
 {
@@ -161,10 +160,15 @@ queue_best(const struct queue *q)
 struct candidate
 queue_pop(struct queue *q)
 {
-	return queue_get(q, --q->n);
+	struct candidate c = queue_get(q, --q->n);
+
+	/* a name that was met twice while the queue was a heap */
+	while (q->n && candidate_compare(queue_at(q, q->n - 1), &c) == 0)
+		q->n--;
+	return c;
 }
 
-void
+static void
 queue_turn_away(struct queue *q, const struct candidate *c)
 {
 	if (!q->over || candidate_compare(c, &q->horizon) < 0)
@@ -172,7 +176,8 @@ queue_turn_away(struct queue *q, const struct candidate *c)
 	q->over = true;
 }
 
-void
+/* The worst of a full queue makes room. */
+static void
 queue_drop(struct queue *q)
 {
 	struct candidate worst = queue_get(q, 0);
@@ -189,10 +194,28 @@ queue_drop(struct queue *q)
 	}
 }
 
+/* Where it belongs in a sorted queue, and whether it is there already. */
+static bool
+find_place(const struct queue *q, const struct candidate *c, size_t *place)
+{
+	size_t low = 0, high = q->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (candidate_compare(c, queue_at(q, mid)) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*place = low;
+	return low < q->n && candidate_compare(c, queue_at(q, low)) == 0;
+}
+
 bool
 queue_push(struct queue *q, const struct candidate *c)
 {
-	size_t i, low = 0, high, width = width_of(strlen(c->id));
+	size_t i, low = 0, width = queue_width(strlen(c->id));
 	bool full = q->n == q->cap;
 	uint16_t slot;
 
@@ -205,9 +228,13 @@ queue_push(struct queue *q, const struct candidate *c)
 		queue_turn_away(q, c);
 		return false;
 	}
-	if (full)
+	if (q->sorted && find_place(q, c, &low))
+		return true;
+	if (full) {
 		queue_drop(q);
-	i = high = q->n++;
+		low -= low > 0;
+	}
+	i = q->n++;
 	slot = q->order[i];
 	memcpy(queue_at(q, i), c, q->width);
 	if (!q->sorted) {
@@ -215,16 +242,9 @@ queue_push(struct queue *q, const struct candidate *c)
 			queue_swap(q, i, (i - 1) / 2);
 		return !full;
 	}
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (candidate_compare(c, queue_at(q, mid)) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
 	memmove(q->order + low + 1, q->order + low, (i - low) *
 	    sizeof *q->order);
 	q->order[low] = slot;
 	return !full;
 }
+

@@ -1,5 +1,21 @@
 /*
- * worker/queue.h: the best candidates by order: a bounded heap.  Pure.
+ * worker/queue.h: the best candidates by order, in bounded memory.  Pure:
+ * memory in, memory out.
+ *
+ * A candidate is a name that was seen in pending/ or failed/.  It is only a
+ * hint: the claim decides.
+ *
+ * A queue keeps the best `cap` candidates by (rank, when) that it was given.
+ * The best one that it had to turn away is its horizon.  A candidate beyond
+ * the horizon is turned away, too, even if there is room by then: it would
+ * jump the queue.
+ *
+ * While a directory is read, the queue is a heap with the worst candidate at
+ * the top, so that a name costs log(n).  queue_sort() puts the best one last;
+ * from then on candidates are inserted where they belong.
+ *
+ * A slot is as wide as the longest id that it must hold.  Most ids are short,
+ * so more of them find room.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,77 +29,51 @@
 #include "job/job.h"
 
 struct candidate {
-	int64_t when;              /* ready: stamp; timed: when to look */
-	int64_t stamp;             /* and other parts of its name */
+	int64_t when;              /* ready: its stamp; else: when to look */
+	int64_t stamp;             /* this and the rest are its name */
 	uint32_t attempt;
-	uint32_t seen;             /* when it was there, in instant()s */
-	unsigned char rank;        /* ready: priority; timed: 0 */
+	unsigned char rank;        /* ready: its priority; else 0 */
 	unsigned char priority;
 	unsigned char state;       /* JOB_PENDING or JOB_FAILED */
-	unsigned char tries;       /* times that it was busy */
+	unsigned char tries;       /* how often it was locked */
 	bool timed;
-	char id[JOB_ID_MAX + 1];   /* a queue keeps as much as it needs */
+	char id[JOB_ID_MAX + 1];   /* a slot holds as much as it has room for */
 };
 
-/*
- * The best `cap` candidates by (rank, when).  order[0…n-1] are the slots in
- * use, order[n…cap-1] the free ones.  What was turned away is not below
- * `horizon`, so nothing from there on may be taken in until the directory has
- * been read again: it would jump the queue.
- *
- * While a directory is read the order is a heap, the worst first, so that a
- * name costs log(n); then it is sorted, the best last, and news are inserted.
- *
- * A slot is as wide as the longest id needs it: most are short, and more of
- * them find room.
- */
 struct queue {
-	uint16_t *order;
+	uint16_t *order;           /* [0…n-1]: slots in use; then free ones */
 	char *slots;
 	size_t width, n, cap;
-	size_t wider;              /* an id needs so much, and was turned away */
-	bool sorted;               /* what takes from it needs that */
-	bool over;                 /* something was turned away: */
-	struct candidate horizon;  /* the best of it */
+	size_t wider;              /* the width that a longer id would need */
+	bool sorted;
+	bool over;                 /* something was turned away; the best is: */
+	struct candidate horizon;
 };
 
-enum { CELL = 8 }; /* widths of slots are multiples of it */
+struct candidate candidate_of(enum job_state, const struct job_name *);
+struct job_name candidate_name(const struct candidate *);
+/* By rank, when, then id: below 0 if the first is better. */
+int candidate_compare(const struct candidate *, const struct candidate *);
 
-/* What a candidate with an id of so many bytes takes in a queue. */
-size_t width_of(size_t len);
-struct job_name name_of(const struct candidate *c);
-struct candidate candidate_of(enum job_state state, const struct job_name *name);
-
-enum { QUEUE_CAP_MAX = UINT16_MAX - 1 };
-
-/* The bytes that a queue takes. */
+/* The width of a slot for ids of `len` bytes. */
+size_t queue_width(size_t len);
+/* The bytes that a queue of so many slots takes. */
 size_t queue_size(size_t cap, size_t width);
+/* Makes an empty, sorted queue of as many slots as fit into memory that the
+ * caller owns, aligned for any type. */
+void queue_lay_out(struct queue *, void *memory, size_t bytes, size_t width);
+/* Empties it and forgets the horizon; it is a heap until queue_sort(). */
+void queue_clear(struct queue *);
+void queue_sort(struct queue *);
+/* false: something was turned away for it, or it was itself.  A sorted queue
+ * keeps a candidate once. */
+bool queue_push(struct queue *, const struct candidate *);
 
-/* A queue in memory that the caller has, empty. */
-void queue_make(struct queue *q, void *memory, size_t cap, size_t width);
-
-/* A queue for any id, in q->order's memory, to be freed. */
-int queue_init(struct queue *q, size_t cap);
-
-/* Begins anew, with a directory that will be read: ends with queue_sort(). */
-void queue_clear(struct queue *q);
-
-/* The one in order[i], of which there are q->width bytes. */
-struct candidate * queue_at(const struct queue *q, size_t i);
-struct candidate queue_get(const struct queue *q, size_t i);
-int candidate_compare(const struct candidate *a, const struct candidate *b);
-void queue_swap(struct queue *q, size_t i, size_t j);
-
-/* Heapsort: the worst goes to the end, again and again; then all around. */
-void queue_sort(struct queue *q);
-const struct candidate * queue_best(const struct queue *q);
-struct candidate queue_pop(struct queue *q);
-void queue_turn_away(struct queue *q, const struct candidate *c);
-
-/* The worst of a full one makes room. */
-void queue_drop(struct queue *q);
-
-/* Whether nothing was turned away for it. */
-bool queue_push(struct queue *q, const struct candidate *c);
+/* Of a sorted queue: the best candidate, of which q->width bytes are valid, or
+ * NULL; and the same one, taken out together with its doubles. */
+const struct candidate *queue_best(const struct queue *);
+struct candidate queue_pop(struct queue *);
+/* The one in order[i]. */
+struct candidate queue_get(const struct queue *, size_t i);
 
 #endif

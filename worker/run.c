@@ -26,11 +26,10 @@ enum {
 };
 
 /*
- * The system calls of a job's life, from the worker's look at the queue to its
- * next, as `strace -f` shows them for a job that writes nothing.  `make bench`
+ * The system calls of a job's life, from the worker's order to its next one, as `strace -f` shows them for a job that writes nothing.  `make bench`
  * counts them.
  *
- *     read inotify       an urgent job may have come
+ *     recv               the order
  *     openat             the file as the job will hold it: read-only, its lock
  *     fstat              a regular file of ours, before anything is done to it
  *     openat             to append to it; on an overlay, this copies it up
@@ -53,6 +52,7 @@ enum {
  *     write, sigreturn   SIGCHLD, into the self-pipe,
  *     wait4, read        and out of it again
  *     poll, read, close  the rest of its output, of which there is none
+ *     send               the report that it has ended
  *     fstat              the last line is whole
  *     write              Attempt:
  *     renameat2          the end
@@ -93,72 +93,90 @@ open_input(const struct job *job, struct run *run, int *in)
 	return 0;
 }
 
+/* Starts the program; when it ends is another matter.  Returns what launching
+ * it says, and closes the descriptors that only the child needs. */
+static pid_t
+spawn_child(struct worker *w, const struct spool_claim *c, struct launch *l,
+    int in, int out)
+{
+	const struct job *job = &c->job;
+	const char *shell[] = { "/bin/sh", "-c", job->command, NULL };
+	const char **words = NULL;
+	struct buf own = { 0 };
+	pid_t pid = -1;
+	size_t n;
+
+	errno = ENOMEM;
+	l->envp = make_env(w, c, &own, &n);
+	if (l->envp) {
+		l->argv = job->command ? shell : job->argv;
+		if (job->command)
+			words = plain_words(&w->env, job->command, l->envp, n,
+			    l->cwd);
+		if (words) {
+			l->argv = words;
+			l->instead = shell;
+		}
+		if (!strchr(l->argv[0], '/'))
+			l->path = env_path(l->envp);
+		l->in = in;
+		l->out = out;
+		pid = vfork_exec(l);
+	}
+	free(words);
+	free(l->envp);
+	buf_free(&own);
+	close_quietly(in);
+	close_quietly(out);
+	return pid;
+}
+
+/* The child could not run its program.  0: that is the job's fault, and
+ * run->error says why; -1: it is not (errno). */
+static int
+spawn_failed(struct run *run, const struct job *job, const struct failure *f)
+{
+	while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (f->stage == STAGE_FDS || f->error == ENOMEM ||
+	    f->error == EAGAIN || f->error == ENFILE) {
+		errno = f->error;
+		return -1;
+	}
+	failure_words(&run->error, job, f);
+	return 0;
+}
+
 /*
  * Starts the job.  1: it runs; 0: it never will, run->error says why; -1: the
  * machine lacks something (errno), it may be tried again.
  */
 static int
-job_start(struct worker *w, const struct spool_claim *c, struct run *run)
+run_spawn(struct worker *w, const struct spool_claim *c, struct run *run)
 {
-	const struct job *job = &c->job;
-	const char *shell[] = { "/bin/sh", "-c", job->command, NULL };
-	const char **words = NULL;
 	struct launch l = {
-		.argv = job->command ? shell : job->argv,
-		.cwd = directory(job),
-		.in = -1, .lock = c->fd, .parent = w->pid,
-		.umask = w->options->umask, .terminal = w->terminal
+		.cwd = job_directory(&c->job), .lock = c->fd,
+		.parent = w->pid, .umask = w->options->umask,
+		.terminal = w->terminal
 	};
-	struct failure f = { STAGE_NONE, 0 };
-	struct buf own = { 0 };
-	int out[2] = { -1, -1 }, r = -1;
-	size_t n;
+	struct failure f;
+	int in = -1, out[2] = { -1, -1 }, r = -1;
 
 	run->feed = run->output = -1;
-	errno = ENOMEM;
-	l.envp = make_env(w, c, &own, &n);
-	if (l.envp && open_input(job, run, &l.in) == 0 &&
-	    make_pipe(out) == 0) {
-		l.out = out[1];
-		if (job->command &&
-		    (words = plain_words(&w->env, job->command, l.envp, n,
-		    l.cwd))) {
-			l.argv = words;
-			l.instead = shell;
-		}
-		if (!strchr(l.argv[0], '/'))
-			l.path = env_path(l.envp);
-		run->pid = launch_child(&l);
-		f.stage = l.failure.stage;
-		f.error = l.failure.error;
-		if (run->pid > 0)
-			r = f.stage == STAGE_NONE;
-	}
-	if (r == 0) {
-		while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		/* no fault of the job */
-		if (f.stage == STAGE_FDS || f.error == ENOMEM ||
-		    f.error == EAGAIN || f.error == ENFILE) {
-			errno = f.error;
-			r = -1;
-		} else {
-			failure_words(&run->error, job, &f);
-		}
-	}
-	if (r > 0)
+	if (open_input(&c->job, run, &in) == 0 && make_pipe(out) == 0) {
 		run->output = out[0];
-	else
-		close_quietly(out[0]);
-	close_quietly(out[1]);
-	if (r <= 0) {
-		close_quietly(run->feed);
-		run->feed = -1;
+		run->pid = spawn_child(w, c, &l, in, out[1]);
+		f = (struct failure){ l.failure.stage, l.failure.error };
+		if (run->pid > 0 && f.stage == STAGE_NONE)
+			return 1;
+		if (run->pid > 0)
+			r = spawn_failed(run, &c->job, &f);
+	} else {
+		close_quietly(in);
 	}
-	close_quietly(l.in);
-	free(words);
-	free(l.envp);
-	buf_free(&own);
+	close_quietly(run->output);
+	close_quietly(run->feed);
+	run->feed = run->output = -1;
 	return r;
 }
 
@@ -218,7 +236,7 @@ feed_input(struct run *run)
 static int64_t
 stop_deadline(struct worker *w, int64_t now)
 {
-	if (!stop_level(w))
+	if (!worker_stop_level(w))
 		return 0;
 	if (!w->stopping) {
 		w->stopping = now;
@@ -234,75 +252,106 @@ why_end(struct worker *w, const struct run *run, int64_t now)
 {
 	int64_t stop = stop_deadline(w, now);
 
-	if (is_cancelled(w, run->name))
+	if (worker_is_cancelled(w, run->name))
 		return JOB_CANCELLED;
-	if (stop_level(w) == 2 || (stop && now >= stop))
+	if (worker_stop_level(w) == 2 || (stop && now >= stop))
 		return JOB_REQUEUED;
 	return run->deadline && now >= run->deadline ? JOB_TIMEOUT : JOB_EXIT;
 }
 
+/* The end that we make of a job. */
+struct ending {
+	enum job_outcome why;      /* JOB_EXIT: it is not to be ended */
+	int64_t kill_at;           /* when SIGKILL follows SIGTERM (monotonic) */
+	int64_t give_up;           /* killed: when we wait no longer */
+	bool killed;
+};
+
+/* Ends the group of the job if there is a reason to, first with SIGTERM and
+ * kill-grace later with SIGKILL. */
+static void
+end_group(struct worker *w, const struct run *run, struct ending *e,
+    int64_t now)
+{
+	if (e->why == JOB_EXIT &&
+	    (e->why = why_end(w, run, now)) != JOB_EXIT) {
+		kill(-run->pid, SIGTERM);
+		kill(-run->pid, SIGCONT); /* stopped, it is deaf */
+		e->kill_at = now + w->spool->config.kill_grace;
+	}
+	if (e->why != JOB_EXIT && !e->killed && now >= e->kill_at) {
+		kill(-run->pid, SIGKILL);
+		e->killed = true;
+		/* zombies that nobody reaps stay in the group */
+		e->give_up = now + SECOND;
+	}
+}
+
+/* Whether nothing is left to wait for after the job's own process has ended.
+ * After waitpid the kernel keeps the group's id reserved while the group has
+ * members; we look every LINGER_MS, too often for it to be reused. */
+static bool
+group_is_gone(const struct run *run, const struct ending *e, int64_t now)
+{
+	return e->why == JOB_EXIT || kill(-run->pid, 0) < 0 ||
+	    (e->killed && now >= e->give_up);
+}
+
+/* How long nothing needs to be done without an event, in ms; -1: for ever. */
+static int
+patience(struct worker *w, const struct run *run, const struct ending *e,
+    bool gone, int64_t now)
+{
+	int64_t until = run->deadline, stop = stop_deadline(w, now);
+
+	if (stop && (!until || stop < until))
+		until = stop;
+	if (e->why != JOB_EXIT)
+		until = e->killed ? 0 : e->kill_at;
+	if (gone && (!until || until > now + LINGER_MS * 1000))
+		until = now + LINGER_MS * 1000;
+	return until ? poll_ms(until - monotonic()) : -1;
+}
+
 /*
- * Waits for the job, or ends it: at its deadline, when it is cancelled or when
- * we are told to stop now.  Then all of its group gets SIGTERM and, kill-grace
- * later, SIGKILL.
+ * Waits for the job and takes in its output, or ends it: at its deadline, when
+ * it is cancelled or when we are told to stop now.
  */
 static void
 watch_over(struct worker *w, struct run *run)
 {
-	enum job_outcome why = JOB_EXIT;     /* any other: we end it */
-	int64_t kill_at = 0, give_up = 0;
-	bool gone = false, killed = false, readable = false;
+	struct ending e = { .why = JOB_EXIT };
+	bool gone = false, readable = false;
 	int status = 0;
 
 	for (;;) {
-		int64_t now = monotonic(), until = run->deadline, stop;
+		int64_t now = monotonic();
 
-		if (!gone && some_ended) {
-			some_ended = 0;
+		if (!gone && child_ended) {
+			child_ended = 0;
 			gone = waitpid(run->pid, &status, WNOHANG) ==
 			    run->pid;
 			if (gone)
-				drain_pipe(wake[0]);
+				self_pipe_drain();
 		}
 		if (readable)
 			read_output(w, run);
 		/* after it is gone all that it wrote is in the pipe */
 		if (gone)
 			drain_output(w, run);
-		/* Reaped, its number stays taken while its group has members;
-		 * looked at every LINGER_MS it cannot be another's by then. */
-		if (gone && (why == JOB_EXIT || kill(-run->pid, 0) < 0 ||
-		    (killed && now >= give_up)))
+		if (gone && group_is_gone(run, &e, now))
 			break;
-		if (why == JOB_EXIT &&
-		    (why = why_end(w, run, now)) != JOB_EXIT) {
-			kill(-run->pid, SIGTERM);
-			kill(-run->pid, SIGCONT); /* stopped, it is deaf */
-			kill_at = now + w->spool->config.kill_grace;
-		}
-		if (why != JOB_EXIT && !killed && now >= kill_at) {
-			kill(-run->pid, SIGKILL);
-			killed = true;
-			/* zombies that nobody reaps stay in the group */
-			give_up = now + SECOND;
-		}
-		stop = stop_deadline(w, now);
-		if (stop && (!until || stop < until))
-			until = stop;
-		if (why != JOB_EXIT)
-			until = killed ? 0 : kill_at;
-		if (gone && (!until || until > now + LINGER_MS * 1000))
-			until = now + LINGER_MS * 1000;
+		end_group(w, run, &e, now);
 		if (run->feed >= 0)
 			feed_input(run);
-		readable = doze(w, until ? poll_ms(until - monotonic()) : -1,
+		readable = worker_doze(w, patience(w, run, &e, gone, now),
 		    run->output, run->feed);
 	}
-	run->end.outcome = why;
-	if (why == JOB_EXIT && WIFSIGNALED(status)) {
+	run->end.outcome = e.why;
+	if (e.why == JOB_EXIT && WIFSIGNALED(status)) {
 		run->end.outcome = JOB_SIGNAL;
 		run->end.value = WTERMSIG(status);
-	} else if (why == JOB_EXIT) {
+	} else if (e.why == JOB_EXIT) {
 		run->end.value = WEXITSTATUS(status);
 	}
 	close_quietly(run->feed);
@@ -341,41 +390,11 @@ say_end(struct worker *w, const struct job *job, const struct job_attempt *end,
 	buf_free(&b);
 }
 
-/* Records the end, and if that cannot be done, holds on to the job. */
-static void
-run_record(struct worker *w, struct spool_claim *c, struct run *run, int64_t took)
-{
-	const struct job copy = {
-		.max_retries = c->job.max_retries,
-		.backoff_base = c->job.backoff_base
-	};
-	struct job_name next = { 0 };
-	enum job_state to = JOB_DEAD;
-	bool told = false;
-	char id[JOB_ID_MAX + 1];
-	int r;
-
-	strcpy(id, c->name.id);
-	while ((r = spool_finish(w->spool, c, &run->end, &to, &next)) ==
-	    SPOOL_ERROR) {
-		if (!told)
-			say_error(w->number, w->spool, "cannot record the end "
-			    "of a job; trying again every second");
-		told = true;
-		doze(w, poll_ms(RETRY), -1, -1);
-	}
-	spool_tally_count(&w->tally, &run->end);
-	if (r == SPOOL_OK)
-		say_end(w, &copy, &run->end, to, &next, took);
-	else
-		say(w->number, "Job was taken away by hand while it ran: %s",
-		    id);
-}
-
 /* Begins the log and starts the job, however long that takes; false: we were
  * told to stop instead. */
 static bool
-run_prepare(struct worker *w, struct spool_claim *c, struct run *run, int *started)
+run_prepare(struct worker *w, struct spool_claim *c, struct run *run,
+    int *started)
 {
 	bool told = false;
 
@@ -385,9 +404,9 @@ run_prepare(struct worker *w, struct spool_claim *c, struct run *run, int *start
 		errno = 0;
 		r = spool_log_begin(w->spool, c, &run->log, &run->end.log);
 		if (r == SPOOL_OK) {
-			write_slot(w, c, run->end.log);
+			worker_write_slot(w, c, run->end.log);
 			run->began = monotonic();
-			*started = job_start(w, c, run);
+			*started = run_spawn(w, c, run);
 			if (*started >= 0)
 				return true;
 			w->spool->at[0] = '\0'; /* it is not the spool's */
@@ -401,12 +420,52 @@ run_prepare(struct worker *w, struct spool_claim *c, struct run *run, int *start
 			say_error(w->number, w->spool, "cannot start a job; "
 			    "trying again every second");
 		told = true;
-		if (is_cancelled(w, &c->name))
+		if (worker_is_cancelled(w, &c->name))
 			run->end.outcome = JOB_CANCELLED;
-		if (stop_level(w) || run->end.outcome == JOB_CANCELLED)
+		if (worker_stop_level(w) || run->end.outcome == JOB_CANCELLED)
 			return false;
-		doze(w, poll_ms(RETRY), -1, -1);
+		worker_doze(w, poll_ms(RETRY), -1, -1);
 	}
+}
+
+/* Records the end, and if that cannot be done, holds on to the job.  The
+ * dispatcher hears about the end first, so that its next order is here when we
+ * are done; an order that comes while we try again is given back. */
+static void
+run_record(struct worker *w, struct spool_claim *c, struct run *run,
+    int64_t took)
+{
+	const struct job copy = {
+		.max_retries = c->job.max_retries,
+		.backoff_base = c->job.backoff_base
+	};
+	struct job_name next = { 0 };
+	enum job_state to = JOB_DEAD;
+	bool told = false;
+	char id[JOB_ID_MAX + 1];
+	int r;
+
+	strcpy(id, c->name.id);
+	worker_report(w, REPORT_ENDED, SPOOL_OK);
+	w->recording = true;
+	w->returned = false;
+	while ((r = spool_finish(w->spool, c, &run->end, &to, &next)) ==
+	    SPOOL_ERROR) {
+		if (!told)
+			say_error(w->number, w->spool, "cannot record the end "
+			    "of a job; trying again every second");
+		told = true;
+		worker_doze(w, poll_ms(RETRY), -1, -1);
+	}
+	w->recording = false;
+	spool_tally_count(&w->tally, &run->end);
+	if (r == SPOOL_OK)
+		say_end(w, &copy, &run->end, to, &next, took);
+	else
+		say(w->number, "Job was taken away by hand while it ran: %s",
+		    id);
+	if (w->returned)
+		worker_report(w, REPORT_ENDED, SPOOL_OK);
 }
 
 void

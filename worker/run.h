@@ -1,5 +1,5 @@
 /*
- * worker/run.h: one attempt.
+ * worker/run.h: one attempt of a job, from its claim to its record.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,6 +8,11 @@
 
 #include "worker/worker.h"
 
-void run_job(struct worker *w, struct spool_claim *c);
+/*
+ * Runs a claimed job, watches over it and records its end.  Reports the end of
+ * the order to the dispatcher before it is recorded.  The claim is over when it
+ * returns.
+ */
+void run_job(struct worker *, struct spool_claim *);
 
 #endif

@@ -15,22 +15,15 @@
 
 #include "worker/self.h"
 
-#if defined(__linux__) && !defined(QUEUECTL_PORTABLE)
-#define ON_LINUX 1
-#else
-#define ON_LINUX 0
-#endif
-
-int wake[2] = { -1, -1 };
+int self_pipe = -1;
+static int self_pipe_end = -1;
 volatile sig_atomic_t terminations;
-volatile sig_atomic_t stop_now;
-volatile sig_atomic_t some_cancel;
-volatile sig_atomic_t some_ended;
+volatile sig_atomic_t child_ended;
 volatile sig_atomic_t launching;
-static pid_t self;                          /* whose signals these are */
+static pid_t self;              /* the process that catches */
 
-static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2,
-	SIGCHLD };
+static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+static const int meaningless[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
 
 static void
 on_signal(int sig)
@@ -39,32 +32,67 @@ on_signal(int sig)
 	ssize_t n;
 
 	/* A child that has not come to its exec shares our memory, or has a
-	 * copy, and is not us: it dies of it as the job would. */
+	 * copy of it.  It dies from the signal, as the job would. */
 	if (launching && getpid() != self) {
 		signal(sig, SIG_DFL);
 		kill(getpid(), sig);
 		return;
 	}
-	if (sig == SIGUSR1)
-		stop_now = 1;
-	else if (sig == SIGUSR2)
-		some_cancel = 1;
-	else if (sig == SIGCHLD)
-		some_ended = 1;
-	else if (sig == SIGHUP && !terminations)
-		terminations = 1; /* it comes twice where others come once */
-	else if ((sig == SIGTERM || sig == SIGINT) && terminations < 2)
+	if (sig == SIGCHLD)
+		child_ended = 1;
+	else if (terminations < (sig == SIGHUP ? 1 : 2))
 		terminations++;
-	n = write(wake[1], "", 1);
+	n = write(self_pipe_end, "", 1);
 	(void)n; /* a full pipe wakes as well */
 	errno = e;
 }
 
-/* Ignored, it would stay so in the jobs. */
+/* If the signal were ignored, it would stay ignored in the jobs. */
 static void
-on_broken_pipe(int sig)
+on_meaningless(int sig)
 {
 	(void)sig;
+}
+
+int
+signals_open(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal }, old;
+	sigset_t ours;
+	int p[2];
+	size_t i;
+
+	if (make_pipe(p) < 0)
+		return -1;
+	self_pipe = p[0];
+	self_pipe_end = p[1];
+	fcntl(self_pipe, F_SETFL, O_NONBLOCK);
+	fcntl(self_pipe_end, F_SETFL, O_NONBLOCK);
+	self = getpid();
+	terminations = 0;
+	sigfillset(&sa.sa_mask);
+	sigemptyset(&ours);
+	for (i = 0; i < sizeof caught / sizeof caught[0]; i++) {
+		sigaddset(&ours, caught[i]);
+		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0
+		    && old.sa_handler == SIG_IGN)
+			continue;
+		sigaction(caught[i], &sa, NULL);
+	}
+	sa.sa_handler = on_meaningless;
+	for (i = 0; i < sizeof meaningless / sizeof meaningless[0]; i++)
+		sigaction(meaningless[i], &sa, NULL);
+	sigprocmask(SIG_UNBLOCK, &ours, NULL);
+	return 0;
+}
+
+void
+self_pipe_drain(void)
+{
+	char bytes[64];
+
+	while (read(self_pipe, bytes, sizeof bytes) < 0 && errno == EINTR)
+		;
 }
 
 int
@@ -81,35 +109,6 @@ make_pipe(int p[2])
 #endif
 }
 
-int
-signals_open(void)
-{
-	struct sigaction sa = { .sa_handler = on_signal }, old;
-	sigset_t ours;
-	size_t i;
-
-	if (make_pipe(wake) < 0)
-		return -1;
-	fcntl(wake[0], F_SETFL, O_NONBLOCK);
-	fcntl(wake[1], F_SETFL, O_NONBLOCK);
-	self = getpid();
-	terminations = 0;
-	stop_now = some_cancel = 0;
-	sigfillset(&sa.sa_mask);
-	sigemptyset(&ours);
-	for (i = 0; i < sizeof caught / sizeof caught[0]; i++) {
-		sigaddset(&ours, caught[i]);
-		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0
-		    && old.sa_handler == SIG_IGN)
-			continue;
-		sigaction(caught[i], &sa, NULL);
-	}
-	sa.sa_handler = on_broken_pipe;
-	sigaction(SIGPIPE, &sa, NULL);
-	sigprocmask(SIG_UNBLOCK, &ours, NULL);
-	return 0;
-}
-
 void
 close_quietly(int fd)
 {
@@ -118,15 +117,6 @@ close_quietly(int fd)
 	if (fd >= 0)
 		close(fd);
 	errno = e;
-}
-
-void
-drain_pipe(int fd)
-{
-	char bytes[64];
-
-	while (read(fd, bytes, sizeof bytes) < 0 && errno == EINTR)
-		;
 }
 
 static int64_t

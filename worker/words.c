@@ -9,15 +9,9 @@
 #include "job/job.h"
 #include "worker/words.h"
 
-/*
- * A command of plain words is run without a shell, as make does it: to start
- * one would take three times as long.  It must not make a difference, so what
- * means something to some shell, or might, is left to /bin/sh; so is what
- * cannot be run, for the shell's message and status.
- *
- * Names are of POSIX.1-2024 (2.4 Reserved Words, 2.15 Special Built-Ins, 1.6
- * Built-In Utilities) and what dash 0.5.12, bash 5.2 and busybox 1.36 add.
- */
+/* The names are those of POSIX.1-2024 (2.4 Reserved Words, 2.15 Special
+ * Built-Ins, 1.6 Built-In Utilities) and what dash 0.5.12, bash 5.2 and busybox
+ * 1.36 add. */
 static bool
 is_shell_word(const char *word)
 {
