@@ -40,7 +40,11 @@
 #include "job/job.h"
 #include "job/json.h"
 #include "spool.h"
-#include "worker.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
+#include "spool/watch.h"
+#include "worker/pool.h"
 
 #define VERSION "0.1.0"
 #define SECOND INT64_C(1000000)

@@ -60,7 +60,6 @@ struct spool {
 	size_t config_bad;       /* first line of config not understood, or 0 */
 	int config_error;        /* errno: it could not be read; or 0 */
 	struct { ino_t ino; off_t size; time_t sec; long nsec; } config_id;
-	bool shares_ids;         /* we hold ids/ shared */
 };
 
 /*
@@ -180,43 +179,6 @@ bool spool_locked(struct spool *, enum job_state, const struct job_name *);
 /* A number that changes when a job moves: pending/, failed/ or processing/ is
  * where it comes from or where it goes. */
 uint64_t spool_version(struct spool *);
-/* --- logs --------------------------------------------------------------- */
-
-/*
- * log/ID.log holds what the job wrote, byte for byte.  Of more than
- * config.log_max bytes the head and the tail are kept, with a line between
- * them that says what is missing:
- *
- *	[queuectl: bytes 2621440 to 9437183 were dropped]
- *
- * It is preceded by a newline and stands where the first of these bytes would
- * be, by which it is known.  Offsets are always counted in bytes that the job
- * wrote.
- */
-struct spool_gap {
-	int64_t from, to;        /* these are missing, [from, to) */
-	int64_t mark;            /* bytes of the line, at `from`; 0: no gap */
-};
-
-/* Looks for the gap.  -1: the log cannot be read, errno. */
-int spool_log_gap(int fd, struct spool_gap *);
-/* Where in the file the byte is that the job wrote at `offset`; of one that
- * is missing, where the line is. */
-int64_t spool_log_place(const struct spool_gap *, int64_t offset);
-/* The other way. */
-int64_t spool_log_offset(const struct spool_gap *, int64_t place);
-
-/* A log that is written to.  The file is made with its first byte. */
-struct spool_log {
-	int fd;                  /* -1: not open */
-	int64_t size;            /* of the file */
-	struct spool_gap gap;
-};
-
-/* Opens log/ID.log for reading.  SPOOL_GONE: the job wrote nothing yet;
- * SPOOL_ALIEN: it is no file of ours. */
-int spool_log_read(struct spool *, const char *id, int *fd);
-
 /* --- a job's life ------------------------------------------------------- */
 
 /* A job that this process holds the lock of. */
@@ -241,15 +203,6 @@ struct spool_claim {
  */
 int spool_claim(struct spool *, enum job_state, const struct job_name *,
     int64_t now, struct spool_claim *);
-/* Begins the log of a run; *offset is where its output will begin.  Where the
- * job has not run yet, what lies there is of a job that had the id before, and
- * goes.  SPOOL_ALIEN: what has that name is no file of ours. */
-int spool_log_begin(struct spool *, const struct spool_claim *,
-    struct spool_log *, int64_t *offset);
-/* Adds what the job wrote.  On SPOOL_ERROR, or SPOOL_ALIEN, it is lost. */
-int spool_log_add(struct spool *, const char *id, struct spool_log *,
-    const char *p, size_t n);
-void spool_log_end(struct spool_log *);
 /*
  * Appends the Attempt: line and moves the job on; *to and *next tell where.
  * On SPOOL_OK and SPOOL_GONE (taken away by hand while it ran) the claim is
@@ -292,13 +245,29 @@ struct spool_cancel {
 };
 
 int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
-/* Whether somebody wants that run to end. */
-bool spool_cancelled(struct spool *, const struct job_name *run);
-
 /* dead/ → pending/, counting from 0 again.  SPOOL_STATE: not in dead/. */
 int spool_retry(struct spool *, const char *id, int64_t now);
 /* Removes the job, its log and its id, if it is in that state. */
 int spool_purge(struct spool *, enum job_state, const char *id);
+
+/* Which jobs of a state are kept no longer: those that got their stamp before
+ * `before`, and the oldest beyond `most`. */
+struct spool_expiry {
+	int64_t before;          /* INT64_MIN: any age is kept */
+	bool arrival;            /* `before` counts for the file's arrival in
+	                          * the state, too: see spool_arrived() */
+	size_t most;             /* 0: any number is kept */
+	size_t limit;            /* jobs of one call; 0: all */
+	bool dry;                /* remove nothing */
+};
+
+/*
+ * Purges them, the oldest first, and calls `each` for every one with the result
+ * of spool_purge(), until it returns false.  *more: the limit was reached.
+ */
+typedef bool spool_expired(void *arg, int result, const char *id);
+int spool_expire(struct spool *, enum job_state, const struct spool_expiry *,
+    spool_expired *each, void *arg, bool *more);
 
 /*
  * Whether nothing is left to do: 1, no job is pending, processing or failed;
@@ -306,121 +275,5 @@ int spool_purge(struct spool *, enum job_state, const char *id);
  * count.  Takes some milliseconds when the answer is 1.
  */
 int spool_drained(struct spool *);
-
-/* --- fsck --------------------------------------------------------------- */
-
-struct spool_problem {
-	const char *path;        /* below the spool */
-	const char *what;
-	const char *repair;      /* what would mend it; NULL: only a person */
-	bool repaired;
-};
-
-/*
- * Looks for what is not as it should be, also while workers run, and with
- * `repair` mends it where that can be done without removing a job.  *left: the
- * problems that remain.
- */
-typedef void spool_problem_seen(void *arg, const struct spool_problem *);
-int spool_fsck(struct spool *, bool repair, int64_t now,
-    spool_problem_seen *each, void *arg, size_t *left);
-
-/* --- pools -------------------------------------------------------------- */
-
-/* What attempts came to, ever since; no number ever goes down. */
-enum {
-	TALLY_OUTCOMES = JOB_CANCELLED + 2, /* 0: success; enum job_outcome + 1 */
-	TALLY_BUCKETS = 9                   /* see spool_tally_bounds[] */
-};
-
-struct spool_tally {
-	uint64_t outcome[TALLY_OUTCOMES];
-	uint64_t took[TALLY_BUCKETS]; /* by duration; the last: any longer */
-	uint64_t seconds;             /* the sum of durations, in microseconds */
-};
-
-/* Microseconds that an attempt in the bucket took at most. */
-extern const int64_t spool_tally_bounds[TALLY_BUCKETS - 1];
-
-void spool_tally_count(struct spool_tally *, const struct job_attempt *);
-/* Those of all pools, living and dead.  Not synced: a power cut may lose the
- * latest. */
-int spool_tally_sum(struct spool *, struct spool_tally *);
-
-/* A pool's file in workers/: locked as long as a process of it lives. */
-struct spool_pool {
-	int fd;
-	int count;
-	char name[JOB_ID_MAX + 24];
-};
-
-/* What a worker says of itself in it. */
-struct spool_slot {
-	int number;              /* from 1 */
-	long pid;                /* 0: not running */
-	int64_t since;
-	char job[JOB_ID_MAX + 1];/* "": idle */
-	int64_t start;           /* the stamp of its name in processing/ */
-	int64_t log;             /* offset */
-	struct spool_tally tally;/* of the workers that had this slot */
-};
-
-int spool_pool_join(struct spool *, struct spool_pool *, int count,
-    int64_t now);
-/* Takes away its names, and keeps its tally.  The lock stays until the process
- * ends, for which spool_pools_stop() waits. */
-void spool_pool_leave(struct spool *, struct spool_pool *);
-/* Opens worker.log for appending; -1: errno, spool->at. */
-int spool_worker_log(struct spool *);
-void spool_pool_note(struct spool_pool *, const struct spool_slot *);
-/* What was noted last; zero where nothing was. */
-void spool_pool_recall(const struct spool_pool *, int number,
-    struct spool_slot *);
-/* What was asked of the pool: 0 nothing, 1 stop, 2 stop now. */
-int spool_pool_asked(struct spool *, const struct spool_pool *);
-/* Removes files of pools that are no more.  Their slots tell of the jobs that
- * they ran, so those are recovered first. */
-void spool_pool_sweep(struct spool *);
-
-/* Calls `each` for every slot with a pid of every living pool (and, with
- * `stale`, of dead ones). */
-typedef void spool_slot_seen(void *arg, const char *pool, long pid,
-    const struct spool_slot *);
-int spool_slots(struct spool *, bool stale, spool_slot_seen *each, void *arg);
-/* Asks all living pools to stop, and returns when they have ended.  *pools
- * is their number. */
-int spool_pools_stop(struct spool *, bool now, size_t *pools);
-
-/* --- news --------------------------------------------------------------- */
-
-/*
- * What changes in directories, by inotify.  fd is -1 where there is none:
- * then the caller looks for itself, now and then.
- */
-struct spool_watch {
-	int fd;                  /* poll it for reading */
-	int wd[SPOOL_ROOT + 1];
-	size_t at, n;
-	union {
-		char bytes[4096];
-		uint32_t aligned;
-	} buf;
-};
-
-/* Begins to watch nothing; then directories are added. */
-void spool_watch_open(struct spool_watch *);
-/* Adds a directory, or changes what is asked of it: files that come, and
- * with `departures` those that go; of SPOOL_ROOT also what was written to
- * config.  false: it cannot be watched. */
-bool spool_watch_add(struct spool *, struct spool_watch *, int dir,
-    bool departures);
-/* 1: *dir got or lost `file` (valid until the next call); 0: no more news;
- * -1: news were lost. */
-int spool_watch_next(struct spool_watch *, int *dir, const char **file);
-void spool_watch_close(struct spool_watch *);
-/* Whether such a file in workers/ is a request to cancel a job. */
-bool spool_is_request(const char *file);
-/* Whether the file system is known for changes that inotify is not told of. */
-bool spool_watch_silent(const struct spool *);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bed.h"
+#include "spool/log.h"
 #include "suite.h"
 
 START_TEST(keeps_head_and_tail_of_a_log)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "bed.h"
+#include "spool/pool.h"
 #include "suite.h"
 
 static void

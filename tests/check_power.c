@@ -29,6 +29,7 @@
 #include "fault.h"
 #include "holds.h"
 #include "power.h"
+#include "spool/log.h"
 #include "suite.h"
 
 /* With more loose changes than this, so many subsets are tried. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bed.h"
+#include "spool/pool.h"
 #include "suite.h"
 
 struct recovered {

@@ -102,34 +102,6 @@ run q fsck
 out_is ""
 status 0
 
-t "an exchange of directories that was cut short"
-before=$(cd "$S/pending" && ls)
-mkdir "$S/pending.fresh"
-for f in "$S/pending/"*; do
-	ln "$f" "$S/pending.fresh/"
-	break
-done
-pool
-await 10 workers 1
-run q fsck --repair
-status 1
-finds pending.fresh "cut short; would"
-# a job that was linked into it has gone on since
-q enqueue --id on -- true >/dev/null
-await 10 in_state 'done' on
-stop_pool
-ln "$S/done/$(name 'done' on)" "$S/pending.fresh/5-20260101T000000.000000Z-0-on"
-q enqueue --id late --delay 3600 -- true >/dev/null
-run q fsck --repair
-status 0
-finds pending.fresh "repaired"
-no test -e "$S/pending.fresh"
-ok in_state pending b late
-is "$(where on)" 'done'
-run q fsck
-status 0
-out_is ""
-
 t "a broken copy"
 cp -r "$S" "$T/copy"
 chmod -R go-rwx "$T/copy"
@@ -182,38 +154,6 @@ finds processing "not a directory"
 rm "$S/processing"
 run q fsck --repair
 status 0
-
-t "a directory that has grown"
-long=$(awk 'BEGIN { while (n++ < 200) printf "x" }')
-i=0
-while [ $i -lt 7000 ]; do
-	: >"$S/pending/$long$i"
-	i=$((i + 1))
-done
-find "$S/pending" -name 'xxx*' -exec rm {} +
-grown() { [ "$(ls -ld "$S/pending" | awk '{ print $5 }')" -ge 1048576 ]; }
-if grown; then
-	before=$(ls -i "$S/pending")
-	run q fsck
-	status 1
-	finds pending "grown"
-	pool
-	await 10 workers 1
-	run q fsck --repair
-	status 1
-	ok grown
-	stop_pool
-	run q fsck --repair
-	status 0
-	no grown
-	is "$(ls -i "$S/pending")" "$before" "the same files"
-	ok in_state pending b
-	run q fsck
-	status 0
-	out_is ""
-else
-	skip "a directory that has grown: it does not here"
-fi
 
 t "another's files"
 if [ "$qt_root_user" ]; then

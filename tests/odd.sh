@@ -200,7 +200,7 @@ if [ "$mounts" ] && ! unshare -m sh -c \
 	skip "no /proc: the program needs one (a sanitizer)"
 elif [ "$mounts" ]; then
 	in_mounts 'mount -t tmpfs none /proc || exit
-	"$Q" enqueue --id p1 -- sh -c "echo out; { true >&9; } 2>/dev/null && echo held; true"
+	"$Q" enqueue --id p1 -- sh -c "echo out; { echo x >&9; } 2>/dev/null && echo held; true"
 	"$Q" enqueue --id p2 --max-retries 1 -- false
 	exec 9>"$T/w/nine"
 	"$Q" worker start --drain --count 2 2>"$T/w/err"

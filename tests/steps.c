@@ -14,6 +14,9 @@
 #include "bed.h"
 #include "fault.h"
 #include "holds.h"
+#include "spool/fsck.h"
+#include "spool/log.h"
+#include "spool/pool.h"
 #include "steps.h"
 
 static bool unique;    /* enqueue jobs as unique ones */
@@ -509,20 +512,15 @@ act_slots(void)
 	return spool_slots(&sp, true, see_slot, NULL);
 }
 
-/* Something that fsck repairs in each directory, and pending.fresh, which is
- * there while fsck exchanges a directory that has grown. */
+/* Something that fsck repairs in each directory. */
 static void
 setup_amiss(void)
 {
-	char p[300], q[300], fresh[300];
+	char p[300], q[300];
 
 	setup_job();
 	pending_path(p);
 	ck_assert_int_eq(chmod(p, 0640), 0);
-	snprintf(q, sizeof q, "%s/pending.fresh", path);
-	ck_assert_int_eq(mkdir(q, 0700), 0);
-	snprintf(fresh, sizeof fresh, "%.150s/%.140s", q, strrchr(p, '/') + 1);
-	ck_assert_int_eq(link(p, fresh), 0);
 	snprintf(q, sizeof q, "%s/ids/left", path);
 	put(q, "", 0);
 	snprintf(q, sizeof q, "%s/log/gone.log", path);

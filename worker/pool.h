@@ -1,10 +1,10 @@
 /*
- * worker.h: a pool of worker processes.
+ * worker/pool.h: a pool of worker processes.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WORKER_H
-#define WORKER_H
+#ifndef WORKER_POOL_H
+#define WORKER_POOL_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -13,7 +13,7 @@
 
 enum {
 	WORKER_COUNT_MAX = 1000,
-	READY_MAX = 34000, /* so that a worker stays below 2 MiB */
+	READY_MAX = 34000, /* so that a pool's supervisor stays below 2 MiB */
 	TIMED_MAX = 1024
 };
 
@@ -22,8 +22,8 @@ struct worker_options {
 	bool daemon;    /* detach, write to worker.log in the spool */
 	bool drain;     /* end when nothing is pending, processing or failed */
 	mode_t umask;   /* the jobs' */
-	/* Most candidates of the pool's list, and most of its deadlines, which
-	 * is also how many news each worker keeps.  0: READY_MAX, TIMED_MAX */
+	/* How many ready names the pool remembers, and how many deadlines and
+	 * locked names.  0: READY_MAX, TIMED_MAX */
 	size_t ready, timed;
 };
 

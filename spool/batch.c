@@ -1,0 +1,365 @@
+/*
+ * spool/batch.c: enqueue: stage, publish, take back.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/file_priv.h"
+#include "spool/life_priv.h"
+
+enum {
+	RECLAIM_MS = 1000,     /* how long to wait for enqueuers to end */
+	FEW = 8                /* up to here fsync each, above syncfs */
+};
+
+static bool
+in_batch(const struct spool_batch *b, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (!strcmp(b->name[i].id, id))
+			return true;
+	return false;
+}
+
+/* Makes way for a unique job, whose id another one has.  SPOOL_OK: it may be
+ * tried again. */
+static int
+make_way(struct spool *sp, enum job_state state, const struct job_name *name)
+{
+	bool sync = sp->config.sync != SYNC_NONE;
+	int64_t deadline = monotonic_ms() + RECLAIM_MS;
+	struct spool_claim c;
+	struct stat st;
+	int i, r;
+
+	if (state != JOB_DONE && state != JOB_DEAD) {
+		/* who enqueued it may not have come to that */
+		if (state == JOB_PENDING && sync &&
+		    ((r = dir_sync(sp, JOB_PENDING)) != SPOOL_OK ||
+		    (r = dir_sync(sp, SPOOL_IDS)) != SPOOL_OK))
+			return r;
+		return SPOOL_QUEUED;
+	}
+	/* busy: somebody else makes way for the same, most likely */
+	while ((r = lock_and_read(sp, state, name, false, &c, &st)) == SPOOL_BUSY &&
+	    monotonic_ms() < deadline)
+		sleep_ms(1);
+	if (r == SPOOL_GONE)
+		return SPOOL_OK;
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return r;
+	r = purge_locked(sp, &c, &st);
+	/* After a power cut it must not come up again, beside the new one, in
+	 * any of the states that it has been in. */
+	for (i = 0; i < JOB_STATES && r == SPOOL_OK && sync; i++)
+		r = dir_sync(sp, i);
+	return r;
+}
+
+/* Creates ids/ID for a job, making the id where it has none. */
+static int
+create_id(struct spool_batch *b, struct job *job, bool *made, int *fd)
+{
+	struct spool *sp = b->spool;
+	enum job_state state;
+	struct job_name name;
+	struct path p;
+	int r;
+
+	*made = job->id[0] == '\0';
+	for (;;) {
+		if (*made)
+			job_id_make(job->id, job->created);
+		p = path_in(SPOOL_IDS, job->id);
+		*fd = openat(sp->fd, p.s, O_WRONLY | O_CREAT | O_EXCL |
+		    O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (*fd >= 0)
+			return SPOOL_OK;
+		if (errno != EEXIST)
+			return spool_fail(sp, p.s);
+		if (*made) {
+			job->created++;
+			continue;
+		}
+		if (in_batch(b, job->id))
+			return job->unique ? SPOOL_QUEUED : SPOOL_EXISTS;
+		r = spool_find(sp, job->id, &state, &name);
+		if (r == SPOOL_OK)
+			r = job->unique ? make_way(sp, state, &name) :
+			    SPOOL_EXISTS;
+		else if (r == SPOOL_GONE)
+			r = SPOOL_LEFTOVER;
+		if (r != SPOOL_OK)
+			return r;
+	}
+}
+
+static int
+stage_locked(struct spool_batch *b, struct job *job)
+{
+	struct spool *sp = b->spool;
+	struct path p;
+	bool made;
+	int fd, r;
+
+	r = create_id(b, job, &made, &fd);
+	if (r != SPOOL_OK)
+		goto out;
+	p = path_in(SPOOL_IDS, job->id);
+	buf_clear(&b->text);
+	job_format(&b->text, job);
+	if (b->text.failed || b->text.n > JOB_TEXT_MAX) {
+		errno = b->text.failed ? ENOMEM : EFBIG;
+		r = spool_fail(sp, p.s);
+	} else if (fd_write(fd, b->text.p, b->text.n) < 0 ||
+	    (!b->bulk && sp->config.sync != SYNC_NONE && fsync(fd) < 0)) {
+		r = spool_fail(sp, p.s);
+	}
+	/* close can report what write did not (NFS, quotas) */
+	if (close(fd) < 0 && r == SPOOL_OK)
+		r = spool_fail(sp, p.s);
+	if (r != SPOOL_OK) {
+		int e = errno;
+
+		unlinkat(sp->fd, p.s, 0);
+		errno = e;
+		goto out;
+	}
+	b->name[b->n] = (struct job_name){
+		.stamp = job->run_at >= 0 ? job->run_at : job->created,
+		.timed = job->run_at >= 0,
+		.priority = (unsigned char)job->priority
+	};
+	strcpy(b->name[b->n++].id, job->id);
+out:
+	if (made)
+		job->id[0] = '\0';
+	return r;
+}
+
+/* Results must find room, so jobs leave some. */
+static int
+check_room(struct spool *sp)
+{
+	uint64_t percent = (uint64_t)sp->config.min_free;
+	struct statvfs st;
+
+	if (!percent || fstatvfs(sp->fd, &st) < 0)
+		return SPOOL_OK;
+	sp->line = 0;
+	sp->why = st.f_bavail * 100 < st.f_blocks * percent ?
+	    "no space left: fewer blocks of its file system are free than "
+	    "min-free says" :
+	    st.f_favail * 100 < st.f_files * percent ?
+	    "no space left: fewer inodes of its file system are free than "
+	    "min-free says" :
+	    NULL;
+	return sp->why ? SPOOL_FULL : SPOOL_OK;
+}
+
+int
+spool_stage(struct spool_batch *b, struct job *job)
+{
+	int r;
+
+	if (!b->n && (r = check_room(b->spool)) != SPOOL_OK)
+		return r;
+
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? 2 * b->cap : 1;
+		struct job_name *v = realloc(b->name, cap * sizeof *v);
+
+		if (!v)
+			return spool_fail(b->spool, "");
+		b->name = v;
+		b->cap = cap;
+	}
+	if (!b->locked) {
+		r = ids_lock(b->spool, LOCK_SH);
+		if (r != SPOOL_OK)
+			return r;
+		b->locked = true;
+	}
+	r = stage_locked(b, job);
+	if (r != SPOOL_OK && b->n == 0) {
+		ids_unlock(b->spool);
+		b->locked = false;
+	}
+	return r;
+}
+
+/* fsync of the files of a bulk batch, which were only written. */
+static int
+sync_batch(struct spool_batch *b)
+{
+	struct spool *sp = b->spool;
+	size_t i;
+
+#if ON_LINUX
+	/* It also writes out what others have written to the file system, but
+	 * one by one costs a commit of the journal for each job. */
+	if (b->n > FEW) {
+		if (syncfs(sp->fd) == 0)
+			return SPOOL_OK;
+		if (errno != ENOSYS)
+			return spool_fail(sp, "");
+	}
+#endif
+	for (i = 0; i < b->n; i++) {
+		struct path p = path_in(SPOOL_IDS, b->name[i].id);
+		int fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 || fsync(fd) < 0) {
+			spool_fail(sp, p.s);
+			fd_close(fd);
+			return SPOOL_ERROR;
+		}
+		close(fd);
+	}
+	return SPOOL_OK;
+}
+
+static int
+link_batch(struct spool_batch *b)
+{
+	struct spool *sp = b->spool;
+
+	while (b->linked < b->n) {
+		struct job_name *name = &b->name[b->linked];
+		struct path id = path_in(SPOOL_IDS, name->id);
+		struct path p = path_job(JOB_PENDING, name);
+
+		if (linkat(sp->fd, id.s, sp->fd, p.s, 0) == 0)
+			b->linked++;
+		else if (errno == EEXIST && name->stamp < JOB_TIME_MAX)
+			name->stamp++;
+		else
+			return spool_fail(sp, p.s);
+	}
+	return SPOOL_OK;
+}
+
+int
+spool_publish(struct spool_batch *b)
+{
+	struct spool *sp = b->spool;
+	bool sync = sp->config.sync != SYNC_NONE;
+	int r = SPOOL_OK;
+
+	if (b->linked == b->n)
+		return SPOOL_OK;
+	if (sync && b->bulk)
+		r = sync_batch(b);
+	if (r == SPOOL_OK)
+		r = link_batch(b);
+	if (r == SPOOL_OK && sync)
+		r = dir_sync(sp, JOB_PENDING);
+	if (r == SPOOL_OK && sync && fsync(sp->ids) < 0)
+		r = spool_fail(sp, dir_name(SPOOL_IDS));
+	if (r != SPOOL_OK) {
+		int e = errno;
+
+		spool_take_back(b);
+		errno = e;
+		return r;
+	}
+	ids_unlock(sp);
+	b->locked = false;
+	return SPOOL_OK;
+}
+
+/* Takes a published job out of pending/ again; false: it is claimed. */
+static bool
+withdraw(struct spool *sp, const struct job_name *name)
+{
+	struct path p = path_job(JOB_PENDING, name);
+	struct stat st;
+	bool mine;
+	int fd;
+
+	if (job_open(sp, p.s, &fd, &st) != SPOOL_OK)
+		return false;
+	mine = fd_lock(fd, LOCK_EX | LOCK_NB) == 0 && is_same_file(sp, p.s, &st) &&
+	    unlinkat(sp->fd, p.s, 0) == 0;
+	close(fd);
+	return mine;
+}
+
+void
+spool_take_back(struct spool_batch *b)
+{
+	struct spool *sp = b->spool;
+	size_t i;
+
+	/* the last first: a worker takes the first first */
+	for (i = b->n; i-- > 0;)
+		if (i >= b->linked || withdraw(sp, &b->name[i]))
+			unlinkat(sp->fd, path_in(SPOOL_IDS,
+			    b->name[i].id).s, 0);
+	if (b->locked)
+		ids_unlock(sp);
+	b->locked = false;
+	spool_batch_clear(b);
+}
+
+void
+spool_batch_clear(struct spool_batch *b)
+{
+	b->n = b->linked = 0;
+}
+
+void
+spool_batch_free(struct spool_batch *b)
+{
+	free(b->name);
+	buf_free(&b->text);
+	b->name = NULL;
+	b->cap = 0;
+	spool_batch_clear(b);
+}
+
+int
+spool_reclaim(struct spool *sp, const char *id)
+{
+	int64_t deadline = monotonic_ms() + RECLAIM_MS;
+	struct path p = path_in(SPOOL_IDS, id);
+	enum job_state state;
+	struct job_name name;
+	struct stat st = { 0 };
+	int r, ms = 1;
+
+	while ((r = ids_lock(sp, LOCK_EX | LOCK_NB)) == SPOOL_BUSY) {
+		if (monotonic_ms() >= deadline)
+			return SPOOL_BUSY;
+		sleep_ms(ms);
+		ms = ms < 10 ? ms + 1 : ms;
+		/* who lives may just have published it */
+		if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_nlink > 1)
+			return SPOOL_EXISTS;
+	}
+	if (r != SPOOL_OK)
+		return r;
+	r = spool_find(sp, id, &state, &name);
+	if (r == SPOOL_GONE && fstatat(sp->fd, p.s, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+		r = spool_refuse(sp, "its entry in ids/ is no regular file");
+	else if (r == SPOOL_OK || (r == SPOOL_GONE && st.st_nlink > 1))
+		r = SPOOL_EXISTS; /* or a job that a hand has put aside */
+	else if (r == SPOOL_GONE)
+		r = unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT ?
+		    spool_fail(sp, p.s) : SPOOL_OK;
+	ids_unlock(sp);
+	return r;
+}

@@ -1,0 +1,279 @@
+/*
+ * spool/file.c: one job's file: open, read and lock it, append to it, and its
+ * entry in ids/.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* flock, O_NOFOLLOW */
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/file_priv.h"
+
+int
+job_open(struct spool *sp, const char *path, int *fd, struct stat *st)
+{
+	int r = file_open(sp, path, O_RDONLY, fd, st);
+
+	if (r == SPOOL_OK && st->st_uid != sp->owner) {
+		r = spool_refuse(sp, "it does not belong to the spool's owner");
+		fd_close(*fd);
+		*fd = -1;
+	}
+	return r;
+}
+
+int
+job_read(struct spool *sp, const char *path, int fd, const struct stat *st,
+    const char *id, struct job *job)
+{
+	struct buf text = { 0 };
+	const char *why;
+	int e;
+
+	job_init(job);
+	if (st->st_size > 2 * (off_t)JOB_TEXT_MAX) {
+		sp->why = "larger than 32 MiB";
+		sp->line = 0;
+		return SPOOL_BAD;
+	}
+	if (!fd_read(fd, st->st_size, &text)) {
+		e = errno;
+		buf_free(&text);
+		errno = e;
+		return spool_fail(sp, path);
+	}
+	why = job_parse(job, text.p, text.n, &sp->line);
+	if (why) {
+		job_free(job);
+		job_init(job);
+		if (!strcmp(why, "out of memory")) {
+			errno = ENOMEM;
+			return spool_fail(sp, path);
+		}
+		sp->why = why;
+		return SPOOL_BAD;
+	}
+	if (job->id[0] && strcmp(job->id, id)) {
+		job_free(job);
+		job_init(job);
+		return spool_refuse(sp, "its Id: is not the one in its name");
+	}
+	strcpy(job->id, id);
+	if (job->priority < 0)
+		job->priority = JOB_PRIORITY;
+	return SPOOL_OK;
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+bool
+is_same_file(struct spool *sp, const char *path, const struct stat *st)
+{
+	struct stat now;
+
+	return fstatat(sp->fd, path, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    same_file(&now, st);
+}
+
+void
+claim_init(struct spool_claim *c, enum job_state state,
+    const struct job_name *name)
+{
+	*c = (struct spool_claim){ .fd = -1, .out = -1, .from = state,
+		.name = *name };
+	job_init(&c->job);
+}
+
+void
+spool_release(struct spool_claim *c)
+{
+	int e = errno;
+
+	/* Explicitly: a daemon that the job left behind may hold the same
+	 * file description. */
+	if (c->fd >= 0) {
+		fd_lock(c->fd, LOCK_UN);
+		close(c->fd);
+	}
+	fd_close(c->out);
+	c->fd = c->out = -1;
+	job_free(&c->job);
+	job_init(&c->job);
+	errno = e;
+}
+
+/* Opens a job's file that job_open() has opened, to append to it. */
+static int
+open_append(struct spool *sp, const char *path, int *fd)
+{
+	*fd = openat(sp->fd, path, O_WRONLY | O_APPEND | O_NOFOLLOW |
+	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (*fd >= 0)
+		return SPOOL_OK;
+	return errno == ENOENT ? SPOOL_GONE : errno == EACCES ?
+	    spool_refuse(sp, "it may not be written") : spool_fail(sp, path);
+}
+
+int
+lock_job(struct spool *sp, const char *path, bool change, struct spool_claim *c,
+    struct stat *st)
+{
+	struct stat seen;
+	int i, r;
+
+	*st = (struct stat){ 0 };
+	for (i = 0; i < 2; i++) {
+		r = job_open(sp, path, &c->fd, &seen);
+		if (r == SPOOL_OK && change)
+			r = open_append(sp, path, &c->out);
+		if (r == SPOOL_OK && fd_lock(c->fd, LOCK_EX | LOCK_NB) < 0)
+			r = errno == EWOULDBLOCK ? SPOOL_BUSY : spool_fail(sp, path);
+		/* The size may have grown between open and lock. */
+		if (r == SPOOL_OK && fstat(change ? c->out : c->fd, st) < 0)
+			r = spool_fail(sp, path);
+		if (r == SPOOL_OK && same_file(&seen, st)) {
+			c->size = st->st_size;
+			return SPOOL_OK;
+		}
+		spool_release(c);
+		if (r != SPOOL_OK)
+			return r;
+	}
+	return SPOOL_GONE;
+}
+
+int
+lock_and_read(struct spool *sp, enum job_state state, const struct job_name *name,
+    bool change, struct spool_claim *c, struct stat *st)
+{
+	struct path p = path_job(state, name);
+	int r;
+
+	claim_init(c, state, name);
+	r = lock_job(sp, p.s, change, c, st);
+	if (r == SPOOL_OK && !is_same_file(sp, p.s, st))
+		r = SPOOL_GONE;
+	if (r == SPOOL_OK)
+		r = job_read(sp, p.s, c->fd, st, name->id, &c->job);
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		spool_release(c);
+	return r;
+}
+
+int
+append_line(struct spool *sp, struct spool_claim *c, enum job_state state,
+    struct buf *line)
+{
+	struct path p = path_job(state, &c->name);
+	struct stat st;
+	char last = '\n';
+
+	if (line->failed) {
+		errno = ENOMEM;
+		return spool_fail(sp, p.s);
+	}
+	if (fstat(c->out, &st) < 0)
+		return spool_fail(sp, p.s);
+	if (!st.st_nlink)
+		return SPOOL_GONE;
+	/* somebody else has written to it, or we could not write all */
+	if (st.st_size != c->size) {
+		c->size = st.st_size;
+		if (st.st_size && pread(c->fd, &last, 1, st.st_size - 1) < 0)
+			return spool_fail(sp, p.s);
+		c->job.torn = last != '\n';
+	}
+	if (c->job.torn) {
+		buf_room(line, 2);
+		if (!line->failed) {
+			memmove(line->p + 2, line->p, line->n + 1);
+			memcpy(line->p, " \n", 2);
+			line->n += 2;
+		}
+	}
+	if (line->failed)
+		errno = ENOMEM;
+	if (line->failed || fd_write(c->out, line->p, line->n) < 0)
+		return spool_fail(sp, p.s);
+	c->size += (off_t)line->n;
+	c->job.torn = false;
+	return SPOOL_OK;
+}
+
+int
+count_names(struct spool *sp, const char *id, size_t *n)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int i, r = 0;
+
+	*n = 0;
+	for (i = 0; i < JOB_STATES && r == 0; i++) {
+		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK)
+			return SPOOL_ERROR;
+		while ((r = spool_iter_next(&it, &name)) > 0)
+			*n += !strcmp(name.id, id);
+		spool_iter_close(&it);
+	}
+	return r < 0 ? SPOOL_ERROR : SPOOL_OK;
+}
+
+int
+check_entry(struct spool *sp, const char *entry, const char *id)
+{
+	struct stat st;
+	size_t n = 0;
+
+	if (fstatat(sp->fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? SPOOL_OK : spool_fail(sp, entry);
+	if (S_ISREG(st.st_mode) && st.st_nlink < 2)
+		return SPOOL_OK;
+	if (S_ISREG(st.st_mode) && count_names(sp, id, &n) != SPOOL_OK)
+		return SPOOL_ERROR;
+	return n == 1 ? SPOOL_OK : spool_refuse(sp, "its id is another job's");
+}
+
+int
+ensure_id_entry(struct spool *sp, const char *path, const char *id,
+    const struct stat *st)
+{
+	struct path p = path_in(SPOOL_IDS, id);
+	int fd, r;
+
+	if (is_same_file(sp, p.s, st) ||
+	    linkat(sp->fd, path, sp->fd, p.s, 0) == 0)
+		return SPOOL_OK;
+	if (errno == ENOENT)
+		return SPOOL_GONE;
+	if (errno != EEXIST)
+		return spool_fail(sp, p.s);
+	r = check_entry(sp, p.s, id);
+	if (r != SPOOL_OK)
+		return r;
+	/* Not while it is being enqueued, nor while it moves. */
+	r = ids_lock(sp, LOCK_EX | LOCK_NB);
+	if (r != SPOOL_OK)
+		return r;
+	fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0 && fd_lock(fd, LOCK_EX | LOCK_NB) < 0)
+		r = SPOOL_BUSY;
+	if (r == SPOOL_OK)
+		r = check_entry(sp, p.s, id);
+	if (r == SPOOL_OK &&
+	    ((unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT) ||
+	    linkat(sp->fd, path, sp->fd, p.s, 0) < 0))
+		r = errno == ENOENT ? SPOOL_GONE : spool_fail(sp, p.s);
+	fd_close(fd);
+	ids_unlock(sp);
+	return r;
+}

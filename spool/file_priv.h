@@ -1,0 +1,66 @@
+/*
+ * file_priv.h: one job's file: open, read and lock it, append to it, and its
+ * entry in ids/.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef FILE_PRIV_H
+#define FILE_PRIV_H
+
+#include "spool/spool_priv.h"
+
+/* Opens a job's file for reading, if it can be one: SPOOL_ALIEN where it is
+ * not a regular file of the spool's owner. */
+int job_open(struct spool *, const char *path, int *fd, struct stat *);
+/*
+ * Reads and parses what job_open() opened.  `job` is valid in any case, and
+ * empty unless the result is SPOOL_OK.  SPOOL_BAD: spool->why and line tell
+ * what is wrong with the text; SPOOL_ALIEN: it is another job's text.
+ */
+int job_read(struct spool *, const char *path, int fd, const struct stat *,
+    const char *id, struct job *);
+
+/* Whether `path` still leads to the file that *st describes. */
+bool is_same_file(struct spool *, const char *path, const struct stat *);
+
+/* A claim that holds nothing yet. */
+void claim_init(struct spool_claim *, enum job_state, const struct job_name *);
+/*
+ * Opens and locks a job's file; with `change`, also for appending.  On
+ * SPOOL_OK, *st describes the file as it is under the lock.  Otherwise nothing
+ * is held.
+ */
+int lock_job(struct spool *, const char *path, bool change,
+    struct spool_claim *, struct stat *);
+/*
+ * Locks a job where it is and reads it.  On SPOOL_OK and SPOOL_BAD the lock is
+ * held; otherwise nothing is.
+ */
+int lock_and_read(struct spool *, enum job_state, const struct job_name *,
+    bool change, struct spool_claim *, struct stat *);
+/*
+ * Appends a line to a locked job, wherever a hand may have put its file.  If
+ * the text ends within a line, closes that line first, with a space, so that
+ * it is not whole even if it was torn within its last number.  SPOOL_GONE: the
+ * file has no name any more.
+ */
+int append_line(struct spool *, struct spool_claim *, enum job_state,
+    struct buf *line);
+
+/* Counts the names that the id has in the state directories. */
+int count_names(struct spool *, const char *id, size_t *n);
+/*
+ * `entry`, ids/ID, is not the file that the caller holds.  SPOOL_ALIEN: it
+ * belongs to another job, which is in a state.  SPOOL_OK: it is left over, or
+ * a copy has broken the hard link (cp, or the lower layer of an overlay).
+ */
+int check_entry(struct spool *, const char *entry, const char *id);
+/*
+ * Makes sure that a job has its ids/ entry.  A job that a hand put into the
+ * spool, or whose hard link a copy broke, has none.  The caller holds the
+ * job's lock.  SPOOL_ALIEN: the id belongs to another job.
+ */
+int ensure_id_entry(struct spool *, const char *path, const char *id,
+    const struct stat *);
+
+#endif

@@ -1,0 +1,297 @@
+/*
+ * spool/fsck.c: find faults and repair them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/file_priv.h"
+#include "spool/fsck.h"
+#include "spool/life_priv.h"
+#include "spool/pool_priv.h"
+#include "spool/recover_priv.h"
+#include "spool/watch_priv.h"
+
+struct fsck {
+	struct spool *spool;
+	bool repair;
+	int64_t now;
+	spool_problem_seen *each;
+	void *arg;
+	size_t left;
+	bool lost;                 /* processing/ has jobs to recover */
+};
+
+/* `repair` is what mends it, NULL: only a person can; `done`, whether it did
+ * (only asked with --repair). */
+static void
+problem(struct fsck *f, const char *path, const char *what,
+    const char *repair, bool done)
+{
+	struct spool_problem p = { path, what, repair, done };
+
+	f->left += !done;
+	f->each(f->arg, &p);
+}
+
+static void
+check_mode(struct fsck *f, const char *path, const struct stat *st)
+{
+	mode_t want = S_ISDIR(st->st_mode) ? 0700 : 0600;
+
+	if (st->st_uid != f->spool->owner)
+		problem(f, path, "it does not belong to the spool's owner",
+		    NULL, false);
+	else if ((st->st_mode & 07777) != want)
+		problem(f, path, "others may get at it, or its owner may not",
+		    S_ISDIR(st->st_mode) ? "chmod 700" : "chmod 600",
+		    f->repair && fchmodat(f->spool->fd, path, want, 0) == 0);
+}
+
+static void
+check_dirs(struct fsck *f)
+{
+	struct spool *sp = f->spool;
+	struct stat st;
+	int i;
+
+	if (fstat(sp->fd, &st) == 0)
+		check_mode(f, ".", &st);
+	if (on_network(sp))
+		problem(f, ".", "it lies on a network file system, where "
+		    "locks and renames promise less", NULL, false);
+	for (i = 0; i < SPOOL_DIRS; i++) {
+		if (fstatat(sp->fd, dir_name(i), &st,
+		    AT_SYMLINK_NOFOLLOW) < 0)
+			problem(f, dir_name(i), strerror(errno), "mkdir",
+			    f->repair && dir_make(sp->fd, dir_name(i),
+			    ".") == 0);
+		else if (!S_ISDIR(st.st_mode))
+			problem(f, dir_name(i), "not a directory", NULL,
+			    false);
+		else
+			check_mode(f, dir_name(i), &st);
+	}
+	if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		check_mode(f, "config", &st);
+	if (sp->config_bad || sp->config_error)
+		problem(f, "config", "it is not understood", NULL, false);
+}
+
+/* A job that we hold: its links. */
+static void
+check_links(struct fsck *f, const char *path, const char *id,
+    const struct stat *st)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_in(SPOOL_IDS, id);
+	size_t n;
+	int r;
+
+	if (st->st_nlink > 2 && count_names(sp, id, &n) == SPOOL_OK && n > 1)
+		problem(f, path, "the job has another name in a state",
+		    NULL, false);
+	if (is_same_file(sp, p.s, st))
+		return;
+	r = check_entry(sp, p.s, id);
+	if (r != SPOOL_OK)
+		problem(f, path, r == SPOOL_ALIEN ? sp->why : strerror(errno),
+		    NULL, false);
+	else
+		problem(f, path, "it has no entry in ids/", "link it",
+		    f->repair && ensure_id_entry(sp, path, id, st) == SPOOL_OK);
+}
+
+/* A name in a state directory. */
+static void
+check_job(struct fsck *f, enum job_state state, const struct job_name *name)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_job(state, name);
+	struct job_name next;
+	struct spool_claim c;
+	struct stat st;
+	int r = lock_and_read(sp, state, name, f->repair, &c, &st);
+
+	switch (r) {
+	case SPOOL_ALIEN:
+		problem(f, p.s, sp->why, NULL, false);
+		return;
+	case SPOOL_ERROR:
+		problem(f, p.s, strerror(errno), NULL, false);
+		return;
+	case SPOOL_OK:
+	case SPOOL_BAD:
+		break;
+	default: /* it runs, or has gone on */
+		return;
+	}
+	check_mode(f, p.s, &st);
+	check_links(f, p.s, name->id, &st);
+	if (state == JOB_PROCESSING) {
+		f->lost = true;
+		problem(f, p.s, "its worker is gone", "recover it",
+		    f->repair);
+	} else if (r == SPOOL_BAD) {
+		const char *why = sp->why;
+		bool moves = state != JOB_DEAD;
+
+		if (moves && f->repair)
+			r = move_bad_text(sp, &c, &st, f->now, &next);
+		problem(f, p.s, why, moves ? "move it to dead/" : NULL,
+		    moves && f->repair && r == SPOOL_BAD && c.fd < 0);
+	}
+	spool_release(&c);
+}
+
+static void
+check_state(struct fsck *f, enum job_state state)
+{
+	struct spool_iter it;
+	struct job_name name;
+	int r;
+
+	if (spool_iter_open(f->spool, &it, state) != SPOOL_OK)
+		return; /* told by check_dirs() */
+	it.each_strange = true;
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (r == 1)
+			check_job(f, state, &name);
+		else
+			problem(f, path_in((int)state, it.file).s,
+			    "it is no job", NULL, false);
+	if (r < 0)
+		problem(f, dir_name((int)state), strerror(errno), NULL, false);
+	spool_iter_close(&it);
+}
+
+/* An entry of ids/, without a job it seems. */
+static void
+check_id(struct fsck *f, const char *id)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_in(SPOOL_IDS, id);
+	enum job_state state;
+	struct job_name name;
+	struct stat st;
+	int r;
+
+	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (!job_id_valid(id) || !S_ISREG(st.st_mode)) {
+		problem(f, p.s, "it is no entry of a job", NULL, false);
+		return;
+	}
+	/* With two links it is a job's, unless a hand has put that aside; to
+	 * look for each would take too long where there are many. */
+	if (st.st_nlink > 1)
+		return;
+	r = spool_find(sp, id, &state, &name);
+	if (r != SPOOL_GONE)
+		return;
+	/* It may be being enqueued: only reclaiming knows. */
+	if (f->repair)
+		r = spool_reclaim(sp, id);
+	else if ((r = ids_lock(sp, LOCK_EX | LOCK_NB)) == SPOOL_OK)
+		ids_unlock(sp);
+	if (r == SPOOL_OK)
+		problem(f, p.s, "an enqueue or a removal was cut short",
+		    "remove the entry", f->repair);
+}
+
+/* What is in log/: ID.log of jobs. */
+static void
+check_log(struct fsck *f, const char *file)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_in(SPOOL_LOG, file);
+	size_t len = strlen(file);
+	char id[JOB_ID_MAX + 1] = "";
+	enum job_state state;
+	struct job_name name;
+	struct stat st;
+
+	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (len > 4 && len <= JOB_ID_MAX + 4 && !strcmp(file + len - 4,
+	    ".log"))
+		memcpy(id, file, len - 4);
+	if (!job_id_valid(id) || !S_ISREG(st.st_mode)) {
+		problem(f, p.s, "it is no log of a job", NULL, false);
+		return;
+	}
+	check_mode(f, p.s, &st);
+	if (!file_exists(sp, path_in(SPOOL_IDS, id).s) &&
+	    spool_find(sp, id, &state, &name) == SPOOL_GONE)
+		problem(f, p.s, "its job is gone", "remove it",
+		    f->repair && unlinkat(sp->fd, p.s, 0) == 0);
+}
+
+static void
+check_pool(struct fsck *f, const char *file)
+{
+	struct path p = path_in(SPOOL_WORKERS, file);
+	struct pool_file pool;
+	struct job_name run;
+	bool live = false;
+
+	if (spool_is_request(file, &run)) {
+		if (!file_exists(f->spool, path_job(JOB_PROCESSING, &run).s))
+			problem(f, p.s, "the run that it asks to end is over",
+			    "remove it", f->repair &&
+			    unlinkat(f->spool->fd, p.s, 0) == 0);
+		return;
+	}
+	if (!pool_parse(file, &pool)) {
+		problem(f, p.s, "it is no file of a pool", NULL, false);
+		return;
+	}
+	fd_close(pool_open(f->spool, pool.pool,
+	    strcmp(pool.suffix, ".new") ? "" : ".new", &live));
+	if (!live)
+		problem(f, p.s, "its pool is gone", "remove it", f->repair);
+}
+
+/* Calls `check` for every file in ids/, log/ or workers/. */
+static void
+check_files(struct fsck *f, int dir, void (*check)(struct fsck *,
+    const char *))
+{
+	struct spool_names names;
+	const char *name;
+
+	if (names_open(&names, dir_open(f->spool, dir)) < 0)
+		return;
+	while ((name = names_next(&names)))
+		check(f, name);
+	names_close(&names);
+}
+
+int
+spool_fsck(struct spool *sp, bool repair, int64_t now,
+    spool_problem_seen *each, void *arg, size_t *left)
+{
+	struct fsck f = { .spool = sp, .repair = repair, .now = now,
+		.each = each, .arg = arg };
+	size_t held;
+	int i;
+
+	check_dirs(&f);
+	for (i = 0; i < JOB_STATES; i++)
+		check_state(&f, (enum job_state)i);
+	check_files(&f, SPOOL_IDS, check_id);
+	check_files(&f, SPOOL_LOG, check_log);
+	if (f.lost && repair)
+		spool_recover(sp, now, recovered_quietly, NULL, &held);
+	check_files(&f, SPOOL_WORKERS, check_pool);
+	if (repair)
+		spool_pool_sweep(sp);
+	*left = f.left;
+	return SPOOL_OK;
+}

@@ -1,0 +1,303 @@
+/*
+ * spool/life.c: every rename of a job's normal life: claim, finish, retry,
+ * purge.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "spool/file_priv.h"
+#include "spool/life_priv.h"
+#include "spool/pool_priv.h"
+
+#if ON_LINUX
+#include <sys/syscall.h>
+#endif
+
+enum { BAD_GRACE_S = 2 }; /* after its last change a text may still grow */
+
+/*
+ * A rename that replaces nothing.  Without RENAME_NOREPLACE, here or in the
+ * file system, the target is looked for first: the name holds the job's own
+ * id and a fresh stamp, and who moves a job holds its lock, so that only a
+ * hand could put the same name there in between.  (link and unlink would
+ * close that gap, and open a worse one: the job in two states at once.)
+ */
+static int
+rename_noreplace(int dir, const char *from, const char *to)
+{
+	struct stat st;
+
+#if ON_LINUX && defined(SYS_renameat2)
+	/* 1 is RENAME_NOREPLACE; linux/fs.h is not everywhere */
+	if (syscall(SYS_renameat2, dir, from, dir, to, 1u) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+#endif
+	if (fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (errno != ENOENT)
+		return -1;
+	return renameat(dir, from, dir, to);
+}
+
+/* Moves a job; next->stamp is raised until the name is free. */
+static int
+move_job(struct spool *sp, enum job_state from, const struct job_name *name,
+    enum job_state to, struct job_name *next)
+{
+	struct path a = path_job(from, name), b;
+
+	for (;;) {
+		b = path_job(to, next);
+		if (rename_noreplace(sp->fd, a.s, b.s) == 0)
+			return SPOOL_OK;
+		if (errno == ENOENT && !file_exists(sp, a.s))
+			return SPOOL_GONE;
+		if (errno != EEXIST || next->stamp >= JOB_TIME_MAX)
+			return spool_fail(sp, b.s);
+		next->stamp++;
+	}
+}
+
+/*
+ * Moves a job that we hold, and sees that it was that one: an editor may have
+ * put another file under its name since lock_and_read(), which is not locked by us, and
+ * goes back.
+ */
+static int
+move_locked(struct spool *sp, enum job_state from, struct job_name *name,
+    enum job_state to, struct job_name *next, const struct stat *st)
+{
+	int r = move_job(sp, from, name, to, next);
+
+	if (r != SPOOL_OK || is_same_file(sp, path_job(to, next).s, st))
+		return r;
+	move_job(sp, to, next, from, name);
+	return SPOOL_BUSY;
+}
+
+int
+move_bad_text(struct spool *sp, struct spool_claim *c, const struct stat *st,
+    int64_t now, struct job_name *next)
+{
+	const char *why = sp->why;
+	size_t line = sp->line;
+	int r;
+
+	*next = c->name;
+	next->timed = false;
+	next->stamp = now;
+	/* It may still be growing, under somebody's cp. */
+	if (now / 1000000 - st->st_mtim.tv_sec < BAD_GRACE_S &&
+	    now / 1000000 >= st->st_mtim.tv_sec)
+		r = SPOOL_BUSY;
+	else
+		r = move_locked(sp, c->from, &c->name, JOB_DEAD, next, st);
+	spool_release(c);
+	sp->why = why;
+	sp->line = line;
+	return r == SPOOL_OK ? SPOOL_BAD : r;
+}
+
+/* Attempts and losses are counted from here on. */
+static int
+append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
+{
+	struct buf line = { 0 };
+	int r;
+
+	job_format_retried(&line, now);
+	r = append_line(sp, c, c->from, &line);
+	buf_free(&line);
+	c->job.counted = c->job.nattempt;
+	return r;
+}
+
+int
+spool_claim(struct spool *sp, enum job_state state,
+    const struct job_name *name, int64_t now, struct spool_claim *c)
+{
+	const struct job_policy *policy = &sp->config.policy;
+	struct path p = path_job(state, name);
+	struct job_name next = *name, from = *name;
+	struct stat st;
+	int r, a;
+
+	/* Whether its name is still its own, the move will tell. */
+	claim_init(c, state, name);
+	r = lock_job(sp, p.s, true, c, &st);
+	if (r != SPOOL_OK)
+		return r;
+	r = job_read(sp, p.s, c->fd, &st, name->id, &c->job);
+	a = r == SPOOL_OK || r == SPOOL_BAD ?
+	    ensure_id_entry(sp, p.s, name->id, &st) : r;
+	if (a != SPOOL_OK) {
+		spool_release(c);
+		return a;
+	}
+	if (r == SPOOL_BAD)
+		return move_bad_text(sp, c, &st, now, &next);
+	next.timed = false;
+	next.stamp = now;
+	/* Only a hand puts a job here that has had all its attempts, or was
+	 * lost too often: mv from dead/ is a retry. */
+	if (state == JOB_PENDING &&
+	    (next.attempt >= job_allowed(&c->job, policy) ||
+	    job_lost(&c->job, NULL) >= (unsigned)policy->max_crashes)) {
+		next.attempt = 0;
+		r = is_same_file(sp, p.s, &st) ? append_retried(sp, c, now) : SPOOL_GONE;
+	}
+	if (next.attempt < JOB_NUMBER_MAX)
+		next.attempt++;
+	if (r == SPOOL_OK)
+		r = move_locked(sp, state, &from, JOB_PROCESSING, &next, &st);
+	if (r != SPOOL_OK) {
+		spool_release(c);
+		return r;
+	}
+	c->name = next;
+	return SPOOL_OK;
+}
+
+/* The same for an Attempt: line, once for a claim. */
+static int
+record_attempt(struct spool *sp, struct spool_claim *c, const struct job_attempt *end)
+{
+	struct buf line = { 0 };
+	int r;
+
+	if (c->recorded)
+		return SPOOL_OK;
+	job_format_attempt(&line, end);
+	r = append_line(sp, c, JOB_PROCESSING, &line);
+	c->recorded = r == SPOOL_OK;
+	buf_free(&line);
+	return r;
+}
+
+int
+spool_finish(struct spool *sp, struct spool_claim *c,
+    const struct job_attempt *end, enum job_state *to, struct job_name *next)
+{
+	/* that a job is cancelled was promised to somebody */
+	bool sync = sp->config.sync == SYNC_FULL ||
+	    (end->outcome == JOB_CANCELLED && sp->config.sync != SYNC_NONE);
+	int r = record_attempt(sp, c, end);
+
+	if (r == SPOOL_OK && sync && !c->synced) {
+		/* the file is safe before its name says what it says */
+		if (fsync(c->fd) < 0)
+			r = spool_fail(sp, path_job(JOB_PROCESSING, &c->name).s);
+		c->synced = r == SPOOL_OK;
+	}
+	if (r == SPOOL_OK && !c->moved) {
+		c->to = job_after(&c->job, &c->name, end, &sp->config.policy,
+		    &c->next);
+		r = move_job(sp, JOB_PROCESSING, &c->name, c->to, &c->next);
+		c->moved = r == SPOOL_OK;
+	}
+	if (r == SPOOL_OK && sync)
+		if ((r = dir_sync(sp, (int)c->to)) == SPOOL_OK &&
+		    (r = dir_sync(sp, JOB_PROCESSING)) == SPOOL_OK)
+			r = dir_sync(sp, (int)c->from);
+	if (r != SPOOL_ERROR && end->outcome == JOB_CANCELLED)
+		unlinkat(sp->fd, path_request(&c->name).s, 0);
+	*to = c->to;
+	*next = c->next;
+	if (r != SPOOL_ERROR)
+		spool_release(c);
+	return r;
+}
+
+int
+spool_retry(struct spool *sp, const char *id, int64_t now)
+{
+	bool sync = sp->config.sync != SYNC_NONE;
+	struct spool_claim c;
+	struct job_name name, next;
+	enum job_state state;
+	struct stat st;
+	int r;
+
+	r = spool_find(sp, id, &state, &name);
+	if (r != SPOOL_OK)
+		return r;
+	if (state != JOB_DEAD)
+		return SPOOL_STATE;
+	r = lock_and_read(sp, JOB_DEAD, &name, true, &c, &st);
+	if (r != SPOOL_OK) {
+		if (r == SPOOL_BAD)
+			spool_release(&c);
+		return r;
+	}
+	r = append_retried(sp, &c, now);
+	if (r == SPOOL_OK && sync && fsync(c.fd) < 0)
+		r = spool_fail(sp, path_job(JOB_DEAD, &name).s);
+	if (r == SPOOL_OK) {
+		next = name;
+		next.attempt = 0;
+		next.timed = false;
+		next.stamp = now;
+		r = move_locked(sp, JOB_DEAD, &name, JOB_PENDING, &next, &st);
+	}
+	if (r == SPOOL_OK && sync &&
+	    (r = dir_sync(sp, JOB_PENDING)) == SPOOL_OK)
+		r = dir_sync(sp, JOB_DEAD);
+	spool_release(&c);
+	return r;
+}
+
+int
+purge_locked(struct spool *sp, struct spool_claim *c, const struct stat *st)
+{
+	struct path entry = path_in(SPOOL_IDS, c->name.id);
+	struct path p = path_job(c->from, &c->name), log = path_log(c->name.id);
+	/* by hand, the id may have become another job's */
+	bool ours = !file_exists(sp, entry.s) || is_same_file(sp, entry.s, st);
+	int r = SPOOL_OK;
+
+	if (unlinkat(sp->fd, p.s, 0) < 0)
+		r = spool_fail(sp, p.s);
+	else if (ours && unlinkat(sp->fd, log.s, 0) < 0 && errno != ENOENT)
+		r = spool_fail(sp, log.s);
+	else if (ours && unlinkat(sp->fd, entry.s, 0) < 0 && errno != ENOENT)
+		r = spool_fail(sp, entry.s);
+	spool_release(c);
+	return r;
+}
+
+int
+spool_purge(struct spool *sp, enum job_state wanted, const char *id)
+{
+	struct spool_claim c;
+	struct job_name name;
+	enum job_state state;
+	struct stat st;
+	int r;
+
+	r = spool_find(sp, id, &state, &name);
+	if (r != SPOOL_OK)
+		return r;
+	if (state != wanted)
+		return SPOOL_STATE;
+	r = lock_and_read(sp, state, &name, false, &c, &st);
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return r;
+	r = ids_lock(sp, LOCK_SH);
+	if (r != SPOOL_OK) {
+		spool_release(&c);
+		return r;
+	}
+	r = purge_locked(sp, &c, &st);
+	ids_unlock(sp);
+	return r;
+}

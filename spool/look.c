@@ -1,0 +1,313 @@
+/*
+ * spool/look.c: find a job, resolve a prefix, tell whether the queue is
+ * drained.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/file_priv.h"
+
+/* Where a job has not ended. */
+static const enum job_state unfinished[] =
+    { JOB_PENDING, JOB_FAILED, JOB_PROCESSING };
+
+uint64_t
+spool_version(struct spool *sp)
+{
+	uint64_t v = 0;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++)
+		if (fstatat(sp->fd, dir_name((int)unfinished[i]), &st, 0) == 0)
+			v = v * 1000003 ^ (uint64_t)st.st_mtim.tv_sec * 1000000007
+			    ^ (uint64_t)st.st_mtim.tv_nsec;
+	return v;
+}
+
+/* Goes through the states once, for one id. */
+static int
+scan_for(struct spool *sp, const char *id, enum job_state *state,
+    struct job_name *name)
+{
+	/* in the order of a job's life, so that one that moves on while we
+	 * look is met again rather than missed */
+	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
+		JOB_PROCESSING, JOB_FAILED, JOB_DONE, JOB_DEAD };
+	struct spool_iter it;
+	size_t i;
+	int r;
+
+	for (i = 0; i < sizeof order / sizeof order[0]; i++) {
+		*state = order[i];
+		if (spool_iter_open(sp, &it, order[i]) != SPOOL_OK)
+			return SPOOL_ERROR;
+		while ((r = spool_iter_next(&it, name)) > 0)
+			if (!strcmp(name->id, id))
+				break;
+		spool_iter_close(&it);
+		if (r)
+			return r > 0 ? SPOOL_OK : SPOOL_ERROR;
+	}
+	return SPOOL_GONE;
+}
+
+/*
+ * Most names follow from the text, which ids/ID has: no directory need be
+ * read, however long.  Whether the guess was right one stat tells.
+ */
+static bool
+predict_name(struct spool *sp, const char *id, enum job_state *state,
+    struct job_name *name)
+{
+	struct path p = path_in(SPOOL_IDS, id);
+	struct job_attempt *last;
+	struct job job;
+	struct stat st;
+	int fd;
+
+	if (job_open(sp, p.s, &fd, &st) != SPOOL_OK)
+		return false;
+	if (job_read(sp, p.s, fd, &st, id, &job) != SPOOL_OK) {
+		fd_close(fd);
+		return false;
+	}
+	fd_close(fd);
+	*name = (struct job_name){ .priority = (unsigned char)job.priority };
+	strcpy(name->id, id);
+	*state = JOB_PENDING;
+	if (job.counted < job.nattempt) {
+		struct job_name run = *name;
+
+		last = &job.attempt[job.nattempt - 1];
+		run.attempt = last->number;
+		*state = job_after(&job, &run, last, &sp->config.policy, name);
+	} else {
+		name->timed = job.run_at >= 0 && !job.counted;
+		name->stamp = job.counted ? job.retried :
+		    name->timed ? job.run_at : job.created;
+	}
+	job_free(&job);
+	return is_same_file(sp, path_job(*state, name).s, &st);
+}
+
+int
+spool_find(struct spool *sp, const char *id, enum job_state *state,
+    struct job_name *name)
+{
+	struct path p = path_in(SPOOL_IDS, id);
+	struct stat st;
+	int pass, r;
+
+	if (!job_id_valid(id))
+		return SPOOL_GONE;
+	if (predict_name(sp, id, state, name))
+		return SPOOL_OK;
+	/* readdir is no snapshot: a job that moves can be missed.  With two
+	 * links it is somewhere; without, a second look decides. */
+	for (pass = 0; pass < 10; pass++) {
+		uint64_t before = spool_version(sp);
+
+		r = scan_for(sp, id, state, name);
+		if (r != SPOOL_GONE)
+			return r;
+		if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_nlink < 2 || spool_version(sp) == before) {
+			if (pass)
+				return SPOOL_GONE;
+		}
+	}
+	return SPOOL_GONE;
+}
+
+/* One pass for an id that begins with `word`. */
+static int
+scan_prefix(struct spool *sp, const char *word, char *id)
+{
+	size_t len = strlen(word);
+	struct job_name name;
+	struct spool_iter it;
+	int i, r, found = SPOOL_GONE;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		if (spool_iter_open(sp, &it, (enum job_state)i) != SPOOL_OK)
+			return SPOOL_ERROR;
+		while ((r = spool_iter_next(&it, &name)) > 0) {
+			if (strncmp(name.id, word, len))
+				continue;
+			if (!strcmp(name.id, word)) {
+				strcpy(id, word);
+				spool_iter_close(&it);
+				return SPOOL_OK;
+			}
+			if (found == SPOOL_OK && strcmp(id, name.id))
+				found = SPOOL_AMBIGUOUS;
+			else if (found == SPOOL_GONE) {
+				strcpy(id, name.id);
+				found = SPOOL_OK;
+			}
+		}
+		spool_iter_close(&it);
+		if (r < 0)
+			return SPOOL_ERROR;
+	}
+	return found;
+}
+
+int
+spool_resolve(struct spool *sp, const char *word, char id[JOB_ID_MAX + 1])
+{
+	struct stat st;
+	int r;
+
+	if (!job_id_valid(word))
+		return SPOOL_GONE;
+	if (fstatat(sp->fd, path_in(SPOOL_IDS, word).s, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1) {
+		strcpy(id, word);
+		return SPOOL_OK;
+	}
+	r = scan_prefix(sp, word, id);
+	return r == SPOOL_GONE ? scan_prefix(sp, word, id) : r;
+}
+
+int
+spool_load(struct spool *sp, enum job_state state, const struct job_name *name,
+    struct job *job)
+{
+	struct path p = path_job(state, name);
+	struct job_name now;
+	struct stat st;
+	int fd, r;
+
+	job_init(job);
+	r = job_open(sp, p.s, &fd, &st);
+	if (r == SPOOL_GONE) {
+		p = path_in(SPOOL_IDS, name->id);
+		r = job_open(sp, p.s, &fd, &st);
+	}
+	if (r == SPOOL_GONE) {
+		r = spool_find(sp, name->id, &state, &now);
+		if (r != SPOOL_OK)
+			return r;
+		p = path_job(state, &now);
+		r = job_open(sp, p.s, &fd, &st);
+	}
+	if (r != SPOOL_OK)
+		return r;
+	r = job_read(sp, p.s, fd, &st, name->id, job);
+	fd_close(fd);
+	return r;
+}
+
+bool
+spool_there(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	return file_exists(sp, path_job(state, name).s);
+}
+
+int64_t
+spool_arrived(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	struct stat st;
+
+	/* rename(2) changes the ctime, on all file systems that we know */
+	if (fstatat(sp->fd, path_job(state, name).s, &st,
+	    AT_SYMLINK_NOFOLLOW) < 0)
+		return INT64_MAX;
+	return (int64_t)st.st_ctim.tv_sec * 1000000 + st.st_ctim.tv_nsec / 1000;
+}
+
+bool
+spool_locked(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	struct stat st;
+	bool locked;
+	int fd;
+
+	if (job_open(sp, path_job(state, name).s, &fd, &st) != SPOOL_OK)
+		return false;
+	locked = fd_lock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return locked;
+}
+
+/* Whether what has the name of a job there is one, or will be dealt with. */
+static int
+is_work(struct spool *sp, enum job_state state, const struct job_name *name)
+{
+	struct path p = path_job(state, name);
+	struct stat st;
+	struct job job;
+	int fd, r;
+
+	r = job_open(sp, p.s, &fd, &st);
+	if (r == SPOOL_OK) {
+		r = job_read(sp, p.s, fd, &st, name->id, &job);
+		fd_close(fd);
+		job_free(&job);
+	}
+	if (r == SPOOL_GONE || r == SPOOL_ALIEN)
+		return r == SPOOL_GONE;
+	if (r == SPOOL_ERROR)
+		return -1;
+	/* unless its id is another job's, as who claims it would see it */
+	p = path_in(SPOOL_IDS, name->id);
+	if (is_same_file(sp, p.s, &st))
+		return 1;
+	r = check_entry(sp, p.s, name->id);
+	return r == SPOOL_OK ? 1 : r == SPOOL_ERROR ? -1 : 0;
+}
+
+/* One look at the three directories: 1, there is work. */
+static int
+any_work(struct spool *sp)
+{
+	struct spool_iter it;
+	struct job_name name;
+	size_t i;
+	int r, work = 0;
+
+	for (i = 0; i < 3 && work == 0; i++) {
+		if (spool_iter_open(sp, &it, unfinished[i]) != SPOOL_OK)
+			return -1;
+		while (work == 0 && (r = spool_iter_next(&it, &name)) != 0)
+			work = r < 0 ? -1 : is_work(sp, unfinished[i], &name);
+		spool_iter_close(&it);
+	}
+	return work;
+}
+
+int
+spool_drained(struct spool *sp)
+{
+	uint64_t before;
+	struct stat st;
+	int work, ms = 20; /* two ticks of the coarse clock that stamps mtime */
+
+	work = any_work(sp);
+	if (work)
+		return work < 0 ? -1 : 0;
+	/* Nothing seen; but a job may have moved behind our back.  It cannot
+	 * have, if no directory changed from well before to well after a whole
+	 * look: each move leaves a new mtime, once its clock has ticked. */
+	if (fstatat(sp->fd, dir_name(JOB_PROCESSING), &st, 0) == 0 &&
+	    st.st_mtim.tv_nsec == 0)
+		ms = 2100; /* a file system of whole seconds, or of two */
+	before = spool_version(sp);
+	sleep_ms(ms);
+	work = any_work(sp);
+	if (work)
+		return work < 0 ? -1 : 0;
+	return spool_version(sp) == before;
+}

@@ -1,0 +1,323 @@
+/*
+ * spool/open.c: make, check and open a spool; its config file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* flock */
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/spool_priv.h"
+
+/* mkdir -p, but only the last part must not exist. */
+static int
+make_path(const char *path)
+{
+	char p[PATH_MAX], parent[PATH_MAX];
+	char *s = p;
+
+	snprintf(p, sizeof p, "%s", path);
+	snprintf(parent, sizeof parent, "/");
+	for (;;) {
+		char *slash;
+
+		s += strspn(s, "/");
+		slash = strchr(s, '/');
+		if (slash && slash[strspn(slash, "/")] != '\0')
+			*slash = '\0';
+		else
+			slash = NULL;
+		if (dir_make(AT_FDCWD, p, parent) < 0 &&
+		    (errno != EEXIST || !slash))
+			return -1;
+		if (!slash)
+			return 0;
+		snprintf(parent, sizeof parent, "%s", p);
+		*slash = '/';
+		s = slash;
+	}
+}
+
+/* Refuses a directory that is in use for something else: it has files, and
+ * none of them is a spool's. */
+static int
+check_unused(struct spool *sp)
+{
+	bool ours = false, others = false;
+	struct spool_names names;
+	const char *name;
+	int i;
+
+	if (names_open(&names, openat(sp->fd, ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return spool_fail(sp, "");
+	while ((name = names_next(&names))) {
+		if (!strcmp(name, "lost+found"))
+			continue;
+		for (i = 0; i < SPOOL_DIRS; i++)
+			if (!strcmp(name, dir_name(i)))
+				break;
+		if (i < SPOOL_DIRS)
+			ours = true;
+		else
+			others = true;
+	}
+	names_close(&names);
+	if (others && !ours)
+		return spool_refuse(sp, "not empty and not a spool; "
+		    "name a directory of its own");
+	return SPOOL_OK;
+}
+
+/* Tries what the promises stand on: hard links and locks that exclude. */
+static int
+check_file_system(struct spool *sp)
+{
+	struct path a, b;
+	char name[32];
+	int fd, fd2 = -1, r = SPOOL_OK, e;
+
+	snprintf(name, sizeof name, ".probe-%ld", (long)getpid());
+	a = path_in(SPOOL_WORKERS, name);
+	b = path_in(SPOOL_IDS, name);
+	unlinkat(sp->fd, a.s, 0);
+	unlinkat(sp->fd, b.s, 0);
+	fd = openat(sp->fd, a.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return spool_fail(sp, a.s);
+	if (linkat(sp->fd, a.s, sp->fd, b.s, 0) < 0) {
+		r = errno == EPERM || errno == EOPNOTSUPP ||
+		    errno == ENOSYS || errno == EMLINK ?
+		    spool_refuse(sp, "its file system has no hard links") :
+		    spool_fail(sp, b.s);
+	} else if ((fd2 = openat(sp->fd, b.s, O_RDONLY | O_CLOEXEC)) < 0) {
+		r = spool_fail(sp, b.s);
+	} else if (fd_lock(fd, LOCK_EX | LOCK_NB) < 0 ||
+	    fd_lock(fd2, LOCK_EX | LOCK_NB) == 0) {
+		r = spool_refuse(sp, "its file system has no working flock");
+	}
+	e = errno;
+	fd_close(fd);
+	fd_close(fd2);
+	unlinkat(sp->fd, a.s, 0);
+	unlinkat(sp->fd, b.s, 0);
+	errno = e;
+	return r;
+}
+
+/* Makes the directories that are missing; pending/ comes last, when the others
+ * are safe, so that a spool with it is whole.  What was made is removed again
+ * on failure. */
+static int
+make_dirs(struct spool *sp)
+{
+	bool made[SPOOL_DIRS] = { false };
+	int i, r, e;
+
+	if ((r = check_unused(sp)) != SPOOL_OK)
+		return r;
+	for (i = SPOOL_DIRS - 1; i >= 0 && r == SPOOL_OK; i--) {
+		if (i == JOB_PENDING && (r = check_file_system(sp)) != SPOOL_OK)
+			break;
+		if (i == JOB_PENDING && dir_sync_at(sp->fd, ".") < 0) {
+			r = spool_fail(sp, "");
+			break;
+		}
+		if (mkdirat(sp->fd, dir_name(i), 0700) == 0)
+			made[i] = true;
+		else if (errno != EEXIST)
+			r = spool_fail(sp, dir_name(i));
+	}
+	if (r == SPOOL_OK && dir_sync_at(sp->fd, ".") < 0)
+		r = spool_fail(sp, "");
+	if (r != SPOOL_OK) {
+		e = errno;
+		for (i = 0; i < SPOOL_DIRS; i++)
+			if (made[i])
+				unlinkat(sp->fd, dir_name(i), AT_REMOVEDIR);
+		errno = e;
+	}
+	return r;
+}
+
+static int
+open_checked(struct spool *sp, bool create)
+{
+	struct stat st;
+
+	if (fstat(sp->fd, &st) < 0)
+		return spool_fail(sp, "");
+	if (st.st_uid != geteuid()) {
+		errno = EPERM;
+		return spool_refuse(sp, "it belongs to another user, whose jobs "
+		    "would run as you");
+	}
+	if (st.st_mode & 022)
+		return spool_refuse(sp, "others may write to it, and so run "
+		    "commands as you; chmod go-w it");
+	sp->owner = st.st_uid;
+	if (fstatat(sp->fd, dir_name(JOB_PENDING), &st,
+	    AT_SYMLINK_NOFOLLOW) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			return spool_refuse(sp, "its pending/ is no directory");
+		return SPOOL_OK;
+	}
+	if (errno != ENOENT)
+		return spool_fail(sp, dir_name(JOB_PENDING));
+	if (!create)
+		return spool_refuse(sp, "it is not a spool (it has no pending/)");
+	return make_dirs(sp);
+}
+
+static int
+open_directory(const char *path)
+{
+	return openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int
+spool_open(struct spool *sp, const char *path, bool create)
+{
+	bool made = false;
+	int r;
+
+	*sp = (struct spool){ .fd = -1, .ids = -1, .path = path };
+	/* with room for what is below it */
+	if (strlen(path) >= PATH_MAX - SPOOL_AT_MAX) {
+		errno = ENAMETOOLONG;
+		return spool_fail(sp, "");
+	}
+	sp->fd = open_directory(path);
+	if (sp->fd < 0 && errno == ENOENT) {
+		if (!create)
+			return SPOOL_GONE;
+		made = make_path(path) == 0;
+		if (!made && errno != EEXIST)
+			return spool_fail(sp, "");
+		sp->fd = open_directory(path);
+	}
+	if (sp->fd < 0 && errno == ENOTDIR)
+		return spool_refuse(sp, "not a directory");
+	if (sp->fd < 0)
+		return spool_fail(sp, "");
+	r = open_checked(sp, create);
+	if (r != SPOOL_OK) {
+		int e = errno;
+
+		spool_close(sp);
+		if (made)
+			rmdir(path);
+		errno = e;
+		return r;
+	}
+	spool_config_refresh(sp);
+	return SPOOL_OK;
+}
+
+void
+spool_close(struct spool *sp)
+{
+	fd_close(sp->ids);
+	fd_close(sp->fd);
+	sp->ids = sp->fd = -1;
+}
+
+/* Opens and reads config into `b`; false with errno, ENOENT where there is
+ * none. */
+static bool
+config_text(struct spool *sp, struct stat *st, struct buf *b)
+{
+	int fd, r = file_open(sp, "config", O_RDONLY, &fd, st);
+	bool done = false;
+
+	if (r == SPOOL_ALIEN && errno != EACCES)
+		errno = EINVAL;
+	if (r != SPOOL_OK)
+		return false;
+	if (st->st_size > JOB_TEXT_MAX)
+		errno = EINVAL;
+	else
+		done = fd_read(fd, st->st_size, b);
+	fd_close(fd);
+	return done;
+}
+
+/* Whether config is still the file that was read. */
+static bool
+config_is(const struct spool *sp, const struct stat *st)
+{
+	return sp->config_id.ino == st->st_ino &&
+	    sp->config_id.size == st->st_size &&
+	    sp->config_id.sec == st->st_mtim.tv_sec &&
+	    sp->config_id.nsec == st->st_mtim.tv_nsec;
+}
+
+bool
+spool_config_refresh(struct spool *sp)
+{
+	bool first = !sp->config.policy.max_crashes;
+	char room[256];
+	struct stat st = { 0 };
+	struct buf text;
+	int e;
+
+	if (!first) {
+		if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st = (struct stat){ 0 };
+		if (config_is(sp, &st))
+			return false;
+	}
+	buf_on(&text, room, sizeof room);
+	e = config_text(sp, &st, &text) ? 0 : errno;
+	if (e && e != ENOENT)
+		fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW);
+	sp->config_id.ino = st.st_ino;
+	sp->config_id.size = st.st_size;
+	sp->config_id.sec = st.st_mtim.tv_sec;
+	sp->config_id.nsec = st.st_mtim.tv_nsec;
+	sp->config_error = e == ENOENT ? 0 : e;
+	if (!sp->config_error || first)
+		sp->config_bad = config_read(&sp->config, e ? NULL : text.p);
+	buf_free(&text);
+	return true;
+}
+
+int
+spool_config_set(struct spool *sp, const struct config_key *k,
+    const char *value)
+{
+	struct config scratch = sp->config;
+	struct buf b = { 0 }, text = { 0 };
+	struct stat st;
+	int r, e;
+
+	if (value && !config_apply(&scratch, k, value))
+		return SPOOL_BAD;
+	if (fd_lock(sp->fd, LOCK_EX) < 0)
+		return spool_fail(sp, "");
+	if (!config_text(sp, &st, &text) && errno != ENOENT) {
+		r = spool_fail(sp, "config");
+	} else {
+		buf_puts(&b, "");
+		config_edit(&b, text.p, k, value);
+		if (b.failed) {
+			errno = ENOMEM;
+			r = spool_fail(sp, "config");
+		} else {
+			r = file_replace(sp, "config", &b, true);
+		}
+	}
+	e = errno;
+	buf_free(&text);
+	buf_free(&b);
+	fd_lock(sp->fd, LOCK_UN);
+	spool_config_refresh(sp);
+	errno = e;
+	return r;
+}

@@ -1,0 +1,262 @@
+/*
+ * spool/recover.c: the ways to end a job from outside: recovery of dead
+ * workers' jobs, cancel.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/file_priv.h"
+#include "spool/life_priv.h"
+#include "spool/pool_priv.h"
+#include "spool/recover_priv.h"
+
+/* What is known of a run whose worker died. */
+static void
+lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
+    struct job_attempt *end)
+{
+	const struct job *job = &c->job;
+	struct spool_slot slot;
+
+	*end = (struct job_attempt){
+		.number = c->name.attempt, .outcome = JOB_LOST,
+		.start = c->name.stamp, .end = now
+	};
+	/* Where its output begins its worker said; if that is lost too, then
+	 * not before the output of the attempt before. */
+	if (job->attempt && job->nattempt)
+		end->log = job->attempt[job->nattempt - 1].log;
+	if (spool_runner(sp, true, &c->name, &slot)) {
+		end->worker = slot.pid;
+		end->log = slot.log;
+	}
+}
+
+void
+recovered_quietly(void *arg, int result, const struct job_attempt *end,
+    enum job_state to, const struct job_name *name)
+{
+	(void)arg;
+	(void)result;
+	(void)end;
+	(void)to;
+	(void)name;
+}
+
+static int
+recover_one(struct spool *sp, const struct job_name *name, int64_t now,
+    spool_recovered *each, void *arg)
+{
+	const struct job_attempt *last = NULL;
+	struct spool_claim c;
+	struct job_attempt end = { .outcome = JOB_LOST };
+	struct job_name next = *name;
+	enum job_state to = JOB_PROCESSING;
+	struct stat st;
+	int r, bad;
+
+	bad = r = lock_and_read(sp, JOB_PROCESSING, name, true, &c, &st);
+	if (r == SPOOL_OK || r == SPOOL_BAD) {
+		r = ensure_id_entry(sp, path_job(JOB_PROCESSING, name).s, name->id,
+		    &st);
+		if (r != SPOOL_OK)
+			spool_release(&c);
+	}
+	if (r == SPOOL_OK && bad == SPOOL_BAD) {
+		r = move_bad_text(sp, &c, &st, now, &next);
+		to = JOB_DEAD;
+	} else if (r == SPOOL_OK) {
+		if (c.job.nattempt)
+			last = &c.job.attempt[c.job.nattempt - 1];
+		c.recorded = last && last->start == name->stamp;
+		if (c.recorded)
+			end = *last;
+		else
+			lost_attempt(sp, &c, now, &end);
+		if (!c.recorded && spool_cancelled(sp, name))
+			end.outcome = JOB_CANCELLED;
+		r = spool_finish(sp, &c, &end, &to, &next);
+		end.error = NULL; /* it was the job's */
+		if (r == SPOOL_ERROR)
+			spool_release(&c);
+	}
+	if (r != SPOOL_BUSY && r != SPOOL_GONE) {
+		int e = errno;
+
+		each(arg, r, &end, to, &next);
+		errno = e;
+	}
+	return r;
+}
+
+/* Names in processing/ that are locked. */
+struct locked {
+	struct job_name *v;
+	size_t n, cap;
+};
+
+static bool
+locked_add(struct locked *l, const struct job_name *name)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 16;
+		struct job_name *v = realloc(l->v, cap * sizeof *v);
+
+		if (!v)
+			return false;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = *name;
+	return true;
+}
+
+/* Strikes out the one that a living worker says it runs. */
+static void
+strike_out(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct locked *l = arg;
+	size_t i;
+
+	(void)pool;
+	(void)pid;
+	for (i = 0; i < l->n; i++)
+		if (l->v[i].stamp == s->start && !strcmp(l->v[i].id, s->job)) {
+			l->v[i] = l->v[--l->n];
+			return;
+		}
+}
+
+int
+spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
+    size_t *held)
+{
+	struct locked locked = { 0 };
+	struct spool_iter it;
+	struct job_name name;
+	int r, e = 0, worst = SPOOL_OK;
+
+	*held = 0;
+	if (spool_iter_open(sp, &it, JOB_PROCESSING) != SPOOL_OK)
+		return SPOOL_ERROR;
+	while ((r = spool_iter_next(&it, &name)) > 0) {
+		r = recover_one(sp, &name, now, each, arg);
+		if (r == SPOOL_BUSY && !locked_add(&locked, &name))
+			r = spool_fail(sp, "");
+		if (r == SPOOL_ERROR) {
+			worst = r;
+			e = errno;
+		}
+	}
+	if (r < 0) {
+		worst = SPOOL_ERROR;
+		e = errno;
+	}
+	spool_iter_close(&it);
+	if (locked.n)
+		spool_slots(sp, false, strike_out, &locked);
+	*held = locked.n;
+	free(locked.v);
+	errno = e;
+	return worst;
+}
+
+/* Cancels a job that waits: as if it were run, but it is not. */
+static int
+cancel_waiting(struct spool *sp, struct spool_cancel *x,
+    const struct job_name *name, int64_t now)
+{
+	struct spool_claim c;
+	struct job_attempt end = { .outcome = JOB_CANCELLED };
+	struct job_name next;
+	struct stat st;
+	int r;
+
+	r = spool_claim(sp, x->state, name, now, &c);
+	if (r != SPOOL_OK)
+		return r == SPOOL_GONE ? SPOOL_BUSY : r;
+	end.number = c.name.attempt;
+	end.start = end.end = c.name.stamp;
+	if (c.job.nattempt && fstatat(sp->fd, path_log(name->id).s, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0)
+		end.log = st.st_size;
+	r = spool_finish(sp, &c, &end, &x->state, &next);
+	if (r == SPOOL_ERROR)
+		spool_release(&c);
+	return r;
+}
+
+/* Asks whoever runs the job to end it; what nobody runs is recovered. */
+static int
+cancel_running(struct spool *sp, struct spool_cancel *x,
+    const struct job_name *name, int64_t now)
+{
+	struct spool_slot slot;
+	struct path p = path_request(name);
+	int fd, r;
+
+	if (!x->asked) {
+		fd = openat(sp->fd, p.s, O_WRONLY | O_CREAT | O_NOFOLLOW |
+		    O_NONBLOCK | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return spool_fail(sp, p.s);
+		close(fd);
+		x->asked = true;
+		x->run = *name;
+	}
+	r = recover_one(sp, name, now, recovered_quietly, NULL);
+	if (r != SPOOL_BUSY)
+		return r == SPOOL_OK || r == SPOOL_GONE ? SPOOL_BUSY : r;
+	x->held = !spool_runner(sp, false, name, &slot);
+	return SPOOL_BUSY;
+}
+
+/* SPOOL_OK: the last attempt of an ended job was cancelled; SPOOL_STATE: it
+ * was not. */
+static int
+ended_cancelled(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	struct job job;
+	int r = spool_load(sp, state, name, &job);
+
+	if (r == SPOOL_OK && (!job.nattempt ||
+	    job.attempt[job.nattempt - 1].outcome != JOB_CANCELLED))
+		r = SPOOL_STATE;
+	job_free(&job);
+	return r == SPOOL_GONE || r == SPOOL_BAD ? SPOOL_STATE : r;
+}
+
+int
+spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
+{
+	struct job_name name;
+	int r = spool_find(sp, x->id, &x->state, &name);
+
+	x->held = false;
+	if (x->asked && (r != SPOOL_OK || x->state != JOB_PROCESSING ||
+	    job_name_compare(&name, &x->run))) {
+		int ended = r == SPOOL_OK && x->state == JOB_DEAD ?
+		    ended_cancelled(sp, x->state, &name) : SPOOL_STATE;
+
+		if (ended != SPOOL_OK && ended != SPOOL_STATE)
+			return ended;
+		unlinkat(sp->fd, path_request(&x->run).s, 0);
+		x->asked = false;
+		if (ended == SPOOL_OK)
+			return SPOOL_OK;
+	}
+	if (r != SPOOL_OK)
+		return r;
+	if (x->state == JOB_DONE || x->state == JOB_DEAD)
+		return SPOOL_STATE;
+	return x->state == JOB_PROCESSING ? cancel_running(sp, x, &name, now) :
+	    cancel_waiting(sp, x, &name, now);
+}

@@ -1,0 +1,38 @@
+/*
+ * spool/watch.h: news of the spool's directories, by inotify.  A door of the
+ * spool.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef SPOOL_WATCH_H
+#define SPOOL_WATCH_H
+
+#include "spool.h"
+
+/* fd is -1 where there is no inotify: then the caller looks for itself, now
+ * and then. */
+struct spool_watch {
+	int fd;                  /* poll it for reading */
+	int wd[SPOOL_ROOT + 1];
+	size_t at, n;
+	union {
+		char bytes[4096];
+		uint32_t aligned;
+	} buf;
+};
+
+/* Begins without any directory. */
+void spool_watch_open(struct spool_watch *);
+/* Adds a directory, or changes what is asked of it: news of files that come,
+ * and with `departures` of files that go; for SPOOL_ROOT also of writes to
+ * config.  false: it cannot be watched. */
+bool spool_watch_add(struct spool *, struct spool_watch *, int dir,
+    bool departures);
+/* 1: *dir got or lost `file` (valid until the next call); 0: there is no more
+ * news; -1: news was lost. */
+int spool_watch_next(struct spool_watch *, int *dir, const char **file);
+void spool_watch_close(struct spool_watch *);
+/* Whether the file system is known for changes that inotify does not tell. */
+bool spool_watch_silent(const struct spool *);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * worker/dispatch.h: which name goes to which worker, and when.
+ *
+ * The dispatcher is a part of the pool's supervisor.  It alone watches the
+ * spool.  It keeps the best names that are ready and the next deadlines, and
+ * gives a free worker one name at a time.  It runs nothing and moves nothing:
+ * the worker claims the job, because workers of other pools compete for it.
+ *
+ *     a pass over pending/ and failed/ ┐
+ *     news by inotify                  ├─→ ready, timed, busy ─→ an order
+ *     a job that was locked            ┘
+ *
+ * One pass fills the queues; it needs no stat.  Between passes inotify feeds
+ * them.  The dispatcher passes over the directories again when `ready` runs dry
+ * after names were turned away, when news was lost, when a deadline is due that
+ * found no room, and on a slow tick.
+ *
+ * Its owner, worker/pool.c, polls the descriptors and calls these functions.
+ * None of them waits, but dispatch_step() may pause for 20 ms when the queue
+ * seems to be drained.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORKER_DISPATCH_H
+#define WORKER_DISPATCH_H
+
+#include "spool/pool.h"
+#include "worker/pool.h"
+
+struct dispatch;
+
+/* Makes a dispatcher without workers.  Its memory is not the children's.
+ * NULL: errno. */
+struct dispatch *dispatch_open(struct spool *, const struct worker_options *);
+void dispatch_close(struct dispatch *);
+
+/* Takes on worker k (from 0), which was started with that end of a channel. */
+void dispatch_hire(struct dispatch *, int k, int channel);
+/* Worker k has died.  Another one gets the order that it did not report on. */
+void dispatch_lose(struct dispatch *, int k);
+
+/* Descriptors to be polled for reading, -1: none; and what to do then. */
+int dispatch_watch_fd(const struct dispatch *);
+int dispatch_channel(const struct dispatch *, int k);
+void dispatch_news(struct dispatch *);
+void dispatch_hear(struct dispatch *, int k);
+
+/*
+ * Gives orders to free workers.  Returns how long the next call can wait
+ * without an event, in ms.
+ */
+int dispatch_step(struct dispatch *);
+/* With `drain`: whether nothing is left to do. */
+bool dispatch_drained(const struct dispatch *);
+/* Whether somebody may have asked the pool to stop since the last call. */
+bool dispatch_asked(struct dispatch *);
+/* Tells all workers to stop (1) or to stop now (2), and gives no more
+ * orders. */
+void dispatch_stop(struct dispatch *, int level);
+
+#endif

@@ -1,0 +1,246 @@
+/*
+ * worker/launch.c: the child process's way to exec, and its environment.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/launch.h"
+#include "worker/self.h"
+
+#if ON_LINUX
+#include <sys/prctl.h>
+#endif
+
+/* exec along PATH as the job has it.  Returns what went wrong. */
+static int
+exec_path(const struct launch *l)
+{
+	char file[PATH_MAX];
+	const char *dir = l->path, *end;
+	int worst = ENOENT;
+
+	for (; dir; dir = *end ? end + 1 : NULL) {
+		int n;
+
+		end = dir + strcspn(dir, ":");
+		n = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - dir),
+		    dir, end > dir ? "/" : "", l->argv[0]);
+		if (n < 0 || (size_t)n >= sizeof file)
+			continue;
+		execve(file, (char **)(uintptr_t)l->argv, l->envp);
+		/* of the file, not of a directory that is closed to us */
+		if (errno == EACCES)
+			worst = access(file, F_OK) == 0 ? EACCES : worst;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return errno;
+	}
+	return worst;
+}
+
+/* The child's way from vfork to exec.  It shares the worker's memory.  The
+ * signals that the worker catches are reset by exec.  Returns what went
+ * wrong. */
+static struct failure
+child_main(const struct launch *l)
+{
+	struct failure f = { STAGE_FDS, 0 };
+
+	/* The job gets a group of its own, to be ended as one, and no
+	 * terminal, whose stop signals would make it hang.  A session costs
+	 * Linux more than a group: it is scheduled as a unit. */
+	if (l->terminal)
+		setsid();
+	else
+		setpgid(0, 0);
+#if ON_LINUX
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != l->parent)
+		_exit(127); /* it died before it could take us along */
+#endif
+	umask(l->umask);
+	if ((l->in >= 0 && dup2(l->in, 0) < 0) || dup2(l->out, 1) < 0 ||
+	    dup2(l->out, 2) < 0 || fcntl(l->lock, F_SETFD, 0) < 0) {
+		f.error = errno;
+	} else if (chdir(l->cwd) < 0) {
+		f = (struct failure){ STAGE_CHDIR, errno };
+	} else {
+		f.stage = STAGE_EXEC;
+		if (l->path) {
+			f.error = exec_path(l);
+		} else {
+			execve(l->argv[0], (char **)(uintptr_t)l->argv,
+			    l->envp);
+			f.error = errno;
+		}
+		if (l->instead) {
+			execve(l->instead[0], (char **)(uintptr_t)l->instead,
+			    l->envp);
+			f.error = errno;
+		}
+	}
+	return f;
+}
+
+/* In a function of its own, which must stay out of line: what the vfork child
+ * shares with us must not be in registers. */
+#if ON_LINUX
+pid_t
+vfork_exec(struct launch *l)
+{
+	pid_t pid;
+
+	child_ended = 0;
+	launching = 1;
+	pid = vfork();
+	if (pid == 0) {
+		struct failure f = child_main(l);
+
+		l->failure.error = f.error;
+		l->failure.stage = f.stage;
+		_exit(127);
+	}
+	launching = 0;
+	return pid;
+}
+#else
+pid_t
+vfork_exec(struct launch *l)
+{
+	struct failure f;
+	int report[2];
+	pid_t pid;
+	ssize_t n;
+
+	if (make_pipe(report) < 0)
+		return -1;
+	child_ended = 0;
+	launching = 1;
+	pid = fork();
+	if (pid == 0) {
+		f = child_main(l);
+		while (write(report[1], &f, sizeof f) < 0 && errno == EINTR)
+			;
+		_exit(127);
+	}
+	launching = 0;
+	close_quietly(report[1]);
+	do
+		n = pid < 0 ? 0 : read(report[0], &f, sizeof f);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof f) {
+		l->failure.error = f.error;
+		l->failure.stage = f.stage;
+	}
+	close_quietly(report[0]);
+	return pid;
+}
+#endif
+
+const char *
+job_directory(const struct job *job)
+{
+	return job->cwd ? job->cwd : "/";
+}
+
+static bool
+has_name(char *const *env, size_t n, const char *entry)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		for (k = 0; entry[k] && entry[k] != '=' &&
+		    entry[k] == env[i][k]; k++)
+			;
+		if (entry[k] == '=' && env[i][k] == '=')
+			return true;
+	}
+	return false;
+}
+
+const char *const job_env[JOB_ENV] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
+	"QUEUECTL_SPOOL", "PWD" };
+
+char **
+make_env(const struct worker *w, const struct spool_claim *c, struct buf *own,
+    size_t *before)
+{
+	extern char **environ;
+	const struct job *job = &c->job;
+	size_t at[4], n = 0, i, have, jobs;
+	char **env;
+
+	for (i = 0; i < 4; i++) {
+		at[i] = own->n;
+		buf_puts(own, job_env[i]);
+		buf_putc(own, '=');
+		if (i == 0)
+			buf_puts(own, c->name.id);
+		else if (i == 1)
+			buf_number(own, c->name.attempt);
+		else
+			buf_puts(own, i == 2 ? w->spool->path :
+			    job_directory(job));
+		buf_putc(own, '\0');
+	}
+	for (have = 0; environ && environ[have]; have++)
+		;
+	env = malloc((have + job->nenv + 5) * sizeof *env);
+	if (!env || own->failed) {
+		free(env);
+		return NULL;
+	}
+	for (i = 0; i < 3; i++)
+		env[n++] = own->p + at[i];
+	for (i = 0; i < job->nenv; i++)
+		if (!has_name(env, 3, job->env[i]))
+			env[n++] = (char *)(uintptr_t)job->env[i];
+	jobs = n;
+	if (!has_name(env, n, "PWD="))
+		env[n++] = own->p + at[3];
+	*before = n;
+	for (i = 0; i < have; i++)
+		if (!has_name(env + 3, jobs - 3, environ[i]))
+			env[n++] = environ[i];
+	env[n] = NULL;
+	return env;
+}
+
+const char *
+env_path(char *const *env)
+{
+	for (; *env; env++)
+		if (!strncmp(*env, "PATH=", 5))
+			return *env + 5;
+	return "/usr/local/bin:/usr/bin:/bin";
+}
+
+void
+failure_words(struct buf *b, const struct job *job, const struct failure *f)
+{
+	const char *program = job->command ? "/bin/sh" : job->argv[0];
+
+	if (f->stage == STAGE_CHDIR)
+		buf_printf(b, "cannot enter its directory %s: %s",
+		    job_directory(job), strerror(f->error));
+	else if (f->stage == STAGE_FDS)
+		buf_printf(b, "cannot set up its files: %s",
+		    strerror(f->error));
+	else if (f->error == ENOENT)
+		buf_printf(b, "no such program: %s", program);
+	else if (f->error == EACCES)
+		buf_printf(b, "not executable: %s: %s", program,
+		    strerror(f->error));
+	else
+		buf_printf(b, "cannot run %s: %s", program,
+		    strerror(f->error));
+}

@@ -1,0 +1,439 @@
+/*
+ * worker/pool.c: the supervisor: start, restart, stop, daemon, service
+ * manager.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/dispatch.h"
+#include "worker/launch.h"
+#include "worker/order.h"
+#include "worker/pool.h"
+#include "worker/self.h"
+#include "worker/worker.h"
+
+static void
+forget_fd(int fd, bool close_it, const int *keep, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (fd == keep[i])
+			return;
+	if (fd > 2 && close_it)
+		close(fd);
+	else if (fd > 2)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/*
+ * Whatever was open when we were started, jobs do not get it.  A daemon holds
+ * none of it open, for whoever waits for its end, nor does a worker, which
+ * needs the room: they close all but the n that they keep.
+ */
+static void
+forget_fds(bool close_them, const int *keep, size_t n)
+{
+	DIR *dir = opendir("/dev/fd");
+	struct dirent *e;
+	struct rlimit limit;
+	int fd, max = 65536;
+
+	if (dir) {
+		while ((e = readdir(dir)))
+			if ((fd = atoi(e->d_name)) != dirfd(dir))
+				forget_fd(fd, close_them, keep, n);
+		closedir(dir);
+		return;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < (rlim_t)max)
+		max = (int)limit.rlim_cur;
+	for (fd = 3; fd < max; fd++)
+		forget_fd(fd, close_them, keep, n);
+}
+
+/*
+ * Tells systemd, or who speaks like it, how we are: a datagram of NAME=VALUE
+ * lines to the socket in $NOTIFY_SOCKET, where '@' stands for the NUL of an
+ * abstract one (sd_notify(3)).
+ */
+static void
+notify(const char *state)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t n = path ? strlen(path) : 0;
+	int fd;
+
+	if (n < 2 || n >= sizeof to.sun_path || (*path != '/' && *path != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (*path == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd < 0)
+		return;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (sendto(fd, state, strlen(state), 0, (void *)&to, (socklen_t)
+	    (offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		say(0, "cannot notify %s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* --- the supervisor ----------------------------------------------------- */
+
+struct member {
+	pid_t pid;                 /* 0: not running */
+	int64_t started;           /* monotonic; 0: not yet */
+	int64_t again;             /* monotonic: start it then; 0: never */
+};
+
+struct pool {
+	struct spool *spool;
+	struct spool_pool file;
+	const struct worker_options *options;
+	struct dispatch *dispatch;
+	struct member *member;
+	struct pollfd *fds;        /* FDS of our own, and each member's channel */
+	int level;                 /* 1: stopping, 2: now */
+	bool drained;              /* stopping, because nothing is left to do */
+};
+
+enum { SIGNALS, NEWS, FDS };       /* places in pool.fds */
+
+/* A worker reads nothing, and a job without an input of its own gets the
+ * worker's stdin. */
+static int
+empty_stdin(void)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	if (null < 0 || dup2(null, 0) < 0)
+		return -1;
+	if (null > 0)
+		close(null);
+	return 0;
+}
+
+/* Turns the child into worker k. */
+static _Noreturn void
+become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
+{
+	const int keep[] = { p->spool->fd, p->file.fd, channel };
+	size_t i;
+
+	forget_fds(true, keep, 3);
+	p->spool->ids = -1; /* its lock would be the supervisor's, too */
+	unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
+	for (i = 0; i < JOB_ENV; i++)
+		unsetenv(job_env[i]);
+	if (empty_stdin() < 0 || signals_open() < 0) {
+		say(k + 1, "cannot start: %s", strerror(errno));
+		_exit(1);
+	}
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	worker_main(p->spool, &p->file, p->options, k + 1, channel,
+	    p->member[k].started != 0);
+}
+
+static void
+start_member(struct pool *p, int k)
+{
+	struct member *m = &p->member[k];
+	int ours = -1, theirs = -1;
+	sigset_t all, old;
+	pid_t pid = -1;
+
+	/* No signal may reach the child's copy of our self-pipe. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	if (channel_open(&ours, &theirs) == 0) {
+		pid = fork();
+		if (pid == 0)
+			become_worker(p, k, theirs, &old);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close_quietly(theirs);
+	m->started = monotonic();
+	m->again = 0;
+	m->pid = pid;
+	if (pid > 0) {
+		dispatch_hire(p->dispatch, k, ours);
+		return;
+	}
+	say(0, "cannot start worker %d: %s; trying again", k + 1,
+	    strerror(errno));
+	close_quietly(ours);
+	m->pid = 0;
+	m->again = m->started + RETRY;
+}
+
+static void
+stop_workers(struct pool *p, int level)
+{
+	p->level = level;
+	dispatch_stop(p->dispatch, level);
+}
+
+/* Keeps the tally of a worker that stopped, and nothing else of its slot. */
+static void
+clear_slot(struct pool *p, int k)
+{
+	struct spool_slot last, gone = { .number = k + 1 };
+
+	spool_pool_recall(&p->file, k + 1, &last);
+	gone.tally = last.tally;
+	spool_pool_note(&p->file, &gone);
+}
+
+/* Worker k has ended.  Unless we told it to, another one takes its place: at
+ * once, but not in a tight loop. */
+static void
+replace_member(struct pool *p, int k, int status)
+{
+	struct member *m = &p->member[k];
+
+	dispatch_lose(p->dispatch, k);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && p->level) {
+		m->pid = 0;
+		clear_slot(p, k);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		say(0, "worker %d (%ld) was killed by signal %d",
+		    k + 1, (long)m->pid, WTERMSIG(status));
+	else
+		say(0, "worker %d (%ld) ended with status %d, and "
+		    "nobody asked the pool to stop", k + 1,
+		    (long)m->pid, WEXITSTATUS(status));
+	m->pid = 0;
+	m->again = monotonic();
+	if (m->again - m->started < SECOND)
+		m->again += SECOND;
+}
+
+/* Takes note of children that have ended.  As PID 1 we get everybody's
+ * orphans, too. */
+static void
+reap(struct pool *p)
+{
+	int status, k;
+	pid_t pid;
+
+	child_ended = 0;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (k = 0; k < p->options->count; k++)
+			if (p->member[k].pid == pid) {
+				replace_member(p, k, status);
+				break;
+			}
+}
+
+static void
+obey_requests(struct pool *p)
+{
+	int asked = dispatch_asked(p->dispatch) ?
+	    spool_pool_asked(p->spool, &p->file) : 0;
+	int level = terminations > asked ? terminations : asked;
+
+	if (level <= p->level)
+		return;
+	if (level == 1)
+		say(0, "stopping when the current jobs have ended");
+	else
+		say(0, "stopping now, ending the current jobs");
+	notify(level == 1 ? "STOPPING=1\nSTATUS=finishing the current jobs" :
+	    "STOPPING=1\nSTATUS=ending the current jobs");
+	stop_workers(p, level);
+}
+
+/* Starts the workers that are to be started.  Returns how long the next start
+ * can wait, in ms (-1: for ever), or -2 when nobody is left. */
+static int
+start_due(struct pool *p)
+{
+	int64_t now = monotonic(), next = 0;
+	bool any = false;
+	int k;
+
+	for (k = 0; k < p->options->count; k++) {
+		struct member *m = &p->member[k];
+
+		if (p->level)
+			m->again = 0;
+		if (m->again && m->again <= now)
+			start_member(p, k);
+		if (m->again && (!next || m->again < next))
+			next = m->again;
+		any |= m->pid || m->again;
+	}
+	if (!any)
+		return -2;
+	return next ? poll_ms(next - now) : -1;
+}
+
+/* Sleeps until something happens, and takes it in. */
+static void
+wait_for_events(struct pool *p, int ms)
+{
+	int k, n = p->options->count;
+
+	p->fds[NEWS].fd = dispatch_watch_fd(p->dispatch);
+	for (k = 0; k < n; k++)
+		p->fds[FDS + k].fd = dispatch_channel(p->dispatch, k);
+	if (poll(p->fds, (nfds_t)(FDS + n), ms) <= 0)
+		return;
+	if (p->fds[SIGNALS].revents)
+		self_pipe_drain();
+	if (p->fds[NEWS].revents)
+		dispatch_news(p->dispatch);
+	for (k = 0; k < n; k++)
+		if (p->fds[FDS + k].revents)
+			dispatch_hear(p->dispatch, k);
+}
+
+static void
+supervise(struct pool *p)
+{
+	int ms, step;
+
+	while ((ms = start_due(p)) != -2) {
+		step = dispatch_step(p->dispatch);
+		if (dispatch_drained(p->dispatch) && !p->level) {
+			p->drained = true;
+			stop_workers(p, 1);
+		}
+		wait_for_events(p, ms < 0 || step < ms ? step : ms);
+		obey_requests(p);
+		if (child_ended)
+			reap(p);
+	}
+}
+
+/* What the pool says and does between its start and its end. */
+static void
+run_members(struct pool *p, int ready)
+{
+	int count = p->options->count, k;
+	char status[64];
+
+	say(0, "%d worker%s on %s", count, count == 1 ? "" : "s",
+	    p->spool->path);
+	if (p->spool->config.paused)
+		say(0, "paused: no job begins before queuectl resume");
+	if (ready >= 0) {
+		if (write(ready, "", 1) < 0)
+			say(0, "nobody waits for us to start");
+		close(ready);
+	}
+	snprintf(status, sizeof status, "READY=1\nSTATUS=%d worker%s", count,
+	    count == 1 ? "" : "s");
+	notify(status);
+	for (k = 0; k < count; k++)
+		p->member[k].again = 1;
+	supervise(p);
+	if (p->drained)
+		notify("STOPPING=1\nSTATUS=nothing left to do");
+}
+
+/* The pool in this process.  A byte is written to `ready` (-1: none) when it
+ * stands. */
+static int
+run_pool(struct spool *sp, const struct worker_options *options, int ready)
+{
+	struct pool p = { .spool = sp, .options = options };
+	size_t count = (size_t)options->count, i;
+	int r = -1;
+
+	p.member = calloc(count, sizeof *p.member);
+	p.fds = calloc(FDS + count, sizeof *p.fds);
+	if (!p.member || !p.fds || signals_open() < 0 ||
+	    !(p.dispatch = dispatch_open(sp, options))) {
+		say(0, "cannot start a pool: %s", strerror(errno));
+	} else if (spool_pool_join(sp, &p.file, options->count,
+	    today()) != SPOOL_OK) {
+		say_error(0, sp, "cannot start a pool");
+	} else {
+		for (i = 0; i < FDS + count; i++)
+			p.fds[i].events = POLLIN;
+		p.fds[SIGNALS].fd = self_pipe;
+		run_members(&p, ready);
+		dispatch_close(p.dispatch);
+		spool_pool_leave(sp, &p.file);
+		say(0, "stopped");
+		r = 0;
+	}
+	free(p.member);
+	free(p.fds);
+	return r;
+}
+
+/* In the daemon: away from the terminal, into worker.log. */
+static bool
+detach(struct spool *sp, int ready)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int log = spool_worker_log(sp);
+	const int keep[] = { sp->fd, ready };
+
+	if (null < 0 || log < 0) {
+		say_error(0, sp, "cannot write the log");
+		return false;
+	}
+	setsid();
+	if (chdir("/") < 0)
+		say(0, "cannot leave the directory: %s", strerror(errno));
+	dup2(null, 0);
+	dup2(log, 1);
+	dup2(log, 2);
+	forget_fds(true, keep, 2);
+	return true;
+}
+
+int
+worker_pool(struct spool *sp, const struct worker_options *options)
+{
+	int ready[2];
+	char byte;
+	ssize_t n;
+	pid_t pid;
+
+	forget_fds(false, NULL, 0);
+	if (!options->daemon)
+		return run_pool(sp, options, -1);
+	if (make_pipe(ready) < 0 || (pid = fork()) < 0) {
+		say(0, "cannot start a daemon: %s", strerror(errno));
+		return -1;
+	}
+	if (pid == 0) {
+		close(ready[0]);
+		if (!detach(sp, ready[1]))
+			_exit(1);
+		_exit(run_pool(sp, options, ready[1]) < 0);
+	}
+	close(ready[1]);
+	do
+		n = read(ready[0], &byte, 1);
+	while (n < 0 && errno == EINTR);
+	close(ready[0]);
+	if (n == 1)
+		return 0;
+	say(0, "the daemon did not start; see %s/worker.log", sp->path);
+	return -1;
+}

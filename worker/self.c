@@ -1,0 +1,180 @@
+/*
+ * worker/self.c: signals, the clock, log lines.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* pipe2 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/self.h"
+
+int self_pipe = -1;
+static int self_pipe_end = -1;
+volatile sig_atomic_t terminations;
+volatile sig_atomic_t child_ended;
+volatile sig_atomic_t launching;
+static pid_t self;              /* the process that catches */
+
+static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+static const int meaningless[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+
+static void
+on_signal(int sig)
+{
+	int e = errno;
+	ssize_t n;
+
+	/* A child that has not come to its exec shares our memory, or has a
+	 * copy of it.  It dies from the signal, as the job would. */
+	if (launching && getpid() != self) {
+		signal(sig, SIG_DFL);
+		kill(getpid(), sig);
+		return;
+	}
+	if (sig == SIGCHLD)
+		child_ended = 1;
+	else if (terminations < (sig == SIGHUP ? 1 : 2))
+		terminations++;
+	n = write(self_pipe_end, "", 1);
+	(void)n; /* a full pipe wakes as well */
+	errno = e;
+}
+
+/* If the signal were ignored, it would stay ignored in the jobs. */
+static void
+on_meaningless(int sig)
+{
+	(void)sig;
+}
+
+int
+signals_open(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal }, old;
+	sigset_t ours;
+	int p[2];
+	size_t i;
+
+	if (make_pipe(p) < 0)
+		return -1;
+	self_pipe = p[0];
+	self_pipe_end = p[1];
+	fcntl(self_pipe, F_SETFL, O_NONBLOCK);
+	fcntl(self_pipe_end, F_SETFL, O_NONBLOCK);
+	self = getpid();
+	terminations = 0;
+	sigfillset(&sa.sa_mask);
+	sigemptyset(&ours);
+	for (i = 0; i < sizeof caught / sizeof caught[0]; i++) {
+		sigaddset(&ours, caught[i]);
+		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0
+		    && old.sa_handler == SIG_IGN)
+			continue;
+		sigaction(caught[i], &sa, NULL);
+	}
+	sa.sa_handler = on_meaningless;
+	for (i = 0; i < sizeof meaningless / sizeof meaningless[0]; i++)
+		sigaction(meaningless[i], &sa, NULL);
+	sigprocmask(SIG_UNBLOCK, &ours, NULL);
+	return 0;
+}
+
+void
+self_pipe_drain(void)
+{
+	char bytes[64];
+
+	while (read(self_pipe, bytes, sizeof bytes) < 0 && errno == EINTR)
+		;
+}
+
+int
+make_pipe(int p[2])
+{
+#if ON_LINUX
+	return pipe2(p, O_CLOEXEC);
+#else
+	if (pipe(p) < 0)
+		return -1;
+	fcntl(p[0], F_SETFD, FD_CLOEXEC);
+	fcntl(p[1], F_SETFD, FD_CLOEXEC);
+	return 0;
+#endif
+}
+
+void
+close_quietly(int fd)
+{
+	int e = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = e;
+}
+
+static int64_t
+clock_us(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+int64_t
+monotonic(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
+
+int
+poll_ms(int64_t us)
+{
+	if (us <= 0)
+		return 0;
+	return us > 3600 * SECOND ? 3600 * 1000 : (int)((us + 999) / 1000);
+}
+
+int64_t
+today(void)
+{
+	return clock_us(CLOCK_REALTIME);
+}
+
+void
+say(int number, const char *fmt, ...)
+{
+	char line[1024];
+	size_t n, room;
+	va_list ap;
+	ssize_t w;
+	int r;
+
+	n = (size_t)(number ?
+	    snprintf(line, sizeof line, "[Worker %d] ", number) :
+	    snprintf(line, sizeof line, "[queuectl] "));
+	room = sizeof line - n;
+	va_start(ap, fmt);
+	r = vsnprintf(line + n, room, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return;
+	n += (size_t)r < room ? (size_t)r : room - 1;
+	line[n++] = '\n';
+	w = write(STDERR_FILENO, line, n);
+	(void)w; /* nowhere left to complain */
+}
+
+void
+say_error(int number, const struct spool *sp, const char *what)
+{
+	say(number, "%s: %s%s%s: %s", what, sp->path, *sp->at ? "/" : "",
+	    sp->at, strerror(errno));
+}
