@@ -1539,7 +1539,7 @@ complete(struct enqueue *q, struct job *job)
 		    strerror(errno));
 		return FAILED;
 	}
-	if (!json_utf8(q->call->cwd.p, q->call->cwd.n)) {
+	if (!text_is_utf8(q->call->cwd.p, q->call->cwd.n)) {
 		complain("the current directory's name is not UTF-8; name "
 		    "another with cwd");
 		return FAILED;
@@ -2051,7 +2051,7 @@ words_to_tree(const struct call *c, struct words_tree *t)
 		int o = c->given[i].option;
 		char *v = c->given[i].value;
 
-		if (!json_utf8(v, strlen(v))) {
+		if (!text_is_utf8(v, strlen(v))) {
 			complain("--%s is not UTF-8",
 			    enqueue_options[o].name);
 			return false;
@@ -2065,7 +2065,7 @@ words_to_tree(const struct call *c, struct words_tree *t)
 			return false;
 	}
 	for (k = 0; k < c->n; k++) {
-		if (!json_utf8(c->operand[k], strlen(c->operand[k]))) {
+		if (!text_is_utf8(c->operand[k], strlen(c->operand[k]))) {
 			complain("argument %d of the command is not UTF-8; "
 			    "sh -c 'printf ...' can make such bytes", k);
 			return false;
@@ -3184,7 +3184,7 @@ find_command(char *const *words, int n, int *used)
 		    (int)strcspn(commands[i].words, " "), commands[i].words);
 		names[i] = first[i];
 	}
-	nearest = field_nearest(words[0], names, COMMANDS);
+	nearest = text_nearest(words[0], names, COMMANDS);
 	complain("no such command: %s%s%s%s", words[0],
 	    nearest ? "; did you mean " : "", nearest ? nearest : "",
 	    nearest ? "?" : "");

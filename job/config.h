@@ -14,8 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "job/buf.h"
-#include "job/job.h"
+#include "job/policy.h"
 
 enum config_sync { SYNC_NONE, SYNC_ENQUEUE, SYNC_FULL };
 

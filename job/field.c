@@ -59,54 +59,6 @@ static const struct field {
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
-/* --- slips -------------------------------------------------------------- */
-
-/* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
- * words beyond 31 bytes are far from everything. */
-static size_t
-distance(const char *a, const char *b)
-{
-	size_t row[32], n = strlen(b), i, j;
-
-	if (n > 31 || strlen(a) > 31)
-		return 99;
-	for (j = 0; j <= n; j++)
-		row[j] = j;
-	for (i = 0; a[i]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i + 1;
-		for (j = 0; j < n; j++) {
-			size_t best = corner + (a[i] != b[j]);
-
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			corner = row[j + 1];
-			row[j + 1] = best;
-		}
-	}
-	return row[n];
-}
-
-const char *
-field_nearest(const char *word, const char *const *words, size_t n)
-{
-	const char *nearest = NULL;
-	size_t best = strlen(word) / 3 + 2, i;
-
-	for (i = 0; i < n; i++) {
-		size_t d = distance(word, words[i]);
-
-		if (d < best) {
-			best = d;
-			nearest = words[i];
-		}
-	}
-	return nearest;
-}
-
 /* --- reading ------------------------------------------------------------ */
 
 static bool
@@ -419,7 +371,7 @@ unknown(struct reader *r, const struct json *v)
 
 	for (i = 0; i < FIELDS; i++)
 		names[i] = fields[i].name;
-	nearest = field_nearest(v->key, names, FIELDS);
+	nearest = text_nearest(v->key, names, FIELDS);
 	r->at = v;
 	buf_puts(r->why, "unknown field \"");
 	job_escape(r->why, v->key, 60);

@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "job/buf.h"
-#include "job/job.h"
 #include "job/json.h"
+#include "job/policy.h"
 
 /*
  * Makes a job of a JSON object.  Only what the object says is filled in; a
@@ -43,9 +42,5 @@ void field_write(struct buf *, const struct field_view *);
 
 /* When the job last changed. */
 int64_t field_updated(const struct field_view *);
-
-/* The one of `n` words that `word` is most likely a slip of, or NULL. */
-const char *field_nearest(const char *word, const char *const *words,
-    size_t n);
 
 #endif

@@ -20,56 +20,6 @@ struct parser {
 
 static struct json *parse_value(struct parser *);
 
-/*
- * The length of the UTF-8 character at p, 0 if there is none.  The second
- * byte's range rules out overlong forms, surrogates and what is beyond
- * U+10FFFF (RFC 3629, section 4).
- */
-static size_t
-utf8_length(const char *p, const char *end)
-{
-	const unsigned char *s = (const unsigned char *)p;
-	size_t left = (size_t)(end - p), n, i;
-	unsigned low = 0x80, high = 0xbf;
-
-	if (left == 0)
-		return 0;
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (left < n || s[1] < low || s[1] > high)
-		return 0;
-	for (i = 2; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return n;
-}
-
-bool
-json_utf8(const char *s, size_t len)
-{
-	const char *end = s + len;
-	size_t n;
-
-	for (; s < end; s += n) {
-		n = utf8_length(s, end);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
 /* Moves the mark to `at`, which lies not before it. */
 static void
 mark(struct parser *s, const char *at)
@@ -109,18 +59,6 @@ skip_space(struct parser *s)
 		s->p++;
 }
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static char *
 copy(struct parser *s, const char *p, size_t n)
 {
@@ -146,7 +84,7 @@ parse_hex(struct parser *s, unsigned *code)
 	*code = 0;
 	for (i = 0; i < 4; i++) {
 		c = s->p < s->end ? *s->p : '\0';
-		if (is_digit(c))
+		if (text_is_digit(c))
 			*code = *code * 16 + (unsigned)(c - '0');
 		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
 			*code = *code * 16 + (unsigned)((c | 0x20) - 'a') + 10;
@@ -246,7 +184,7 @@ parse_string(struct parser *s)
 			    "tab, \\u00XX for others)");
 			return NULL;
 		}
-		n = utf8_length(s->p, s->end);
+		n = text_utf8_length(s->p, s->end);
 		if (n == 0) {
 			fail(s, s->p, "not UTF-8");
 			return NULL;
@@ -268,9 +206,9 @@ parse_string(struct parser *s)
 static bool
 skip_digits(struct parser *s, const char *what)
 {
-	if (s->p == s->end || !is_digit(*s->p))
+	if (s->p == s->end || !text_is_digit(*s->p))
 		return fail(s, s->p, what);
-	while (s->p < s->end && is_digit(*s->p))
+	while (s->p < s->end && text_is_digit(*s->p))
 		s->p++;
 	return true;
 }
@@ -317,7 +255,7 @@ parse_word(struct parser *s, struct json *v)
 	const char *begin = s->p;
 	size_t i, n;
 
-	while (s->p < s->end && (is_letter(*s->p) || is_digit(*s->p) ||
+	while (s->p < s->end && (text_is_letter(*s->p) || text_is_digit(*s->p) ||
 	    *s->p == '_'))
 		s->p++;
 	n = (size_t)(s->p - begin);
@@ -426,11 +364,11 @@ parse_into(struct parser *s, struct json *v)
 	case '}':
 		return fail(s, s->p, "a value is missing");
 	default:
-		if (*s->p == '-' || is_digit(*s->p))
+		if (*s->p == '-' || text_is_digit(*s->p))
 			return parse_number(s, v);
-		if (is_letter(*s->p))
+		if (text_is_letter(*s->p))
 			return parse_word(s, v);
-		return fail(s, s->p, utf8_length(s->p, s->end) ?
+		return fail(s, s->p, text_utf8_length(s->p, s->end) ?
 		    "no JSON value begins with this character" : "not UTF-8");
 	}
 }
@@ -532,7 +470,7 @@ json_quote(struct buf *b, const char *s)
 	buf_putc(b, '"');
 	for (; s < end; s += n) {
 		c = (unsigned char)*s;
-		n = utf8_length(s, end);
+		n = text_utf8_length(s, end);
 		found = strchr(from, c);
 		if (n == 0) {
 			buf_puts(b, "\xef\xbf\xbd");

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "job/buf.h"
+#include "job/text.h"
 
 enum { JSON_DEPTH = 512 };
 
@@ -56,8 +56,5 @@ const char *json_type_name(enum json_type);
  * bytes that are no UTF-8 become U+FFFD, one each.
  */
 void json_quote(struct buf *, const char *s);
-
-/* Whether `s` is UTF-8 throughout (no surrogates, no overlong forms). */
-bool json_utf8(const char *s, size_t len);
 
 #endif

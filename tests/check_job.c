@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "job/job.h"
+#include "job/policy.h"
 
 #define SECOND INT64_C(1000000)
 #define COUNT(a) ((int)(sizeof (a) / sizeof *(a)))

@@ -77,7 +77,7 @@ printable(const struct buf *b)
 {
 	size_t i;
 
-	if (b->n && !json_utf8(b->p, b->n))
+	if (b->n && !text_is_utf8(b->p, b->n))
 		return false;
 	for (i = 0; i < b->n; i++)
 		if ((unsigned char)b->p[i] < 0x20 || b->p[i] == 0x7f ||
@@ -422,7 +422,7 @@ quote(const char *p, size_t n)
 	must(printable(&b));
 	v = read_json(b.p, b.n, &error);
 	must(v != NULL && v->type == JSON_STRING);
-	must(!strcmp(v->text, s) == json_utf8(s, strlen(s)));
+	must(!strcmp(v->text, s) == text_is_utf8(s, strlen(s)));
 	json_free(v);
 	buf_clear(&b);
 	job_escape(&b, s, 0);
@@ -445,7 +445,7 @@ fuzz_json(const char *p, size_t n)
 		must(error.column <= n + 1);
 		return;
 	}
-	must(json_utf8(p, n) && !memchr(p, '\0', n));
+	must(text_is_utf8(p, n) && !memchr(p, '\0', n));
 	write_json(&once, v);
 	must(printable(&once));
 	again = read_json(once.p, once.n, &error);

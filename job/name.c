@@ -1,0 +1,122 @@
+/*
+ * name.c: a job's id, its file name and its state.
+ *
+ * The name of a job in a state directory is
+ *
+ *	PRIORITY SEP STAMP - ATTEMPT - ID    5-20261124T053012.345678Z-0-job1
+ *
+ * PRIORITY is one digit, 0 runs first.  SEP is '-' (STAMP only orders) or '@'
+ * (not before STAMP).  STAMP is UTC, YYYYMMDDTHHMMSS.uuuuuuZ.  ATTEMPT is the
+ * number of attempts charged, decimal, from 0 to 2147483647.  ID is 1-64 of
+ * A-Za-z0-9._-, and the first is a letter, a digit or '_'.  There is one way
+ * to write a name: no leading zeros, no second 60.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "job/name.h"
+
+
+static const struct {
+	const char *dir, *word;
+} states[] = {
+	[JOB_PENDING] = { "pending", "pending" },
+	[JOB_PROCESSING] = { "processing", "processing" },
+	[JOB_DONE] = { "done", "completed" },
+	[JOB_FAILED] = { "failed", "failed" },
+	[JOB_DEAD] = { "dead", "dead" },
+};
+
+const char *
+job_state_dir(enum job_state state)
+{
+	return states[state].dir;
+}
+
+const char *
+job_state_word(enum job_state state)
+{
+	return states[state].word;
+}
+
+bool
+job_id_valid(const char *id)
+{
+	size_t n;
+
+	if (*id == '.' || *id == '-')
+		return false;
+	for (n = 0; id[n]; n++) {
+		if (n == JOB_ID_MAX || (!text_is_letter(id[n]) && !text_is_digit(id[n]) &&
+		    id[n] != '.' && id[n] != '_' && id[n] != '-'))
+			return false;
+	}
+	return n > 0;
+}
+
+/* 36^10 microseconds are 115 years and some months. */
+void
+job_id_make(char id[JOB_ID_MAX + 1], int64_t time)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	int i;
+
+	time = text_clamp_time(time);
+	id[10] = '\0';
+	for (i = 10; i-- > 0; time /= 36)
+		id[i] = digits[time % 36];
+}
+
+void
+job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
+{
+	unsigned attempt = name->attempt, power = 1;
+	char *p = out;
+
+	if (attempt > JOB_NUMBER_MAX)
+		attempt = JOB_NUMBER_MAX;
+	*p++ = (char)('0' + name->priority % 10);
+	*p++ = name->timed ? '@' : '-';
+	job_stamp_format(p, name->stamp);
+	p += JOB_STAMP_LEN;
+	*p++ = '-';
+	while (attempt / power >= 10)
+		power *= 10;
+	for (; power; power /= 10)
+		*p++ = (char)('0' + attempt / power % 10);
+	*p++ = '-';
+	strcpy(p, name->id);
+}
+
+bool
+job_name_parse(struct job_name *name, const char *file)
+{
+	const char *s = file;
+	uint64_t n = 0;
+	int priority;
+
+	if (!text_read_digits(&s, 1, &priority) || (*s != '-' && *s != '@'))
+		return false;
+	name->priority = (unsigned char)priority;
+	name->timed = *s++ == '@';
+	if (!text_read_stamp(&s, &name->stamp) || !text_read_char(&s, '-'))
+		return false;
+	if (!text_is_digit(*s) || (*s == '0' && text_is_digit(s[1])))
+		return false;
+	for (; text_is_digit(*s) && n <= JOB_NUMBER_MAX; s++)
+		n = n * 10 + (uint64_t)(*s - '0');
+	if (n > JOB_NUMBER_MAX || !text_read_char(&s, '-') || !job_id_valid(s))
+		return false;
+	name->attempt = (unsigned)n;
+	memcpy(name->id, s, strlen(s) + 1);
+	return true;
+}
+
+int
+job_name_compare(const struct job_name *a, const struct job_name *b)
+{
+	if (a->priority != b->priority)
+		return a->priority < b->priority ? -1 : 1;
+	if (a->stamp != b->stamp)
+		return a->stamp < b->stamp ? -1 : 1;
+	return strcmp(a->id, b->id);
+}
