@@ -1,6 +1,5 @@
 /*
- * config.c: the spool's settings and their text.  The format is described in
- * config.h.
+ * config.c: the spool's settings and their text.  config.h has the format.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -175,7 +174,7 @@ apply_percent(int *field, const char *value)
 	return true;
 }
 
-/* A number with units, or the word for none. */
+/* A number with a unit, or the word for -1. */
 static bool
 apply_units(int64_t *field, const struct config_key *k, const char *value)
 {
@@ -260,10 +259,8 @@ config_value(const struct config *c, const struct config_key *k,
 	}
 }
 
-/*
- * Splits a "key = value" line in place.  Returns the key, or NULL for a blank
- * line or a comment; *value is NULL where there is no '='.
- */
+/* Splits a "key = value" line in place.  Returns the key, or NULL for a blank
+ * line or a comment; *value is NULL if there is no '='. */
 static char *
 config_split(char *line, char **value)
 {

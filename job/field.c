@@ -1,65 +1,35 @@
 /*
- * field.c: a job as JSON.  The table of fields is what is accepted; the names
- * that are only ever printed are in it too, so that what is printed can be
- * read again.
+ * field.c: a job as JSON.  One table has the fields that are read and the names
+ * that are only printed, so that printed objects can be read again.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "job/field.h"
 
+#define AT(field) offsetof(struct job, field)
+
 struct reader {
 	struct job *job;
 	int64_t now;
-	struct buf *why;
-	const struct json *at;
-	bool delayed, at_time;     /* which of delay and run_at was there */
-	const struct json *unique; /* it was there */
+	struct buf *why;           /* what is wrong, */
+	const struct json *at;     /* and where */
+	bool delayed, at_time;     /* "delay", "run_at" was there */
+	const struct json *unique; /* "unique" */
 };
 
-typedef bool setter(struct reader *, const struct json *);
-
-static setter set_id, set_command, set_argv, set_max_retries,
-    set_backoff_base, set_backoff_max, set_priority, set_delay, set_run_at,
-    set_timeout, set_dead_exit, set_cwd, set_env, set_stdin, set_unique;
-
-static const struct field {
+struct field {
 	const char *name;
-	setter *set;               /* NULL: printed only, ignored here */
-} fields[] = {
-	{ "id", set_id },
-	{ "command", set_command },
-	{ "argv", set_argv },
-	{ "max_retries", set_max_retries },
-	{ "backoff_base", set_backoff_base },
-	{ "backoff_max", set_backoff_max },
-	{ "priority", set_priority },
-	{ "delay", set_delay },
-	{ "run_at", set_run_at },
-	{ "timeout", set_timeout },
-	{ "dead_exit", set_dead_exit },
-	{ "cwd", set_cwd },
-	{ "env", set_env },
-	{ "stdin", set_stdin },
-	{ "unique", set_unique },
-	{ "state", NULL },
-	{ "attempts", NULL },
-	{ "created_at", NULL },
-	{ "updated_at", NULL },
-	{ "next_retry_at", NULL },
-	{ "exit_code", NULL },
-	{ "signal", NULL },
-	{ "error", NULL },
-	{ "worker_pid", NULL },
-	{ "history", NULL },
-	{ "why", NULL },
+	/* Stores the value, which has the right type; NULL: the field is only
+	 * printed, and ignored here. */
+	bool (*set)(struct reader *, const struct json *, const struct field *);
+	enum json_type type;       /* FALSE: or TRUE */
+	const char *want;          /* what the value must be, for people */
+	size_t at;                 /* its place in struct job, if `set` asks */
 };
-
-enum { FIELDS = sizeof fields / sizeof fields[0] };
-
-/* --- reading ------------------------------------------------------------ */
 
 static bool
 wrong(struct reader *r, const struct json *at, const char *what)
@@ -69,16 +39,7 @@ wrong(struct reader *r, const struct json *at, const char *what)
 	return false;
 }
 
-static bool
-wrong_type(struct reader *r, const struct json *v, const char *want)
-{
-	r->at = v;
-	buf_printf(r->why, "\"%s\" must be %s, not %s", v->key, want,
-	    json_type_name(v->type));
-	return false;
-}
-
-/* As it was written, unless it is long. */
+/* Quotes the value as it was written, unless it is long. */
 static bool
 wrong_value(struct reader *r, const struct json *v, const char *want)
 {
@@ -93,71 +54,32 @@ wrong_value(struct reader *r, const struct json *v, const char *want)
 }
 
 static bool
-set_number(struct reader *r, const struct json *v, int max, const char *want,
-    int *field)
+set_number(struct reader *r, const struct json *v, const struct field *f)
 {
+	bool priority = f->at == AT(priority);
 	int64_t n;
 
-	if (v->type != JSON_NUMBER)
-		return wrong_type(r, v, want);
-	if (!job_number_parse(v->text, 0, max, &n))
-		return wrong_value(r, v, want);
-	*field = (int)n;
-	return true;
-}
-
-static const char whole[] = "a whole number from 0 to 2147483647";
-
-static bool
-set_max_retries(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->max_retries);
-}
-
-static bool
-set_backoff_base(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->backoff_base);
-}
-
-static bool
-set_backoff_max(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->backoff_max);
-}
-
-static bool
-set_priority(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_PRIORITY_MAX,
-	    "a whole number from 0 (first) to 9", &r->job->priority);
-}
-
-static bool
-set_seconds(struct reader *r, const struct json *v, int64_t *field)
-{
-	static const char want[] = "a number of seconds from 0 to 2147483647";
-
-	if (v->type != JSON_NUMBER)
-		return wrong_type(r, v, want);
-	if (!job_seconds_parse(v->text, field))
-		return wrong_value(r, v, want);
+	if (!job_number_parse(v->text, 0, priority ? JOB_PRIORITY_MAX :
+	    JOB_NUMBER_MAX, &n))
+		return wrong_value(r, v, f->want);
+	*(int *)(void *)((char *)r->job + f->at) = (int)n;
 	return true;
 }
 
 static bool
-set_timeout(struct reader *r, const struct json *v)
+set_timeout(struct reader *r, const struct json *v, const struct field *f)
 {
-	return set_seconds(r, v, &r->job->timeout);
+	return job_seconds_parse(v->text, &r->job->timeout) ||
+	    wrong_value(r, v, f->want);
 }
 
 static bool
-set_delay(struct reader *r, const struct json *v)
+set_delay(struct reader *r, const struct json *v, const struct field *f)
 {
-	int64_t delay = 0;
+	int64_t delay;
 
-	if (!set_seconds(r, v, &delay))
-		return false;
+	if (!job_seconds_parse(v->text, &delay))
+		return wrong_value(r, v, f->want);
 	r->delayed = true;
 	if (delay)
 		r->job->run_at = r->now + delay;
@@ -165,24 +87,17 @@ set_delay(struct reader *r, const struct json *v)
 }
 
 static bool
-set_run_at(struct reader *r, const struct json *v)
+set_run_at(struct reader *r, const struct json *v, const struct field *f)
 {
-	static const char want[] =
-	    "an RFC 3339 time such as 2026-11-24T05:30:00Z";
-
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, want);
-	if (!job_time_parse(v->text, &r->job->run_at))
-		return wrong_value(r, v, want);
 	r->at_time = true;
-	return true;
+	return job_time_parse(v->text, &r->job->run_at) ||
+	    wrong_value(r, v, f->want);
 }
 
 static bool
-set_id(struct reader *r, const struct json *v)
+set_id(struct reader *r, const struct json *v, const struct field *f)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
+	(void)f;
 	if (!job_id_valid(v->text))
 		return wrong_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
 		    "begin with a letter, a digit or _");
@@ -191,10 +106,9 @@ set_id(struct reader *r, const struct json *v)
 }
 
 static bool
-set_command(struct reader *r, const struct json *v)
+set_command(struct reader *r, const struct json *v, const struct field *f)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
+	(void)f;
 	if (v->text[strspn(v->text, " \t\r\n")] == '\0')
 		return wrong(r, v, "\"command\" is empty");
 	if (strlen(v->text) > JOB_ARG_MAX)
@@ -205,19 +119,16 @@ set_command(struct reader *r, const struct json *v)
 }
 
 static bool
-set_argv(struct reader *r, const struct json *v)
+set_argv(struct reader *r, const struct json *v, const struct field *f)
 {
-	static const char want[] = "an array of strings, the program first";
 	const struct json *e;
 	size_t n = 0;
 
-	if (v->type != JSON_ARRAY)
-		return wrong_type(r, v, want);
 	for (e = v->child; e; e = e->next, n++) {
 		r->at = e;
 		if (e->type != JSON_STRING) {
 			buf_printf(r->why, "\"argv\" must be %s, and one is "
-			    "%s", want, json_type_name(e->type));
+			    "%s", f->want, json_type_name(e->type));
 			return false;
 		}
 		if (strlen(e->text) > JOB_ARG_MAX)
@@ -237,45 +148,33 @@ set_argv(struct reader *r, const struct json *v)
 }
 
 static bool
-set_dead_exit(struct reader *r, const struct json *v)
+set_dead_exit(struct reader *r, const struct json *v, const struct field *f)
 {
-	static const char want[] = "a string of exit statuses and ranges "
-	    "from 1 to 255, such as \"2,65-78\"";
-	struct job_codes codes;
-
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, want);
-	if (!job_codes_parse(v->text, &codes))
-		return wrong_value(r, v, want);
 	r->job->dead_exit = v->text;
-	return true;
+	return job_codes_parse(v->text, &(struct job_codes){ { 0 } }) ||
+	    wrong_value(r, v, f->want);
 }
 
 static bool
-set_cwd(struct reader *r, const struct json *v)
+set_cwd(struct reader *r, const struct json *v, const struct field *f)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
-	if (!v->text[0])
-		return wrong(r, v, "\"cwd\" is empty");
+	(void)f;
 	r->job->cwd = v->text;
-	return true;
+	return v->text[0] || wrong(r, v, "\"cwd\" is empty");
 }
 
 static bool
-set_stdin(struct reader *r, const struct json *v)
+set_stdin(struct reader *r, const struct json *v, const struct field *f)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
+	(void)f;
 	r->job->input = v->text;
 	return true;
 }
 
 static bool
-set_unique(struct reader *r, const struct json *v)
+set_unique(struct reader *r, const struct json *v, const struct field *f)
 {
-	if (v->type != JSON_TRUE && v->type != JSON_FALSE)
-		return wrong_type(r, v, "true or false");
+	(void)f;
 	r->job->unique = v->type == JSON_TRUE;
 	r->unique = v;
 	return true;
@@ -288,8 +187,8 @@ compare_names(const void *a, const void *b)
 	    (*(const struct json *const *)b)->key);
 }
 
-/* Whether a key of the object comes twice; *twice is the second.  false: out
- * of memory. */
+/* Finds a key of the object that is there twice; *twice is the second, or NULL.
+ * false: out of memory. */
 static bool
 find_twice(const struct json *v, size_t n, const struct json **twice)
 {
@@ -309,17 +208,15 @@ find_twice(const struct json *v, size_t n, const struct json **twice)
 	return true;
 }
 
+/* Checks the members of "env"; *bytes is the room that they need. */
 static bool
-set_env(struct reader *r, const struct json *v)
+check_env(struct reader *r, const struct json *v, size_t *n, size_t *bytes)
 {
-	struct job *job = r->job;
 	const struct json *e;
-	size_t n = 0, bytes = 1;
-	char *p;
 
-	if (v->type != JSON_OBJECT)
-		return wrong_type(r, v, "an object of strings");
-	for (e = v->child; e; e = e->next, n++) {
+	*n = 0;
+	*bytes = 1;
+	for (e = v->child; e; e = e->next, ++*n) {
 		r->at = e;
 		if (e->type != JSON_STRING) {
 			buf_puts(r->why, "\"env\" must be an object of "
@@ -336,15 +233,28 @@ set_env(struct reader *r, const struct json *v)
 			buf_putc(r->why, '"');
 			return false;
 		}
-		bytes += strlen(e->key) + strlen(e->text) + 2;
+		*bytes += strlen(e->key) + strlen(e->text) + 2;
 	}
-	if (!find_twice(v, n, &e))
+	if (!find_twice(v, *n, &e))
 		return wrong(r, v, "out of memory");
 	if (e) {
 		r->at = e;
 		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
-		return false;
 	}
+	return !e;
+}
+
+static bool
+set_env(struct reader *r, const struct json *v, const struct field *f)
+{
+	struct job *job = r->job;
+	const struct json *e;
+	size_t n, bytes;
+	char *p;
+
+	(void)f;
+	if (!check_env(r, v, &n, &bytes))
+		return false;
 	job->env = malloc((n + 1) * sizeof *job->env);
 	p = realloc(job->text, bytes);
 	if (p)
@@ -363,6 +273,38 @@ set_env(struct reader *r, const struct json *v)
 	return true;
 }
 
+#define STRING "a string"
+#define WHOLE "a whole number from 0 to 2147483647"
+#define SECONDS "a number of seconds from 0 to 2147483647"
+
+static const struct field fields[] = {
+	{ "id", set_id, JSON_STRING, STRING, 0 },
+	{ "command", set_command, JSON_STRING, STRING, 0 },
+	{ "argv", set_argv, JSON_ARRAY,
+	  "an array of strings, the program first", 0 },
+	{ "max_retries", set_number, JSON_NUMBER, WHOLE, AT(max_retries) },
+	{ "backoff_base", set_number, JSON_NUMBER, WHOLE, AT(backoff_base) },
+	{ "backoff_max", set_number, JSON_NUMBER, WHOLE, AT(backoff_max) },
+	{ "priority", set_number, JSON_NUMBER,
+	  "a whole number from 0 (first) to 9", AT(priority) },
+	{ "delay", set_delay, JSON_NUMBER, SECONDS, 0 },
+	{ "run_at", set_run_at, JSON_STRING,
+	  "an RFC 3339 time such as 2026-11-24T05:30:00Z", 0 },
+	{ "timeout", set_timeout, JSON_NUMBER, SECONDS, 0 },
+	{ "dead_exit", set_dead_exit, JSON_STRING, "a string of exit statuses "
+	  "and ranges from 1 to 255, such as \"2,65-78\"", 0 },
+	{ "cwd", set_cwd, JSON_STRING, STRING, 0 },
+	{ "env", set_env, JSON_OBJECT, "an object of strings", 0 },
+	{ "stdin", set_stdin, JSON_STRING, STRING, 0 },
+	{ "unique", set_unique, JSON_FALSE, "true or false", 0 },
+	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
+	{ .name = "updated_at" }, { .name = "next_retry_at" },
+	{ .name = "exit_code" }, { .name = "signal" }, { .name = "error" },
+	{ .name = "worker_pid" }, { .name = "history" }, { .name = "why" },
+};
+
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
 static bool
 unknown(struct reader *r, const struct json *v)
 {
@@ -379,6 +321,20 @@ unknown(struct reader *r, const struct json *v)
 		buf_printf(r->why, "\"; did you mean \"%s\"?", nearest);
 	else
 		buf_puts(r->why, "\"; see queuectl help enqueue");
+	return false;
+}
+
+static bool
+set_field(struct reader *r, const struct json *v, const struct field *f)
+{
+	if (!f->set)
+		return true;
+	if (v->type == f->type ||
+	    (v->type == JSON_TRUE && f->type == JSON_FALSE))
+		return f->set(r, v, f);
+	r->at = v;
+	buf_printf(r->why, "\"%s\" must be %s, not %s", v->key, f->want,
+	    json_type_name(v->type));
 	return false;
 }
 
@@ -401,7 +357,7 @@ read_fields(struct reader *r, const struct json *object)
 			return false;
 		}
 		seen[i] = true;
-		if (fields[i].set && !fields[i].set(r, v))
+		if (!set_field(r, v, &fields[i]))
 			return false;
 	}
 	return true;
@@ -415,7 +371,7 @@ field_read(struct job *job, const struct json *object, int64_t now,
 	bool good;
 
 	job_init(job);
-	job->text = malloc(1); /* what job_free() goes by */
+	job->text = malloc(1); /* tells job_free() that the arrays are its */
 	if (!job->text)
 		good = wrong(&r, object, "out of memory");
 	else if (object->type != JSON_OBJECT)
@@ -438,36 +394,13 @@ field_read(struct job *job, const struct json *object, int64_t now,
 	return good;
 }
 
-/* --- writing ------------------------------------------------------------ */
-
-static void
-put_key(struct buf *b, const char *key)
-{
-	buf_printf(b, "%s\"%s\":", b->n && b->p[b->n - 1] != '{' ? "," : "",
-	    key);
-}
-
-static void
-put_string(struct buf *b, const char *key, const char *s)
-{
-	put_key(b, key);
-	json_quote(b, s);
-}
-
-static void
-put_number(struct buf *b, const char *key, int64_t n)
-{
-	put_key(b, key);
-	buf_printf(b, "%lld", (long long)n);
-}
-
 static void
 put_time(struct buf *b, const char *key, int64_t time)
 {
 	char s[JOB_TIME_LEN + 1];
 
 	job_time_format(s, time);
-	put_string(b, key, s);
+	json_member_string(b, key, s);
 }
 
 static void
@@ -475,7 +408,7 @@ put_argv(struct buf *b, const struct job *job)
 {
 	size_t i;
 
-	put_key(b, "argv");
+	json_member(b, "argv");
 	for (i = 0; i < job->argc; i++) {
 		buf_putc(b, i ? ',' : '[');
 		json_quote(b, job->argv[i]);
@@ -489,18 +422,15 @@ put_env(struct buf *b, const struct job *job)
 	struct buf name = { 0 };
 	size_t i;
 
-	put_key(b, "env");
+	json_member(b, "env");
 	buf_putc(b, '{');
 	for (i = 0; i < job->nenv; i++) {
 		size_t n = strcspn(job->env[i], "=");
 
 		buf_clear(&name);
 		buf_add(&name, job->env[i], n);
-		if (i)
-			buf_putc(b, ',');
-		json_quote(b, name.p ? name.p : "");
-		buf_putc(b, ':');
-		json_quote(b, job->env[i] + n + (job->env[i][n] == '='));
+		json_member_string(b, name.p ? name.p : "",
+		    job->env[i] + n + (job->env[i][n] == '='));
 	}
 	buf_putc(b, '}');
 	b->failed |= name.failed;
@@ -513,12 +443,12 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 	struct buf words = { 0 };
 
 	if (a->outcome == JOB_EXIT) {
-		put_number(b, "exit_code", a->value);
+		json_member_number(b, "exit_code", a->value);
 	} else if (a->outcome == JOB_SIGNAL) {
-		put_number(b, "signal", a->value);
+		json_member_number(b, "signal", a->value);
 	} else {
 		job_outcome_words(&words, a);
-		put_string(b, "error", words.p ? words.p : "");
+		json_member_string(b, "error", words.p ? words.p : "");
 		b->failed |= words.failed;
 		buf_free(&words);
 	}
@@ -527,8 +457,8 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 static void
 put_seconds(struct buf *b, const char *key, int64_t us)
 {
-	put_key(b, key);
-	/* below 0 where the clock was set back meanwhile */
+	json_member(b, key);
+	/* It is below 0 if the clock was set back in between. */
 	job_seconds_format(b, us > 0 ? us : 0);
 }
 
@@ -539,7 +469,7 @@ put_history(struct buf *b, const struct job *job)
 	    job->created;
 	size_t i;
 
-	put_key(b, "history");
+	json_member(b, "history");
 	buf_putc(b, '[');
 	for (i = 0; i < job->nattempt; i++) {
 		const struct job_attempt *a = &job->attempt[i];
@@ -547,48 +477,46 @@ put_history(struct buf *b, const struct job *job)
 		if (i)
 			buf_putc(b, ',');
 		buf_putc(b, '{');
-		put_number(b, "attempt", a->number);
+		json_member_number(b, "attempt", a->number);
 		put_time(b, "started_at", a->start);
 		put_time(b, "ended_at", a->end);
 		put_seconds(b, "queue_time", a->start - ready);
 		put_seconds(b, "duration", a->end - a->start);
 		ready = a->end;
-		put_string(b, "outcome", job_outcome_word(a->outcome));
+		json_member_string(b, "outcome", job_outcome_word(a->outcome));
 		put_outcome(b, a);
-		put_number(b, "log_offset", a->log);
+		json_member_number(b, "log_offset", a->log);
 		if (a->worker)
-			put_number(b, "worker_pid", a->worker);
+			json_member_number(b, "worker_pid", a->worker);
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');
 }
 
-/* What was said at enqueue, so that it can be enqueued again. */
+/* What the producer gave, so that the object can be enqueued again. */
 static void
 put_given(struct buf *b, const struct job *job)
 {
 	if (job->backoff_base >= 0)
-		put_number(b, "backoff_base", job->backoff_base);
+		json_member_number(b, "backoff_base", job->backoff_base);
 	if (job->backoff_max >= 0)
-		put_number(b, "backoff_max", job->backoff_max);
+		json_member_number(b, "backoff_max", job->backoff_max);
 	if (job->run_at >= 0)
 		put_time(b, "run_at", job->run_at);
 	if (job->timeout >= 0) {
-		put_key(b, "timeout");
+		json_member(b, "timeout");
 		job_seconds_format(b, job->timeout);
 	}
 	if (job->dead_exit)
-		put_string(b, "dead_exit", job->dead_exit);
+		json_member_string(b, "dead_exit", job->dead_exit);
 	if (job->cwd)
-		put_string(b, "cwd", job->cwd);
+		json_member_string(b, "cwd", job->cwd);
 	if (job->nenv)
 		put_env(b, job);
 	if (job->input)
-		put_string(b, "stdin", job->input);
-	if (job->unique) {
-		put_key(b, "unique");
-		buf_puts(b, "true");
-	}
+		json_member_string(b, "stdin", job->input);
+	if (job->unique)
+		json_member_bool(b, "unique", true);
 }
 
 int64_t
@@ -614,7 +542,7 @@ put_bad(struct buf *b, const struct field_view *v)
 	if (v->line)
 		buf_printf(&words, "line %zu: ", v->line);
 	buf_puts(&words, v->bad);
-	put_string(b, "error", words.p ? words.p : v->bad);
+	json_member_string(b, "error", words.p ? words.p : v->bad);
 	b->failed |= words.failed;
 	buf_free(&words);
 }
@@ -627,16 +555,16 @@ field_write(struct buf *b, const struct field_view *v)
 	    &job->attempt[job->nattempt - 1] : NULL;
 
 	buf_putc(b, '{');
-	put_string(b, "id", v->name->id);
+	json_member_string(b, "id", v->name->id);
 	if (job->command)
-		put_string(b, "command", job->command);
+		json_member_string(b, "command", job->command);
 	else if (job->argc)
 		put_argv(b, job);
-	put_string(b, "state", job_state_word(v->state));
-	put_number(b, "attempts", v->name->attempt);
-	put_number(b, "max_retries", job->max_retries >= 0 ?
+	json_member_string(b, "state", job_state_word(v->state));
+	json_member_number(b, "attempts", v->name->attempt);
+	json_member_number(b, "max_retries", job->max_retries >= 0 ?
 	    job->max_retries : v->policy->max_retries);
-	put_number(b, "priority", v->name->priority);
+	json_member_number(b, "priority", v->name->priority);
 	put_given(b, job);
 	if (job->created >= 0)
 		put_time(b, "created_at", job->created);
@@ -644,15 +572,15 @@ field_write(struct buf *b, const struct field_view *v)
 	if (v->state == JOB_FAILED)
 		put_time(b, "next_retry_at", v->name->stamp);
 	if (v->why)
-		put_string(b, "why", v->why);
+		json_member_string(b, "why", v->why);
 	if (v->bad)
 		put_bad(b, v);
 	else if (last && v->state != JOB_PROCESSING)
 		put_outcome(b, last);
 	if (v->worker)
-		put_number(b, "worker_pid", v->worker);
+		json_member_number(b, "worker_pid", v->worker);
 	else if (last && last->worker && v->state != JOB_PROCESSING)
-		put_number(b, "worker_pid", last->worker);
+		json_member_number(b, "worker_pid", last->worker);
 	if (v->history)
 		put_history(b, job);
 	buf_putc(b, '}');

@@ -5,9 +5,9 @@
  * first line of the header is "Queuectl: 1", its last one begins with
  * "Created:".  Between them stand "Key: value" lines, in any order; one space
  * after the colon is not part of the value.  A newline in a value is stored as
- * newline and space.  A key is printable ASCII without space and colon, and
- * its case matters; unknown keys are ignored.  No key but Arg and Env comes
- * twice, and no byte of the header is NUL.
+ * newline and space.  A key is printable ASCII without space and colon; its
+ * case matters, and a reader ignores unknown keys.  Only Arg and Env may come
+ * more than once, and no byte of the header is NUL.
  *
  *	Id            as in the name
  *	Command       for /bin/sh -c, not empty; or else
@@ -25,17 +25,17 @@
  *	Unique        yes or no: whether it was enqueued so
  *	Created       a time; never continued, and its newline may be missing
  *
- * Numbers are decimal integers from 0 to 2147483647.  One of Command and Arg
- * must be there; queuectl writes Id and Created too.  After the header count
- * whole lines, each ending with a newline and holding no NUL, of the forms
+ * Numbers are decimal integers from 0 to 2147483647.  Either Command or Arg
+ * must be there; queuectl always writes Id and Created, too.  After the header
+ * a reader looks at whole lines without NUL of two forms
  *
  *	Attempt: N start=TIME end=TIME OUTCOME log=OFFSET worker=PID
  *	Retried: TIME
  *
- * and everything else is skipped: torn lines, blank ones, whatever.  OUTCOME
- * is exit=N, signal=N, timeout, lost, requeued, cancelled or error=TEXT.  TEXT
- * may hold spaces and what looks like the fields behind it: those are looked
- * for from the right.  Attempts before the last Retried line no longer count.
+ * and skips everything else, such as torn and blank lines.  OUTCOME is exit=N,
+ * signal=N, timeout, lost, requeued, cancelled or error=TEXT.  TEXT may hold
+ * spaces and even look like the fields behind it; a reader therefore looks for
+ * those from the right.  Attempts before the last Retried line do not count.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -45,8 +45,7 @@
 
 enum { ERROR_MAX = 200 };
 
-
-/* A file that begins otherwise is not ours to understand. */
+/* A file with another first line is not ours. */
 static const char magic[] = "Queuectl: 1";
 
 /* In the order in which they are written. */
@@ -85,8 +84,8 @@ static const char no_memory[] = "out of memory";
 
 static const struct {
 	const char *word;
-	bool value;         /* "=N" follows; of ERROR, "=TEXT" */
-	const char *people; /* the same in words; the value follows here too */
+	bool value;         /* "=N" follows; after "error", "=TEXT" */
+	const char *people; /* the same in words, before the same value */
 } outcomes[] = {
 	[JOB_EXIT] = { "exit", true, "exit " },
 	[JOB_SIGNAL] = { "signal", true, "killed by signal " },
@@ -193,7 +192,7 @@ job_format(struct buf *b, const struct job *job)
 	put_time(b, CREATED, job->created);
 }
 
-/* At most ERROR_MAX bytes, and not the half of a character. */
+/* At most ERROR_MAX bytes, and no half of a character. */
 static void
 put_error(struct buf *b, const char *s)
 {
@@ -254,8 +253,7 @@ struct reader {
 	size_t args, envs, attempts; /* allocated */
 };
 
-/* The next line; NUL takes the place of its newline, which *whole says was
- * there. */
+/* The next line, its newline replaced by NUL; *whole: it had a newline. */
 static char *
 read_line(struct reader *r, size_t *len, bool *whole)
 {
@@ -272,8 +270,8 @@ read_line(struct reader *r, size_t *len, bool *whole)
 	return line;
 }
 
-/* Joins the lines that continue the value at `value`, which is the end of a
- * line of `len` bytes, where they stand; false: there is a NUL in one. */
+/* Joins a value of `len` bytes in place with the lines that continue it.
+ * false: there is a NUL byte in one. */
 static bool
 read_value(struct reader *r, char *value, size_t len)
 {
@@ -293,19 +291,15 @@ read_value(struct reader *r, char *value, size_t len)
 	return true;
 }
 
-/* Adds to an array that is kept terminated by a NULL. */
+/* Adds to an array that ends with a NULL. */
 static bool
 add_string(const char ***array, size_t *n, size_t *cap, const char *s)
 {
-	const char **p = *array;
+	const char **p = array_room(*array, cap, *n + 2, sizeof *p);
 
-	if (*n + 2 > *cap) {
-		*cap = *cap ? 2 * *cap : 8;
-		p = realloc(p, *cap * sizeof *p);
-		if (!p)
-			return false;
-		*array = p;
-	}
+	if (!p)
+		return false;
+	*array = p;
 	p[(*n)++] = s;
 	p[*n] = NULL;
 	return true;
@@ -332,7 +326,7 @@ set_number(int *field, const char *value, int max)
 	return true;
 }
 
-/* All but Arg and Env; false: the value is refused. */
+/* Stores any value but an Arg or Env; false: it is refused. */
 static bool
 set_field(struct job *job, enum key key, const char *value)
 {
@@ -402,7 +396,7 @@ set_key(struct reader *r, enum key key, const char *value)
 	return NULL;
 }
 
-/* One field of the header.  *at is the line that an error is about. */
+/* Reads one field of the header; *at is the line of an error. */
 static const char *
 read_field(struct reader *r, size_t *at)
 {
@@ -463,7 +457,7 @@ read_header(struct reader *r, size_t *at)
 	return wrong;
 }
 
-/* Finds the last `what` in `s`, ends `s` there, and returns what follows. */
+/* Ends `s` at the last `what` in it and returns what follows that, or NULL. */
 static char *
 split_last(char *s, const char *what)
 {
@@ -478,7 +472,7 @@ split_last(char *s, const char *what)
 	return NULL;
 }
 
-/* The time after `label`; *s moves past the space behind it. */
+/* Reads the time after `label`; *s moves past the space behind it. */
 static bool
 read_time(char **s, const char *label, int64_t *time)
 {
@@ -514,7 +508,7 @@ read_outcome(const char *s, struct job_attempt *a)
 	return true;
 }
 
-/* What follows "Attempt: ". */
+/* `s` is what follows "Attempt: ". */
 static bool
 read_attempt(char *s, struct job_attempt *a)
 {
@@ -543,15 +537,12 @@ static bool
 add_attempt(struct reader *r, const struct job_attempt *a)
 {
 	struct job *job = r->job;
-	struct job_attempt *p = job->attempt;
+	struct job_attempt *p = array_room(job->attempt, &r->attempts,
+	    job->nattempt + 1, sizeof *p);
 
-	if (job->nattempt == r->attempts) {
-		r->attempts = r->attempts ? 2 * r->attempts : 4;
-		p = realloc(p, r->attempts * sizeof *p);
-		if (!p)
-			return false;
-		job->attempt = p;
-	}
+	if (!p)
+		return false;
+	job->attempt = p;
 	p[job->nattempt++] = *a;
 	return true;
 }
@@ -626,7 +617,7 @@ job_title(struct buf *b, const struct job *job, size_t max)
 		job_escape(b, job->command, max);
 		return;
 	}
-	/* No byte is shorter escaped, so `max` and one more are enough. */
+	/* Escapes never shorten, so `max` bytes and one more are enough. */
 	for (i = 0; i < job->argc && (!max || words.n <= max); i++) {
 		if (i > 0)
 			buf_putc(&words, ' ');

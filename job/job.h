@@ -35,9 +35,9 @@ struct job_attempt {
 };
 
 /*
- * A job.  Strings are the job's own after job_parse() and borrowed when the
- * caller filled them in; job_free() frees text, and where there is a text,
- * also argv, env and attempt.  Numbers that were not given are -1, strings NULL.
+ * A job.  Numbers that were not given are -1, strings NULL.  After job_parse()
+ * the job owns its strings; a caller that fills a job in lends them.  job_free()
+ * frees text and, if there is a text, argv, env and attempt.
  */
 struct job {
 	char id[JOB_ID_MAX + 1]; /* "": not given */
@@ -55,7 +55,7 @@ struct job {
 	size_t nenv;
 	const char *input;       /* Stdin: */
 	const char *dead_exit;   /* job_codes_parse() takes it; NULL: config's */
-	bool unique;             /* not a second one of its id: see spool.h */
+	bool unique;             /* at most one of its id: see spool.h */
 	int64_t created;
 
 	struct job_attempt *attempt; /* oldest first */
@@ -74,7 +74,8 @@ void job_free(struct job *);
 /* The length of the [A-Za-z_][A-Za-z0-9_]* that `s` begins with, or 0. */
 size_t job_env_name(const char *s);
 
-/* The header of the job's file.  Needs id, command or argv, and created. */
+/* Writes the header of the job's file.  It needs id, command or argv, and
+ * created. */
 void job_format(struct buf *, const struct job *);
 /* One "Attempt:" line with its newline. */
 void job_format_attempt(struct buf *, const struct job_attempt *);
@@ -82,22 +83,21 @@ void job_format_attempt(struct buf *, const struct job_attempt *);
 void job_format_retried(struct buf *, int64_t time);
 
 /*
- * Reads a job's text.  `text` has `len` bytes, then room for a NUL; it is
- * malloc'd and becomes the job's, on failure too, so job_free() is due in
- * either case.  NULL, or what is wrong with the text, as constant words
- * ("out of memory" among them), with the line in *line (0: the whole).
+ * Reads a job's text: `len` bytes and room for a NUL, from malloc.  The job
+ * owns it from now on, so job_free() is due even after a failure.  Returns NULL
+ * or, in constant words, what is wrong ("out of memory" among them), with the
+ * number of the line in *line (0: the whole text).
  */
 const char *job_parse(struct job *, char *text, size_t len, size_t *line);
 
-/* As in the file: "exit", "signal", "timeout"… */
+/* The word in the file: "exit", "signal", "timeout"… */
 const char *job_outcome_word(enum job_outcome);
 /* "exit 1", "killed by signal 9", "timed out", … without a newline. */
 void job_outcome_words(struct buf *, const struct job_attempt *);
 
 /*
- * The command in one line for people: argv quoted as a shell would need it,
- * control characters escaped as \n, \t, \xHH (and bytes that are no UTF-8),
- * cut with "…" after `max` bytes (0: not at all).
+ * The command in one line for people, argv quoted as a shell would need it,
+ * escaped and cut as by job_escape().
  */
 void job_title(struct buf *, const struct job *, size_t max);
 

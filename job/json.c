@@ -1,9 +1,9 @@
 /*
  * json.c: strict JSON, by recursive descent.
  *
- * The text is read once from left to right, and positions are counted on the
- * way by a mark that only moves forward, so the time is linear in the length
- * of the text whatever it holds.  The recursion is bounded by JSON_DEPTH.
+ * The text is read once from left to right.  Lines and columns are counted by a
+ * mark that only moves forward, so the time is linear in the length of any
+ * text.  JSON_DEPTH bounds the recursion.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,7 +20,7 @@ struct parser {
 
 static struct json *parse_value(struct parser *);
 
-/* Moves the mark to `at`, which lies not before it. */
+/* Moves the mark forward to `at`; an `at` before the mark leaves it. */
 static void
 mark(struct parser *s, const char *at)
 {
@@ -34,8 +34,8 @@ mark(struct parser *s, const char *at)
 	}
 }
 
-/* Always false; so an error is one statement.  `at` before the mark means the
- * mark. */
+/* Returns false, so that an error is one statement.  An `at` before the mark
+ * means the mark. */
 static bool
 fail(struct parser *s, const char *at, const char *what)
 {
@@ -116,7 +116,7 @@ add_utf8(struct buf *b, unsigned code)
 	buf_putc(b, (char)(0x80 | (code & 0x3f)));
 }
 
-/* Behind "\u", which began at `at`. */
+/* Reads what follows the "\u" at `at`. */
 static bool
 parse_unicode(struct parser *s, const char *at)
 {
@@ -160,7 +160,7 @@ parse_escape(struct parser *s)
 	return true;
 }
 
-/* At an opening quote, which an unclosed string is reported at. */
+/* At an opening quote; an unclosed string is reported there. */
 static char *
 parse_string(struct parser *s)
 {
@@ -270,7 +270,7 @@ parse_word(struct parser *s, struct json *v)
 	    "strings are in double quotes)");
 }
 
-/* One element, or one member with its name; NULL: failed. */
+/* Reads one element, or one member with its name; NULL: failed. */
 static struct json *
 parse_item(struct parser *s, bool object)
 {
@@ -405,7 +405,7 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	struct json *v = NULL;
 
 	if (!text)
-		text = "";  /* an empty struct buf has no bytes at all */
+		text = "";  /* the bytes of an empty struct buf */
 	s.p = s.mark = text;
 	s.end = text + len;
 	skip_space(&s);
@@ -428,8 +428,7 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	return v;
 }
 
-/* Recurses into children only: at most JSON_DEPTH deep, however many
- * siblings there are. */
+/* Recurses into children only, so it is at most JSON_DEPTH deep. */
 void
 json_free(struct json *v)
 {
@@ -457,7 +456,7 @@ json_type_name(enum json_type type)
 	return names[type];
 }
 
-/* Escapes more than JSON asks for, DEL and the C1 controls: what is quoted
+/* Escapes more than JSON asks for, DEL and the C1 controls, because the output
  * may end up on a terminal. */
 void
 json_quote(struct buf *b, const char *s)
@@ -487,4 +486,34 @@ json_quote(struct buf *b, const char *s)
 		}
 	}
 	buf_putc(b, '"');
+}
+
+void
+json_member(struct buf *b, const char *key)
+{
+	if (b->n && b->p[b->n - 1] != '{')
+		buf_putc(b, ',');
+	json_quote(b, key);
+	buf_putc(b, ':');
+}
+
+void
+json_member_string(struct buf *b, const char *key, const char *s)
+{
+	json_member(b, key);
+	json_quote(b, s);
+}
+
+void
+json_member_number(struct buf *b, const char *key, int64_t n)
+{
+	json_member(b, key);
+	buf_number(b, n);
+}
+
+void
+json_member_bool(struct buf *b, const char *key, bool yes)
+{
+	json_member(b, key);
+	buf_puts(b, yes ? "true" : "false");
 }

@@ -15,7 +15,6 @@
  */
 #include "job/name.h"
 
-
 static const struct {
 	const char *dir, *word;
 } states[] = {
@@ -46,14 +45,14 @@ job_id_valid(const char *id)
 	if (*id == '.' || *id == '-')
 		return false;
 	for (n = 0; id[n]; n++) {
-		if (n == JOB_ID_MAX || (!text_is_letter(id[n]) && !text_is_digit(id[n]) &&
-		    id[n] != '.' && id[n] != '_' && id[n] != '-'))
+		if (n == JOB_ID_MAX || (!text_is_letter(id[n]) &&
+		    !text_is_digit(id[n]) && !strchr("._-", id[n])))
 			return false;
 	}
 	return n > 0;
 }
 
-/* 36^10 microseconds are 115 years and some months. */
+/* 36^10 microseconds are 115 years. */
 void
 job_id_make(char id[JOB_ID_MAX + 1], int64_t time)
 {
@@ -69,20 +68,20 @@ job_id_make(char id[JOB_ID_MAX + 1], int64_t time)
 void
 job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
 {
-	unsigned attempt = name->attempt, power = 1;
+	unsigned attempt = name->attempt, rest;
+	int digits = 1;
 	char *p = out;
 
 	if (attempt > JOB_NUMBER_MAX)
 		attempt = JOB_NUMBER_MAX;
-	*p++ = (char)('0' + name->priority % 10);
+	for (rest = attempt; rest >= 10; rest /= 10)
+		digits++;
+	p = text_put_digits(p, name->priority, 1);
 	*p++ = name->timed ? '@' : '-';
 	job_stamp_format(p, name->stamp);
 	p += JOB_STAMP_LEN;
 	*p++ = '-';
-	while (attempt / power >= 10)
-		power *= 10;
-	for (; power; power /= 10)
-		*p++ = (char)('0' + attempt / power % 10);
+	p = text_put_digits(p, attempt, digits);
 	*p++ = '-';
 	strcpy(p, name->id);
 }
@@ -91,22 +90,18 @@ bool
 job_name_parse(struct job_name *name, const char *file)
 {
 	const char *s = file;
-	uint64_t n = 0;
-	int priority;
+	int64_t attempt;
 
-	if (!text_read_digits(&s, 1, &priority) || (*s != '-' && *s != '@'))
+	if (!text_is_digit(s[0]) || (s[1] != '-' && s[1] != '@'))
 		return false;
-	name->priority = (unsigned char)priority;
-	name->timed = *s++ == '@';
-	if (!text_read_stamp(&s, &name->stamp) || !text_read_char(&s, '-'))
+	name->priority = (unsigned char)(s[0] - '0');
+	name->timed = s[1] == '@';
+	s += 2;
+	if (!text_read_stamp(&s, &name->stamp) || !text_read_char(&s, '-') ||
+	    !text_read_number(&s, JOB_NUMBER_MAX, &attempt) ||
+	    !text_read_char(&s, '-') || !job_id_valid(s))
 		return false;
-	if (!text_is_digit(*s) || (*s == '0' && text_is_digit(s[1])))
-		return false;
-	for (; text_is_digit(*s) && n <= JOB_NUMBER_MAX; s++)
-		n = n * 10 + (uint64_t)(*s - '0');
-	if (n > JOB_NUMBER_MAX || !text_read_char(&s, '-') || !job_id_valid(s))
-		return false;
-	name->attempt = (unsigned)n;
+	name->attempt = (unsigned)attempt;
 	memcpy(name->id, s, strlen(s) + 1);
 	return true;
 }

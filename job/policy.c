@@ -7,7 +7,6 @@
 
 enum { SECOND = 1000000 };
 
-
 int
 job_backoff(int base, unsigned n, int max)
 {
@@ -45,35 +44,33 @@ job_lost(const struct job *job, const struct job_attempt *end)
 	return n;
 }
 
-/* From 0 to 1023, the same for the same end of the same job: by FNV-1a,
- * http://www.isthe.com/chongo/tech/comp/fnv/. */
+/* A number from 0 to 1023, always the same for one end of one job. */
 static int64_t
 scatter(const struct job *job, int64_t end)
 {
-	uint32_t h = 2166136261u;
-	const char *p;
+	unsigned char time[8];
+	uint32_t h;
 	int i;
 
-	for (p = job->id; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619u;
 	for (i = 0; i < 8; i++)
-		h = (h ^ (unsigned char)(end >> 8 * i)) * 16777619u;
+		time[i] = (unsigned char)(end >> 8 * i);
+	h = text_hash(TEXT_HASH, job->id, strlen(job->id));
+	h = text_hash(h, time, sizeof time);
 	return (h ^ h >> 16) & 1023;
 }
 
-/* To wait as after n failures. */
+/* The job failed, for the n-th time in a row, and waits for its retry. */
 static enum job_state
-fail_until(const struct job *job, unsigned n, int64_t end,
+fail_for_now(const struct job *job, unsigned n, int64_t end,
     const struct job_policy *policy, struct job_name *next)
 {
 	int base = job->backoff_base >= 0 ? job->backoff_base :
 	    policy->backoff_base;
 	int max = job->backoff_max >= 0 ? job->backoff_max :
 	    policy->backoff_max;
-
 	int64_t wait = (int64_t)job_backoff(base, n, max) * SECOND;
 
-	/* Jobs that failed together need not come again together. */
+	/* Jobs that failed together should not all come back together. */
 	wait += wait / 100 * policy->backoff_jitter * scatter(job, end) / 1023;
 	next->timed = true;
 	next->stamp = text_clamp_time(text_clamp_time(end) + wait);
@@ -89,14 +86,13 @@ job_after(const struct job *job, const struct job_name *run,
 	struct job_codes codes = policy->dead_exit;
 	unsigned n = name.attempt;
 	bool lost = end->outcome == JOB_LOST;
-	/* by no fault of the job, so it is not charged */
-	bool free_of_charge = lost || end->outcome == JOB_REQUEUED ||
+	bool blameless = lost || end->outcome == JOB_REQUEUED ||
 	    end->outcome == JOB_CANCELLED;
 
 	/* `next` may be `run`. */
 	name.timed = false;
 	name.stamp = text_clamp_time(end->end);
-	if (free_of_charge && name.attempt > 0)
+	if (blameless && name.attempt > 0)
 		name.attempt--;
 	if (end->outcome == JOB_REQUEUED)
 		name.stamp = text_clamp_time(job->created);
@@ -116,5 +112,5 @@ job_after(const struct job *job, const struct job_name *run,
 	if (lost ? policy->max_crashes <= 0 ||
 	    n >= (unsigned)policy->max_crashes : n >= job_allowed(job, policy))
 		return JOB_DEAD;
-	return fail_until(job, n, end->end, policy, next);
+	return fail_for_now(job, n, end->end, policy, next);
 }

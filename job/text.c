@@ -10,27 +10,48 @@
 enum { SECOND = 1000000 };
 
 bool
-job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n)
+text_read_char(const char **s, char c)
 {
-	int64_t v = 0;
-	int d;
+	if (**s != c)
+		return false;
+	++*s;
+	return true;
+}
 
-	if (!text_is_digit(*s) || (s[0] == '0' && s[1]))
+bool
+text_read_number(const char **s, int64_t max, int64_t *n)
+{
+	const char *p = *s;
+	int64_t v = 0;
+
+	if (!text_is_digit(p[0]) || (p[0] == '0' && text_is_digit(p[1])))
 		return false;
-	for (; text_is_digit(*s); s++) {
-		d = *s - '0';
-		if (v > (INT64_MAX - d) / 10)
+	for (; text_is_digit(*p); p++) {
+		if (v > (max - (*p - '0')) / 10)
 			return false;
-		v = v * 10 + d;
+		v = v * 10 + (*p - '0');
 	}
-	if (*s || v < min || v > max)
+	if (v > max)
 		return false;
+	*s = p;
 	*n = v;
 	return true;
 }
 
 bool
-text_read_digits(const char **s, int n, int *value)
+job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n)
+{
+	int64_t v;
+
+	if (!text_read_number(&s, max, &v) || *s || v < min)
+		return false;
+	*n = v;
+	return true;
+}
+
+/* Exactly `n` digits. */
+static bool
+read_digits(const char **s, int n, int *value)
 {
 	const char *p = *s, *end = p + n;
 	int v = 0;
@@ -45,17 +66,16 @@ text_read_digits(const char **s, int n, int *value)
 	return true;
 }
 
-bool
-text_read_char(const char **s, char c)
+char *
+text_put_digits(char *p, int64_t value, int n)
 {
-	if (**s != c)
-		return false;
-	++*s;
-	return true;
+	for (int i = n; i-- > 0; value /= 10)
+		p[i] = (char)('0' + value % 10);
+	return p + n;
 }
 
-/* At least one digit of a fraction of a second, in microseconds; the count of
- * digits, of which those after the sixth are dropped. */
+/* Reads a fraction of a second as microseconds and drops the digits after the
+ * sixth.  Returns how many digits there were. */
 static int
 read_fraction(const char **s, int *us)
 {
@@ -71,14 +91,6 @@ read_fraction(const char **s, int *us)
 	for (int i = n; i < 6; i++)
 		*us *= 10;
 	return n;
-}
-
-static char *
-put_digits(char *p, int64_t value, int n)
-{
-	for (int i = n; i-- > 0; value /= 10)
-		p[i] = (char)('0' + value % 10);
-	return p + n;
 }
 
 struct civil {
@@ -140,7 +152,7 @@ civil_from_time(int64_t time, struct civil *c)
 	c->us = (int)(time % SECOND);
 }
 
-/* `offset` is what local time is ahead of UTC, in minutes. */
+/* Local time is `offset` minutes ahead of UTC. */
 static bool
 time_from_civil(const struct civil *c, int offset, int64_t *time)
 {
@@ -150,7 +162,7 @@ time_from_civil(const struct civil *c, int offset, int64_t *time)
 	bool leap = c->year % 4 == 0 && (c->year % 100 || c->year % 400 == 0);
 	int64_t t;
 
-	/* A local time of 1969 may be a 1970 in UTC, none of 1968 is. */
+	/* A local time of 1969 may be one of 1970 in UTC; one of 1968 is not. */
 	if (c->year < 1969 || c->month < 1 || c->month > 12 || c->day < 1 ||
 	    c->day > lengths[c->month - 1] + (leap && c->month == 2) ||
 	    c->hour > 23 || c->minute > 59 || c->second > 60)
@@ -171,15 +183,15 @@ job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
 	char *p = out;
 
 	civil_from_time(time, &c);
-	p = put_digits(p, c.year, 4);
-	p = put_digits(p, c.month, 2);
-	p = put_digits(p, c.day, 2);
+	p = text_put_digits(p, c.year, 4);
+	p = text_put_digits(p, c.month, 2);
+	p = text_put_digits(p, c.day, 2);
 	*p++ = 'T';
-	p = put_digits(p, c.hour, 2);
-	p = put_digits(p, c.minute, 2);
-	p = put_digits(p, c.second, 2);
+	p = text_put_digits(p, c.hour, 2);
+	p = text_put_digits(p, c.minute, 2);
+	p = text_put_digits(p, c.second, 2);
 	*p++ = '.';
-	p = put_digits(p, c.us, 6);
+	p = text_put_digits(p, c.us, 6);
 	*p++ = 'Z';
 	*p = '\0';
 }
@@ -189,11 +201,11 @@ text_read_stamp(const char **s, int64_t *time)
 {
 	struct civil c;
 
-	return text_read_digits(s, 4, &c.year) && text_read_digits(s, 2, &c.month) &&
-	    text_read_digits(s, 2, &c.day) && text_read_char(s, 'T') &&
-	    text_read_digits(s, 2, &c.hour) && text_read_digits(s, 2, &c.minute) &&
-	    text_read_digits(s, 2, &c.second) && text_read_char(s, '.') &&
-	    text_read_digits(s, 6, &c.us) && text_read_char(s, 'Z') &&
+	return read_digits(s, 4, &c.year) && read_digits(s, 2, &c.month) &&
+	    read_digits(s, 2, &c.day) && text_read_char(s, 'T') &&
+	    read_digits(s, 2, &c.hour) && read_digits(s, 2, &c.minute) &&
+	    read_digits(s, 2, &c.second) && text_read_char(s, '.') &&
+	    read_digits(s, 6, &c.us) && text_read_char(s, 'Z') &&
 	    c.second < 60 && time_from_civil(&c, 0, time);
 }
 
@@ -213,7 +225,7 @@ job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
 	memcpy(out + 19, stamp + 15, 9);
 }
 
-/* "Z" or "+HH:MM", the last of a time. */
+/* "Z" or "+HH:MM", at the end of a time. */
 static bool
 read_offset(const char *s, int *offset)
 {
@@ -226,8 +238,8 @@ read_offset(const char *s, int *offset)
 	if (*s != '+' && *s != '-')
 		return false;
 	s++;
-	if (!text_read_digits(&s, 2, &hours) || !text_read_char(&s, ':') ||
-	    !text_read_digits(&s, 2, &minutes) || *s ||
+	if (!read_digits(&s, 2, &hours) || !text_read_char(&s, ':') ||
+	    !read_digits(&s, 2, &minutes) || *s ||
 	    hours > 23 || minutes > 59)
 		return false;
 	*offset = hours * 60 + minutes;
@@ -236,24 +248,24 @@ read_offset(const char *s, int *offset)
 	return true;
 }
 
-/* Second 60, a leap second, has no number of its own in the count of seconds
- * since 1970: it is the first of the next minute. */
+/* A leap second, second 60, has no number of its own in the count of seconds
+ * since 1970; it is read as the first second of the next minute. */
 bool
 job_time_parse(const char *s, int64_t *time)
 {
 	struct civil c;
 	int offset;
 
-	if (!text_read_digits(&s, 4, &c.year) || !text_read_char(&s, '-') ||
-	    !text_read_digits(&s, 2, &c.month) || !text_read_char(&s, '-') ||
-	    !text_read_digits(&s, 2, &c.day))
+	if (!read_digits(&s, 4, &c.year) || !text_read_char(&s, '-') ||
+	    !read_digits(&s, 2, &c.month) || !text_read_char(&s, '-') ||
+	    !read_digits(&s, 2, &c.day))
 		return false;
 	if (*s != 'T' && *s != 't' && *s != ' ')
 		return false;
 	s++;
-	if (!text_read_digits(&s, 2, &c.hour) || !text_read_char(&s, ':') ||
-	    !text_read_digits(&s, 2, &c.minute) || !text_read_char(&s, ':') ||
-	    !text_read_digits(&s, 2, &c.second))
+	if (!read_digits(&s, 2, &c.hour) || !text_read_char(&s, ':') ||
+	    !read_digits(&s, 2, &c.minute) || !text_read_char(&s, ':') ||
+	    !read_digits(&s, 2, &c.second))
 		return false;
 	c.us = 0;
 	if (text_read_char(&s, '.') && read_fraction(&s, &c.us) == 0)
@@ -270,7 +282,7 @@ job_seconds_format(struct buf *b, int64_t us)
 	if (us < 0)
 		us = 0;
 	buf_printf(b, "%lld", (long long)(us / SECOND));
-	*put_digits(fraction, us % SECOND, 6) = '\0';
+	*text_put_digits(fraction, us % SECOND, 6) = '\0';
 	while (n > 0 && fraction[n - 1] == '0')
 		n--;
 	if (n > 0) {
@@ -282,16 +294,11 @@ job_seconds_format(struct buf *b, int64_t us)
 bool
 job_seconds_parse(const char *s, int64_t *us)
 {
-	int64_t t = 0;
+	int64_t t;
 	int fraction = 0, n;
 
-	if (!text_is_digit(*s) || (s[0] == '0' && text_is_digit(s[1])))
+	if (!text_read_number(&s, JOB_NUMBER_MAX, &t))
 		return false;
-	for (; text_is_digit(*s); s++) {
-		t = t * 10 + (*s - '0');
-		if (t > JOB_NUMBER_MAX)
-			return false;
-	}
 	if (text_read_char(&s, '.')) {
 		n = read_fraction(&s, &fraction);
 		if (n < 1 || n > 6)
@@ -313,7 +320,7 @@ job_codes_have(const struct job_codes *c, int code)
 	    c->bit[code / 32] >> code % 32 & 1;
 }
 
-/* A code at *s, which moves past it; 0: none. */
+/* 0: there is no code at *s.  Leading zeros are allowed. */
 static int
 read_code(const char **s)
 {
@@ -363,6 +370,8 @@ job_codes_format(struct buf *b, const struct job_codes *c)
 	}
 }
 
+/* The second byte's range rules out overlong forms, surrogates and characters
+ * beyond U+10FFFF (RFC 3629, section 4). */
 size_t
 text_utf8_length(const char *p, const char *end)
 {
@@ -408,6 +417,16 @@ text_is_utf8(const char *s, size_t len)
 	return true;
 }
 
+uint32_t
+text_hash(uint32_t hash, const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+
+	while (n-- > 0)
+		hash = (hash ^ *p++) * 16777619u;
+	return hash;
+}
+
 void
 job_escape(struct buf *b, const char *s, size_t max)
 {
@@ -419,7 +438,7 @@ job_escape(struct buf *b, const char *s, size_t max)
 	for (; s < end; s += n, used += len) {
 		c = (unsigned char)*s;
 		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-		/* C1 controls (0xc2 0x80 to 0x9f) are no text either. */
+		/* U+0080 to U+009F, 0xc2 0x80 to 0x9f, are controls, too. */
 		if (c < 0x20 || c == 0x7f || n > (size_t)(end - s) ||
 		    !text_is_utf8(s, n) ||
 		    (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {

@@ -52,8 +52,8 @@ bool job_codes_parse(const char *s, struct job_codes *);
 void job_codes_format(struct buf *, const struct job_codes *);
 bool job_codes_have(const struct job_codes *, int code);
 
-/* The length of the UTF-8 character at `p`, 0 if there is none: overlong forms
- * and surrogates are none. */
+/* The length of the UTF-8 character at `p`; 0 if the bytes are not UTF-8, as
+ * overlong forms and surrogates are not. */
 size_t text_utf8_length(const char *p, const char *end);
 /* Whether `s` is UTF-8 throughout. */
 bool text_is_utf8(const char *s, size_t len);
@@ -66,12 +66,21 @@ void job_escape(struct buf *, const char *s, size_t max);
 const char *text_nearest(const char *word, const char *const *words,
     size_t n);
 
-/* Parts of a parser.  Each returns true and moves *s past what it read. */
+/* Parts of a parser.  Each returns true and moves *s past the text it read; if
+ * the text is something else, it returns false and *s stays. */
 bool text_read_char(const char **s, char c);
-/* Exactly `n` digits. */
-bool text_read_digits(const char **s, int n, int *value);
-/* What job_stamp_format() writes. */
+/* A decimal integer from 0 to `max` without leading zeros. */
+bool text_read_number(const char **s, int64_t max, int64_t *n);
+/* A time as job_stamp_format() writes it; *s may move on failure. */
 bool text_read_stamp(const char **s, int64_t *time);
+
+/* Writes the last `n` decimal digits of `value`; returns their end. */
+char *text_put_digits(char *p, int64_t value, int n);
+
+/* Hashes `n` bytes by FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/).
+ * `hash` is TEXT_HASH, or the hash of the bytes before them. */
+#define TEXT_HASH UINT32_C(2166136261)
+uint32_t text_hash(uint32_t hash, const void *bytes, size_t n);
 
 static inline bool
 text_is_digit(char c)
