@@ -1,0 +1,13 @@
+/*
+ * enqueue.h: enqueue.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef ENQUEUE_H
+#define ENQUEUE_H
+
+#include "cli/call.h"
+
+int command_enqueue(struct call *c);
+
+#endif
