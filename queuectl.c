@@ -95,10 +95,10 @@ static const struct command commands[] = {
 	  "run jobs, in the foreground",
 	  "SIGTERM or SIGINT finishes the current jobs and ends; a second one "
 	  "ends\nthe jobs, too, and requeues them.\n",
-	  start_options, 0, 0, command_worker_start },
+	  worker_start_options, 0, 0, command_worker_start },
 	{ "worker stop", "[--now]", "end all workers, and wait until they have",
 	  "Their current jobs are finished first.\n",
-	  stop_options, 0, 0, command_worker_stop },
+	  worker_stop_options, 0, 0, command_worker_stop },
 	{ "worker list", "", "show the workers and what they run",
 	  NULL, NULL, 0, 0, command_worker_list },
 	{ "pause", "", "let workers begin no further job",
@@ -110,9 +110,9 @@ static const struct command commands[] = {
 	  NULL, json_options, 0, 0, command_dlq_list },
 	{ "dlq retry", "ID | --all", "give dead jobs another chance",
 	  "Attempts are counted from 0 again.  Prints the ids.\n",
-	  all_options, 0, 1, command_dlq_retry },
+	  dlq_options, 0, 1, command_dlq_retry },
 	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
-	  "Prints the ids.\n", all_options, 0, 1, command_dlq_purge },
+	  "Prints the ids.\n", dlq_options, 0, 1, command_dlq_purge },
 	{ "purge", "[--state STATE] [--older-than D] [--dry-run]",
 	  "remove jobs that have ended, with their logs",
 	  "Without --state and --older-than those that the settings keep-done, "
@@ -339,16 +339,14 @@ take_option(struct call *c, char **words, int n, int *at)
 	const struct option_def *o = c->command->options;
 	char *word = words[*at], *value;
 	bool is_spool = option_is(&spool_option, word, &value);
-	int i;
 
-	for (i = 0; !is_spool && o && o[i].name; i++)
-		if (option_is(&o[i], word, &value))
-			break;
-	if (!is_spool && (!o || !o[i].name))
+	while (!is_spool && o && o->name && !option_is(o, word, &value))
+		o++;
+	if (!is_spool && (!o || !o->name))
 		return complain_option(c->command, word,
 		    o ? "no such option; there are:" :
 		    "no such option; the command has none");
-	if (!is_spool && !o[i].arg) {
+	if (!is_spool && !o->arg) {
 		if (value)
 			return complain_option(c->command, word,
 			    "the option takes no value");
@@ -361,11 +359,10 @@ take_option(struct call *c, char **words, int n, int *at)
 	}
 	if (is_spool)
 		return set_spool(c, value);
-	/* there are at most as many as words; few commands have any */
+	/* There are at most n; few commands get any. */
 	if (!c->given && !(c->given = calloc((size_t)n, sizeof *c->given)))
-		return no_memory();
-	c->value[i] = value;
-	c->given[c->ngiven++] = (struct given){ i, value };
+		return complain_memory();
+	c->given[c->ngiven++] = (struct given){ o, value };
 	return DONE;
 }
 

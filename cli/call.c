@@ -1,5 +1,5 @@
 /*
- * call.c: one call of the program.
+ * call.c: one call of the program: its options, its spool, its complaints.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,12 +14,127 @@
 
 #include "cli/call.h"
 
+const char *
+call_option(const struct call *c, const char *name)
+{
+	size_t i;
+
+	for (i = c->ngiven; i-- > 0;)
+		if (!strcmp(c->given[i].option->name, name))
+			return c->given[i].value;
+	return NULL;
+}
+
+const char *
+call_cwd(struct call *c)
+{
+	struct buf *b = &c->cwd;
+	size_t room;
+
+	for (room = 128; !b->n && buf_room(b, room); room *= 2) {
+		if (getcwd(b->p, room))
+			b->n = strlen(b->p);
+		else if (errno != ERANGE)
+			return NULL;
+	}
+	if (b->n)
+		return b->p;
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* The path of the spool; NULL after a complaint. */
+static const char *
+find_spool(struct call *c)
+{
+	const char *path = c->spool_path, *state, *home;
+	struct buf *b = &c->path;
+
+	if (!path)
+		path = getenv("QUEUECTL_SPOOL");
+	if (path && *path == '/')
+		return path;
+	if (path && *path) {
+		if (!call_cwd(c)) {
+			complain("the current directory: %s", strerror(errno));
+			return NULL;
+		}
+		buf_printf(b, "%s/%s", c->cwd.p, path);
+	} else if (geteuid() == 0) {
+		return "/var/spool/queuectl";
+	} else if ((state = getenv("XDG_STATE_HOME")) && *state == '/') {
+		buf_printf(b, "%s/queuectl", state);
+	} else if ((home = getenv("HOME")) && *home == '/') {
+		buf_printf(b, "%s/.local/state/queuectl", home);
+	} else {
+		complain("no spool: HOME is not set; use --spool DIR or set "
+		    "QUEUECTL_SPOOL");
+		return NULL;
+	}
+	if (b->failed)
+		complain_memory();
+	return b->failed ? NULL : b->p;
+}
+
+int
+call_open_spool(struct call *c, bool create)
+{
+	const char *path;
+	int r = DONE;
+
+	if (c->spool.fd >= 0)
+		return DONE;
+	path = find_spool(c);
+	if (!path)
+		return FAILED;
+	switch (spool_open(&c->spool, path, create)) {
+	case SPOOL_OK:
+		break;
+	case SPOOL_GONE:
+		complain("%s: there is no spool; queuectl enqueue makes one",
+		    path);
+		r = FAILED;
+		break;
+	case SPOOL_ALIEN:
+		complain("%s: not used as a spool: %s", path, c->spool.why);
+		r = FAILED;
+		break;
+	default:
+		r = complain_spool(&c->spool);
+	}
+	if (r == DONE && c->spool.config_error)
+		complain("%s/config: %s; the defaults are in force", path,
+		    strerror(c->spool.config_error));
+	else if (r == DONE && c->spool.config_bad)
+		complain("%s/config: line %zu is not understood and passed "
+		    "over", path, c->spool.config_bad);
+	return r;
+}
+
+int
+call_each_id(struct call *c, int (*each)(void *arg, const char *id), void *arg)
+{
+	char id[JOB_ID_MAX + 1];
+	int i, r, worst = DONE;
+
+	for (i = 0; i < c->n; i++) {
+		r = spool_resolve(&c->spool, c->operand[i], id);
+		if (r == SPOOL_OK)
+			r = each(arg, id);
+		else
+			r = complain_job(&c->spool, r, c->operand[i]);
+		if (r != DONE)
+			worst = r;
+	}
+	return worst;
+}
+
 void
 complain(const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout); /* what was said before stands before it */
+	fflush(stdout);
 	fputs("queuectl: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
@@ -28,7 +143,7 @@ complain(const char *fmt, ...)
 }
 
 int
-no_memory(void)
+complain_memory(void)
 {
 	complain("out of memory");
 	return FAILED;
@@ -70,93 +185,6 @@ complain_job(const struct spool *sp, int result, const char *id)
 		return complain_spool(sp);
 	}
 	return FAILED;
-}
-
-char *
-add_cwd(struct buf *b)
-{
-	char *cwd = NULL;
-	size_t room;
-
-	for (room = 128; !cwd && buf_room(b, room); room *= 2) {
-		cwd = getcwd(b->p + b->n, room);
-		if (!cwd && errno != ERANGE)
-			return NULL;
-	}
-	if (cwd)
-		b->n += strlen(cwd);
-	else
-		errno = ENOMEM;
-	return cwd;
-}
-
-/* The path of the spool that is meant; NULL: none, and it was said why. */
-static const char *
-spool_path(struct call *c)
-{
-	const char *path = c->spool_path, *state, *home;
-	struct buf *b = &c->path;
-
-	if (!path)
-		path = getenv("QUEUECTL_SPOOL");
-	if (path && *path == '/')
-		return path;
-	if (path && *path) {
-		if (!add_cwd(b)) {
-			complain("the current directory: %s", strerror(errno));
-			return NULL;
-		}
-		buf_putc(b, '/');
-		buf_puts(b, path);
-	} else if (geteuid() == 0) {
-		return "/var/spool/queuectl";
-	} else if ((state = getenv("XDG_STATE_HOME")) && *state == '/') {
-		buf_printf(b, "%s/queuectl", state);
-	} else if ((home = getenv("HOME")) && *home == '/') {
-		buf_printf(b, "%s/.local/state/queuectl", home);
-	} else {
-		complain("no spool: HOME is not set; use --spool DIR or set "
-		    "QUEUECTL_SPOOL");
-		return NULL;
-	}
-	if (b->failed)
-		no_memory();
-	return b->failed ? NULL : b->p;
-}
-
-int
-open_spool(struct call *c, bool create)
-{
-	const char *path;
-	int r = DONE;
-
-	if (c->spool.fd >= 0)
-		return DONE;
-	path = spool_path(c);
-	if (!path)
-		return FAILED;
-	switch (spool_open(&c->spool, path, create)) {
-	case SPOOL_OK:
-		break;
-	case SPOOL_GONE:
-		complain("%s: there is no spool; queuectl enqueue makes one",
-		    path);
-		r = FAILED;
-		break;
-	case SPOOL_ALIEN:
-		complain("%s: not used as a spool: %s", path, c->spool.why);
-		r = FAILED;
-		break;
-	default:
-		r = complain_spool(&c->spool);
-	}
-	if (r == DONE && c->spool.config_error)
-		complain("%s/config: %s; the defaults are in force", path,
-		    strerror(c->spool.config_error));
-	else if (r == DONE && c->spool.config_bad)
-		complain("%s/config: line %zu is not understood and passed "
-		    "over", path, c->spool.config_bad);
-	return r;
 }
 
 int64_t

@@ -1,5 +1,5 @@
 /*
- * enqueue.c: turns JSON, lines of standard input or words into a batch.
+ * enqueue.c: turns JSON, lines of JSON on stdin, or words into a batch of jobs.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,26 +17,45 @@
 #include "cli/words.h"
 
 enum {
-	BATCH_JOBS = 1000,      /* of enqueue -, between two syncs */
+	BATCH_JOBS = 1000,      /* lines between two syncs */
+	READ_SIZE = 65536,
 	LINE_LEN_MAX = 2 * JOB_TEXT_MAX,
 	AGAIN_MAX = 50          /* times that a unique job is staged again */
 };
 
-/* What all ways to enqueue share. */
 struct enqueue {
 	struct call *call;
 	struct spool_batch batch;
 	struct waiting *waiting; /* NULL: nobody waits */
 	int64_t last;           /* the last stamp given to a job */
-	struct buf paths;       /* one absolute cwd */
-	struct buf ids;         /* to be printed when the batch is safe: n, each
+	struct buf ids;         /* printed when the batch is safe: n ids, each
 	                         * with a newline */
 	size_t n;
 	int again;              /* times that a job was staged again */
-	bool came;              /* input did, since config was last looked at */
+	bool held;              /* signals are blocked */
+
+	/* enqueue - */
+	struct buf in;          /* read, and not used yet */
+	size_t line;            /* number of the current line */
+	bool came;              /* input came since we last read the config */
+	bool skip;              /* the line is too long; drop what is left */
+	bool stop;              /* it is no use to go on */
 };
 
-/* Strictly increasing, so that a batch keeps its order. */
+/* A job that is not staged yet. */
+struct draft {
+	struct job job;
+	struct buf cwd;         /* the memory behind job.cwd, if it needs any */
+};
+
+static void
+draft_free(struct draft *d)
+{
+	job_free(&d->job);
+	buf_free(&d->cwd);
+}
+
+/* Stamps increase strictly, so that a batch keeps its order. */
 static int64_t
 next_stamp(struct enqueue *q)
 {
@@ -46,61 +65,69 @@ next_stamp(struct enqueue *q)
 	return q->last;
 }
 
-/* Fills in what the job does not say.  The spool is open from then on. */
+/* Makes the job's directory absolute. */
 static int
-complete(struct enqueue *q, struct job *job)
+complete_cwd(struct enqueue *q, struct draft *d)
 {
-	/* what config says when a job comes; a producer may be slow */
-	if (q->call->spool.fd < 0 && open_spool(q->call, true) != DONE)
-		return FAILED;
-	if (q->came)
-		spool_config_refresh(&q->call->spool);
-	q->came = false;
-	q->batch.spool = &q->call->spool;
-	if (job->priority < 0)
-		job->priority = JOB_PRIORITY;
-	if (job->max_retries < 0)
-		job->max_retries = q->call->spool.config.policy.max_retries;
-	if (job->backoff_base < 0)
-		job->backoff_base =
-		    q->call->spool.config.policy.backoff_base;
-	if (job->created < 0)
-		job->created = next_stamp(q);
+	struct job *job = &d->job;
+	const char *cwd;
+
 	if (job->cwd && *job->cwd == '/')
 		return DONE;
-	if (!q->call->cwd.n && !add_cwd(&q->call->cwd)) {
+	cwd = call_cwd(q->call);
+	if (!cwd) {
 		complain("the current directory: %s; name one with cwd",
 		    strerror(errno));
 		return FAILED;
 	}
-	if (!text_is_utf8(q->call->cwd.p, q->call->cwd.n)) {
+	if (!text_is_utf8(cwd, strlen(cwd))) {
 		complain("the current directory's name is not UTF-8; name "
 		    "another with cwd");
 		return FAILED;
 	}
 	if (!job->cwd) {
-		job->cwd = q->call->cwd.p;
+		job->cwd = cwd;
 		return DONE;
 	}
-	buf_clear(&q->paths);
-	buf_printf(&q->paths, "%s/%s", q->call->cwd.p, job->cwd);
-	if (q->paths.failed)
-		return no_memory();
-	job->cwd = q->paths.p;
-	return DONE;
+	buf_printf(&d->cwd, "%s/%s", cwd, job->cwd);
+	job->cwd = d->cwd.p;
+	return d->cwd.failed ? complain_memory() : DONE;
 }
 
-/* Between the first entry in ids/ and the last id printed nothing that a
- * terminal sends may leave it half-done. */
-static void
-hold_signals(bool hold)
+/* Fills in what the job does not say.  From then on the spool is open. */
+static int
+complete(struct enqueue *q, struct draft *d)
 {
-	static bool held;
+	struct spool *sp = &q->call->spool;
+	const struct job_policy *policy = &sp->config.policy;
+	struct job *job = &d->job;
+
+	if (call_open_spool(q->call, true) != DONE)
+		return FAILED;
+	/* A producer may be slow; what counts is the config when a job comes. */
+	if (q->came)
+		spool_config_refresh(sp);
+	q->came = false;
+	q->batch.spool = sp;
+	if (job->priority < 0)
+		job->priority = JOB_PRIORITY;
+	if (job->max_retries < 0)
+		job->max_retries = policy->max_retries;
+	if (job->backoff_base < 0)
+		job->backoff_base = policy->backoff_base;
+	return complete_cwd(q, d);
+}
+
+/* Blocks the signals of a terminal from the first entry in ids/ to the last id
+ * printed, so that they leave nothing half-done. */
+static void
+hold_signals(struct enqueue *q, bool hold)
+{
 	sigset_t set;
 
-	if (hold == held)
+	if (hold == q->held)
 		return;
-	held = hold;
+	q->held = hold;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -124,13 +151,14 @@ forget_ids(struct enqueue *q)
 	q->n = 0;
 }
 
-/* Stages a job and keeps its id, or that of the one that is queued already. */
+/* Stages a job and keeps its id, or the id of the unique job that is queued
+ * already. */
 static int
 stage(struct enqueue *q, struct job *job)
 {
 	int r;
 
-	/* once it is published, there must be room for its id */
+	/* Once a job is published, there must be room for its id. */
 	if (!buf_room(&q->ids, JOB_ID_MAX + 1)) {
 		q->call->spool.at[0] = '\0';
 		errno = ENOMEM;
@@ -148,28 +176,26 @@ stage(struct enqueue *q, struct job *job)
 	return r;
 }
 
-/* Writes the ids of the batch that is safe. */
+/* Prints the ids of a batch that is safe. */
 static int
 print_ids(struct enqueue *q)
 {
 	char *id = q->ids.p, *end;
-	bool good = true;
+	int r = DONE;
 
 	if (id)
 		fputs(id, stdout);
-	for (; q->waiting && id && *id && good; id = end + 1) {
+	for (; q->waiting && id && *id && r == DONE; id = end + 1) {
 		end = strchr(id, '\n');
 		*end = '\0';
-		good = waiting_add(q->waiting, id);
+		r = waiting_add(q->waiting, id);
 	}
 	forget_ids(q);
 	spool_batch_clear(&q->batch);
 	if (fflush(stdout))
-		good = false;
-	hold_signals(false);
-	if (!good && !ferror(stdout))
-		return no_memory();
-	return good ? DONE : FAILED;
+		r = FAILED;
+	hold_signals(q, false);
+	return r;
 }
 
 static int
@@ -194,9 +220,12 @@ complain_stage(const struct spool *sp, int result, const char *id,
 	return FAILED;
 }
 
-/* The entry in the way may meanwhile have become a job: then a unique one may
- * be staged again, to see which.  If it is none all the same (its job was put
- * aside by hand), the id exists. */
+/*
+ * Removes the entry that a crashed enqueuer left in the job's way.  The entry
+ * may have become a job in the meantime; a unique job is then staged again, to
+ * see which.  If that never ends, since its job was put aside by hand, the id
+ * exists.
+ */
 static int
 reclaim(struct enqueue *q, const struct job *job)
 {
@@ -206,21 +235,21 @@ reclaim(struct enqueue *q, const struct job *job)
 	    q->again++ < AGAIN_MAX ? SPOOL_OK : r;
 }
 
-/*
- * All jobs or none: writes them whole, then publishes them.  The entry that
- * someone's crash left in the way is removed and everything done again.
- */
+/* Enqueues all or none: stages them all, then publishes them.  After reclaim()
+ * it starts again. */
 static int
-enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
+enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
 {
 	struct spool *sp = &q->call->spool;
 	size_t i;
 	int r;
 
-	hold_signals(true);
+	hold_signals(q, true);
 	q->batch.bulk = n > 1;
 	for (i = 0; i < n;) {
-		r = stage(q, &jobs[i]);
+		struct job *job = &drafts[i].job;
+
+		r = stage(q, job);
 		if (r == SPOOL_OK) {
 			i++;
 			continue;
@@ -228,9 +257,9 @@ enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
 		spool_take_back(&q->batch);
 		forget_ids(q);
 		if (r == SPOOL_LEFTOVER)
-			r = reclaim(q, &jobs[i]);
+			r = reclaim(q, job);
 		if (r != SPOOL_OK)
-			return complain_stage(sp, r, jobs[i].id, "");
+			return complain_stage(sp, r, job->id, "");
 		i = 0;
 	}
 	if (spool_publish(&q->batch) != SPOOL_OK)
@@ -238,12 +267,27 @@ enqueue_all(struct enqueue *q, struct job *jobs, size_t n)
 	return print_ids(q);
 }
 
-/* "line 3, column 14: …", for a text of several lines or one. */
+static int
+enqueue_words(struct enqueue *q)
+{
+	struct words words;
+	struct draft d = { .cwd = { 0 } };
+	int r = words_read(&words, q->call, next_stamp(q), &d.job);
+
+	if (r == DONE)
+		r = complete(q, &d);
+	if (r == DONE)
+		r = enqueue_all(q, &d, 1);
+	draft_free(&d);
+	words_free(&words);
+	return r;
+}
+
 static int
 complain_json(const char *text, const struct json_error *e)
 {
 	if (!e->line)
-		return no_memory();
+		return complain_memory();
 	complain("not JSON: line %zu, column %zu: %s", e->line, e->column,
 	    e->what);
 	if (text[strspn(text, " \t\r\n")] != '{' &&
@@ -253,8 +297,9 @@ complain_json(const char *text, const struct json_error *e)
 	return USAGE;
 }
 
+/* Reads the `n` jobs that the tree is. */
 static int
-read_jobs(struct enqueue *q, const struct json *tree, struct job *jobs,
+read_drafts(struct enqueue *q, const struct json *tree, struct draft *drafts,
     size_t n)
 {
 	const struct json *e = tree->type == JSON_ARRAY ? tree->child : tree;
@@ -266,8 +311,8 @@ read_jobs(struct enqueue *q, const struct json *tree, struct job *jobs,
 	for (i = 0; i < n && good; i++, e = e->next) {
 		int64_t now = next_stamp(q);
 
-		good = field_read(&jobs[i], e, now, &why, &at);
-		jobs[i].created = now;
+		good = field_read(&drafts[i].job, e, now, &why, &at);
+		drafts[i].job.created = now;
 	}
 	if (!good && tree->type == JSON_ARRAY)
 		complain("job %zu of the array (line %zu, column %zu): %s", i,
@@ -283,8 +328,7 @@ static int
 enqueue_tree(struct enqueue *q, const struct json *tree)
 {
 	const struct json *e;
-	struct job *jobs;
-	struct buf *cwds;
+	struct draft *drafts;
 	size_t n = 1, i;
 	int r;
 
@@ -296,27 +340,17 @@ enqueue_tree(struct enqueue *q, const struct json *tree)
 	if (tree->type == JSON_ARRAY)
 		for (n = 0, e = tree->child; e; e = e->next)
 			n++;
-	jobs = calloc(n + 1, sizeof *jobs);
-	cwds = calloc(n + 1, sizeof *cwds);
-	r = jobs && cwds ? read_jobs(q, tree, jobs, n) : no_memory();
-	for (i = 0; i < n && r == DONE; i++) {
-		r = complete(q, &jobs[i]);
-		/* each keeps its own absolute path, if it needed one */
-		if (r == DONE && jobs[i].cwd == q->paths.p) {
-			cwds[i] = q->paths;
-			q->paths = (struct buf){ 0 };
-		}
-	}
+	drafts = calloc(n + 1, sizeof *drafts);
+	if (!drafts)
+		return complain_memory();
+	r = read_drafts(q, tree, drafts, n);
+	for (i = 0; i < n && r == DONE; i++)
+		r = complete(q, &drafts[i]);
 	if (r == DONE && n)
-		r = enqueue_all(q, jobs, n);
-	for (i = 0; i < n; i++) {
-		if (jobs)
-			job_free(&jobs[i]);
-		if (cwds)
-			buf_free(&cwds[i]);
-	}
-	free(jobs);
-	free(cwds);
+		r = enqueue_all(q, drafts, n);
+	for (i = 0; i < n; i++)
+		draft_free(&drafts[i]);
+	free(drafts);
 	return r;
 }
 
@@ -334,34 +368,34 @@ enqueue_json(struct enqueue *q, const char *text)
 	return r;
 }
 
+/* Publishes what is staged of the lines before `line`. */
 static int
 publish_lines(struct enqueue *q, size_t line)
 {
 	if (!q->n)
 		return DONE;
-	if (spool_publish(&q->batch) != SPOOL_OK) {
-		complain_spool(&q->call->spool);
-		forget_ids(q);
-		complain("stopped before line %zu; the jobs whose ids were "
-		    "printed are enqueued, others are not", line);
-		return FAILED;
-	}
-	return print_ids(q);
+	if (spool_publish(&q->batch) == SPOOL_OK)
+		return print_ids(q);
+	complain_spool(&q->call->spool);
+	forget_ids(q);
+	complain("stopped before line %zu; the jobs whose ids were "
+	    "printed are enqueued, others are not", line);
+	return FAILED;
 }
 
-/* Stages one job; *stop is set when there is no point in going on. */
+/* Stages the job of the current line. */
 static int
-enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
+stage_line(struct enqueue *q, struct job *job)
 {
 	struct spool *sp = &q->call->spool;
 	char where[40];
 	int r;
 
-	hold_signals(true);
+	hold_signals(q, true);
 	while ((r = stage(q, job)) == SPOOL_LEFTOVER) {
-		/* needs ids/ for itself: those before it first */
-		if (publish_lines(q, line) != DONE) {
-			*stop = true;
+		/* reclaim() needs ids/ for itself. */
+		if (publish_lines(q, q->line) != DONE) {
+			q->stop = true;
 			return FAILED;
 		}
 		r = reclaim(q, job);
@@ -371,22 +405,21 @@ enqueue_staged(struct enqueue *q, struct job *job, size_t line, bool *stop)
 	if (r == SPOOL_OK)
 		return DONE;
 	if (!q->n)
-		hold_signals(false);
-	snprintf(where, sizeof where, "line %zu: ", line);
+		hold_signals(q, false);
+	snprintf(where, sizeof where, "line %zu: ", q->line);
 	complain_stage(sp, r, job->id, where);
-	*stop = r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG);
+	q->stop = r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG);
 	return FAILED;
 }
 
 static int
-enqueue_line(struct enqueue *q, const char *text, size_t len, size_t line,
-    bool *stop)
+enqueue_line(struct enqueue *q, const char *text, size_t len)
 {
 	struct json_error error;
 	const struct json *at;
 	struct json *tree;
 	struct buf why = { 0 };
-	struct job job;
+	struct draft d = { .cwd = { 0 } };
 	int64_t now;
 	int r = FAILED;
 
@@ -394,26 +427,97 @@ enqueue_line(struct enqueue *q, const char *text, size_t len, size_t line,
 		return DONE;
 	tree = json_parse(text, len, &error);
 	if (!tree) {
-		complain("line %zu, column %zu: %s", line, error.column,
+		complain("line %zu, column %zu: %s", q->line, error.column,
 		    error.line ? error.what : "out of memory");
 		return FAILED;
 	}
 	now = next_stamp(q);
-	if (!field_read(&job, tree, now, &why, &at)) {
-		complain("line %zu, column %zu: %s", line, at->column,
-		    why.p ? why.p : "out of memory");
-	} else {
-		job.created = now;
-		r = complete(q, &job);
+	if (field_read(&d.job, tree, now, &why, &at)) {
+		d.job.created = now;
+		r = complete(q, &d);
 		if (r == DONE)
-			r = enqueue_staged(q, &job, line, stop);
+			r = stage_line(q, &d.job);
 		else
-			*stop = true;
+			q->stop = true;
+	} else {
+		complain("line %zu, column %zu: %s", q->line, at->column,
+		    why.p ? why.p : "out of memory");
 	}
-	job_free(&job);
+	draft_free(&d);
 	json_free(tree);
 	buf_free(&why);
 	return r;
+}
+
+/* Removes the first `n` bytes of the input. */
+static void
+use_input(struct enqueue *q, size_t n)
+{
+	q->in.n -= n;
+	memmove(q->in.p, q->in.p + n, q->in.n + 1);
+}
+
+/* Enqueues the whole lines of the input. */
+static int
+enqueue_lines(struct enqueue *q)
+{
+	size_t at = 0;
+	int r = DONE;
+	char *end;
+
+	while (!q->stop &&
+	    (end = memchr(q->in.p + at, '\n', q->in.n - at))) {
+		char *line = q->in.p + at;
+		size_t n = (size_t)(end - line);
+
+		*end = '\0';
+		q->line++;
+		if (memchr(line, '\0', n)) {
+			complain("line %zu: a NUL byte", q->line);
+			r = FAILED;
+		} else if (enqueue_line(q, line, n) != DONE) {
+			r = FAILED;
+		}
+		at += n + 1;
+		if (q->n >= BATCH_JOBS &&
+		    publish_lines(q, q->line + 1) != DONE) {
+			q->stop = true;
+			r = FAILED;
+		}
+	}
+	use_input(q, at);
+	return r;
+}
+
+/* Reads some input; *end: there is no more, and the last line has a newline. */
+static int
+read_input(struct enqueue *q, bool *end)
+{
+	struct buf *in = &q->in;
+	ssize_t n;
+
+	if (!buf_room(in, READ_SIZE))
+		return complain_memory();
+	do
+		n = read(STDIN_FILENO, in->p + in->n, READ_SIZE);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		complain("standard input: %s", strerror(errno));
+		return FAILED;
+	}
+	q->came = true;
+	*end = n == 0;
+	in->n += (size_t)n;
+	if (*end && in->n)
+		in->p[in->n++] = '\n';
+	in->p[in->n] = '\0';
+	if (q->skip) {
+		char *newline = memchr(in->p, '\n', in->n);
+
+		use_input(q, newline ? (size_t)(newline - in->p) + 1 : in->n);
+		q->skip = !newline;
+	}
+	return DONE;
 }
 
 /* Whether more can be read without waiting. */
@@ -425,134 +529,59 @@ more_waits(void)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Enqueues the whole lines of `in` and leaves the rest there. */
-static int
-enqueue_lines(struct enqueue *q, struct buf *in, size_t *line, bool *stop)
-{
-	size_t at = 0;
-	int r = DONE;
-	char *end;
-
-	while (!*stop && (end = memchr(in->p + at, '\n', in->n - at))) {
-		size_t n = (size_t)(end - in->p) - at;
-
-		*end = '\0';
-		++*line;
-		if (memchr(in->p + at, '\0', n)) {
-			complain("line %zu: a NUL byte", *line);
-			r = FAILED;
-		} else if (enqueue_line(q, in->p + at, n, *line, stop)) {
-			r = FAILED;
-		}
-		at += n + 1;
-		if (q->n >= BATCH_JOBS &&
-		    publish_lines(q, *line + 1) != DONE) {
-			*stop = true;
-			r = FAILED;
-		}
-	}
-	in->n -= at;
-	memmove(in->p, in->p + at, in->n + 1);
-	return r;
-}
-
-/* One JSON object per line, published in batches; a batch ends when no more
- * input waits, so that a slow producer's jobs do not wait either. */
+/* Enqueues one JSON object per line, in batches.  A batch also ends when no
+ * more input waits, so that a slow producer's jobs do not wait for it. */
 static int
 enqueue_stdin(struct enqueue *q)
 {
-	struct buf in = { 0 };
-	bool stop = false, skip = false, end = false;
-	size_t line = 0;
+	bool end = false;
 	int r = DONE;
 
 	q->batch.bulk = true;
-	while (!stop && !end) {
-		ssize_t n;
-
-		if (!buf_room(&in, 65536)) {
-			r = no_memory();
-			break;
-		}
-		n = read(STDIN_FILENO, in.p + in.n, 65536);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			complain("standard input: %s", strerror(errno));
+	while (!q->stop && !end) {
+		if (read_input(q, &end) != DONE) {
 			r = FAILED;
 			break;
 		}
-		q->came = true;
-		end = n == 0;
-		in.n += (size_t)n;
-		if (end && in.n)
-			in.p[in.n++] = '\n';
-		in.p[in.n] = '\0';
-		if (skip) {
-			/* the rest of a line that was too long */
-			char *nl = memchr(in.p, '\n', in.n);
-			size_t gone = nl ? (size_t)(nl - in.p) + 1 : in.n;
-
-			in.n -= gone;
-			memmove(in.p, in.p + gone, in.n + 1);
-			skip = !nl;
-		}
-		if (enqueue_lines(q, &in, &line, &stop) != DONE)
+		if (enqueue_lines(q) != DONE)
 			r = FAILED;
-		if (!stop && in.n > LINE_LEN_MAX) {
-			complain("line %zu: longer than 32 MiB", ++line);
+		if (!q->stop && q->in.n > LINE_LEN_MAX) {
+			complain("line %zu: longer than 32 MiB", ++q->line);
 			r = FAILED;
-			skip = true;
-			in.n = 0;
+			q->skip = true;
+			q->in.n = 0;
 		}
-		if (!stop && (end || !more_waits()) &&
-		    publish_lines(q, line + 1) != DONE) {
-			stop = true;
+		if (!q->stop && (end || !more_waits()) &&
+		    publish_lines(q, q->line + 1) != DONE) {
+			q->stop = true;
 			r = FAILED;
 		}
 	}
-	/* what a failure left staged; publish has taken back its own */
-	if (q->n && publish_lines(q, line + 1) != DONE)
+	/* Jobs that were staged before a failure. */
+	if (publish_lines(q, q->line + 1) != DONE)
 		r = FAILED;
-	buf_free(&in);
 	return r;
 }
 
 static int
-enqueue_words(struct enqueue *q)
+enqueue_given(struct enqueue *q)
 {
 	struct call *c = q->call;
-	struct words_tree t = { .object = { .type = JSON_OBJECT } };
-	const struct json *at;
-	struct buf why = { 0 };
-	struct job job;
-	int64_t now = next_stamp(q);
-	int r = USAGE;
 
-	t.node = calloc(c->ngiven + (size_t)c->n + 1, sizeof *t.node);
-	if (!t.node)
-		return no_memory();
-	job_init(&job);
-	if (words_to_tree(c, &t)) {
-		if (field_read(&job, &t.object, now, &why, &at)) {
-			job.created = now;
-			r = complete(q, &job);
-			if (r == DONE)
-				r = enqueue_all(q, &job, 1);
-		} else {
-			/* the nodes of options come first, as they came */
-			const char *o = at >= t.node &&
-			    at < t.node + c->ngiven ? enqueue_options[
-			    c->given[at - t.node].option].name : NULL;
-
-			complain("%s%s%s%s", o ? "--" : "", o ? o : "",
-			    o ? ": " : "", why.p ? why.p : "out of memory");
-		}
+	if (c->dashes)
+		return enqueue_words(q);
+	if (words_have_fields(c)) {
+		complain("the options of enqueue go with -- CMD [ARG...]; a "
+		    "JSON job has fields for them");
+		return USAGE;
 	}
-	job_free(&job);
-	free(t.node);
-	buf_free(&why);
-	return r;
+	if (c->n != 1) {
+		complain("one JSON argument, please (quote it); or queuectl "
+		    "enqueue -- CMD [ARG...]");
+		return USAGE;
+	}
+	return !strcmp(c->operand[0], "-") ? enqueue_stdin(q) :
+	    enqueue_json(q, c->operand[0]);
 }
 
 int
@@ -560,36 +589,18 @@ command_enqueue(struct call *c)
 {
 	struct waiting waiting = { .n = 0 };
 	struct enqueue q = { .call = c };
-	size_t fields = 0, i;
-	int r;
+	int r, ended;
 
-	for (i = 0; i < c->ngiven; i++)
-		fields += c->given[i].option != WAIT_OPTION;
-	if (c->value[WAIT_OPTION])
+	if (call_option(c, "wait"))
 		q.waiting = &waiting;
-	if (!c->dashes && fields) {
-		complain("the options of enqueue go with -- CMD [ARG...]; a "
-		    "JSON job has fields for them");
-		r = USAGE;
-	} else if (c->dashes) {
-		r = enqueue_words(&q);
-	} else if (c->n != 1) {
-		complain("one JSON argument, please (quote it); or queuectl "
-		    "enqueue -- CMD [ARG...]");
-		r = USAGE;
-	} else if (!strcmp(c->operand[0], "-")) {
-		r = enqueue_stdin(&q);
-	} else {
-		r = enqueue_json(&q, c->operand[0]);
-	}
+	r = enqueue_given(&q);
 	spool_batch_free(&q.batch);
-	buf_free(&q.paths);
 	buf_free(&q.ids);
+	buf_free(&q.in);
 	if (waiting.n) {
-		int ended = wait_for(&c->spool, &waiting, -1);
-
+		ended = waiting_wait(&waiting, &c->spool, -1);
 		r = r == DONE ? ended : r;
 	}
-	free(waiting.v);
+	waiting_free(&waiting);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * enqueue.h: enqueue.
+ * enqueue.h: the command enqueue; words.h has its options.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,6 +8,6 @@
 
 #include "cli/call.h"
 
-int command_enqueue(struct call *c);
+int command_enqueue(struct call *);
 
 #endif

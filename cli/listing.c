@@ -1,19 +1,240 @@
 /*
- * listing.c: collects and orders jobs, and shows them.
+ * listing.c: finds jobs, puts them in order and shows them.
  *
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE /* wcwidth */
 #include <sys/ioctl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <locale.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #include "cli/listing.h"
+
+bool
+listing_add(struct listing *l, enum job_state state,
+    const struct job_name *name)
+{
+	struct entry *v = array_room(l->v, &l->cap, l->n + 1, sizeof *v);
+
+	if (!v)
+		return false;
+	l->v = v;
+	v[l->n] = (struct entry){ state, *name, l->n };
+	l->n++;
+	return true;
+}
+
+int
+listing_read(struct spool *sp, struct listing *l, enum job_state state)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int r;
+
+	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
+		return complain_spool(sp);
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (!listing_add(l, state, &name)) {
+			spool_iter_close(&it);
+			return complain_memory();
+		}
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(sp) : DONE;
+}
+
+static int
+compare_sights(const void *pa, const void *pb)
+{
+	const struct entry *a = pa, *b = pb;
+	int c = strcmp(a->name.id, b->name.id);
+
+	return c ? c : a->seen < b->seen ? -1 : 1;
+}
+
+static int
+compare_shown(const void *pa, const void *pb)
+{
+	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
+		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
+	const struct entry *a = pa, *b = pb;
+
+	if (a->state != b->state)
+		return rank[a->state] - rank[b->state];
+	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
+		return a->name.stamp < b->name.stamp ? -1 : 1;
+	return job_name_compare(&a->name, &b->name);
+}
+
+/* A job that moves while the directories are read may be seen twice or missed.
+ * Then they are read again, and the last sight of a job counts. */
+int
+listing_read_sorted(struct spool *sp, struct listing *l, enum job_state only)
+{
+	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
+		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
+	uint64_t before = spool_version(sp);
+	size_t i, n = 0, pass;
+	int r;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < JOB_STATES; i++)
+			if ((only == JOB_STATES || only == order[i]) &&
+			    (r = listing_read(sp, l, order[i])) != DONE)
+				return r;
+		if (spool_version(sp) == before)
+			break;
+	}
+	if (!l->n)
+		return DONE;
+	qsort(l->v, l->n, sizeof *l->v, compare_sights);
+	for (i = 1; i < l->n; i++) {
+		if (strcmp(l->v[n].name.id, l->v[i].name.id) != 0)
+			n++;
+		l->v[n] = l->v[i];
+	}
+	l->n = n + 1;
+	qsort(l->v, l->n, sizeof *l->v, compare_shown);
+	return DONE;
+}
+
+int
+entry_find(struct call *c, const char *word, struct entry *e)
+{
+	char id[JOB_ID_MAX + 1];
+	int r = spool_resolve(&c->spool, word, id);
+
+	if (r == SPOOL_OK)
+		r = spool_find(&c->spool, id, &e->state, &e->name);
+	return r == SPOOL_OK ? DONE : complain_job(&c->spool, r, word);
+}
+
+int
+state_read(const char *word, enum job_state *state)
+{
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		*state = (enum job_state)i;
+		if (!strcasecmp(word, job_state_dir(*state)) ||
+		    !strcasecmp(word, job_state_word(*state)))
+			return DONE;
+	}
+	complain("no such state: %s; the states are pending, processing, "
+	    "completed, failed, dead", word);
+	return USAGE;
+}
+
+bool
+state_is_final(enum job_state state)
+{
+	return state == JOB_DONE || state == JOB_DEAD;
+}
+
+bool
+name_is_ready(const struct job_name *name, int64_t now)
+{
+	return !name->timed || name->stamp <= now;
+}
+
+static void
+count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct crew *crew = arg;
+
+	(void)pool;
+	(void)pid;
+	crew->workers++;
+	crew->busy += s->job[0] != '\0';
+}
+
+int
+crew_count(struct spool *sp, struct crew *crew)
+{
+	*crew = (struct crew){ 0, 0 };
+	return spool_slots(sp, false, count_slot, crew);
+}
+
+struct search {
+	const struct job_name *name;
+	struct spool_slot *found;
+};
+
+static void
+match_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct search *search = arg;
+
+	(void)pool;
+	(void)pid;
+	if (s->start == search->name->stamp &&
+	    !strcmp(s->job, search->name->id))
+		*search->found = *s;
+}
+
+bool
+runner_find(struct spool *sp, const struct job_name *name,
+    struct spool_slot *slot)
+{
+	struct search search = { name, slot };
+
+	slot->pid = 0;
+	spool_slots(sp, false, match_slot, &search);
+	return slot->pid != 0;
+}
+
+int
+view_load(struct spool *sp, const struct entry *e, struct job *job,
+    struct field_view *v)
+{
+	struct spool_slot slot;
+	int r = spool_load(sp, e->state, &e->name, job);
+
+	if (r == SPOOL_GONE || r == SPOOL_ERROR)
+		return r;
+	*v = (struct field_view){ .state = e->state, .name = &e->name,
+		.job = job, .policy = &sp->config.policy };
+	if (r != SPOOL_OK) {
+		v->bad = sp->why;
+		v->line = sp->line;
+		v->alien = r == SPOOL_ALIEN;
+	}
+	if (e->state == JOB_PROCESSING && runner_find(sp, &e->name, &slot))
+		v->worker = slot.pid;
+	return SPOOL_OK;
+}
+
+void
+view_title(struct buf *b, const struct field_view *v)
+{
+	if (!v->bad)
+		job_title(b, v->job, 0);
+	else if (v->alien)
+		buf_printf(b, "(left alone: %s)", v->bad);
+	else if (v->line)
+		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
+	else
+		buf_printf(b, "(damaged: %s)", v->bad);
+}
+
+int
+view_print_json(const struct field_view *v)
+{
+	struct buf b = { 0 };
+	int r = DONE;
+
+	field_write(&b, v);
+	if (b.failed)
+		r = complain_memory();
+	else
+		puts(b.p);
+	buf_free(&b);
+	return r;
+}
 
 size_t
 terminal_width(int fd)
@@ -33,16 +254,15 @@ terminal_width(int fd)
 }
 
 size_t
-fit(const char *s, size_t width, size_t *columns)
+columns_fit(const char *s, size_t width, size_t *columns)
 {
 	size_t at = 0, used = 0, n;
 
 	for (; s[at]; at += n) {
 		wchar_t wc;
-		int w = 1;
+		int w = 1, bytes = mbtowc(&wc, s + at, MB_CUR_MAX);
 
-		n = mbtowc(&wc, s + at, MB_CUR_MAX) > 0 ?
-		    (size_t)mbtowc(&wc, s + at, MB_CUR_MAX) : 1;
+		n = bytes > 0 ? (size_t)bytes : 1;
 		if (n > 1 || (unsigned char)s[at] < 0x80)
 			w = wcwidth(wc);
 		if (w < 0)
@@ -53,29 +273,6 @@ fit(const char *s, size_t width, size_t *columns)
 	}
 	*columns = used;
 	return at;
-}
-
-void
-put_last(const char *s, const char *after, size_t width, size_t used)
-{
-	size_t columns, n, more;
-
-	fit(after, SIZE_MAX, &more);
-	if (width && width < used + more + 1) {
-		after = "";
-		more = 0;
-	}
-	if (width && width <= used) {
-		putchar('\n');
-		return;
-	}
-	n = width ? fit(s, width - used - more, &columns) : strlen(s);
-	if (!s[n]) {
-		printf("%s%s\n", s, after);
-		return;
-	}
-	n = fit(s, width - used - more - 1, &columns);
-	printf("%.*s…%s\n", (int)n, s, after);
 }
 
 void
@@ -107,217 +304,79 @@ span_words(struct buf *b, int64_t us)
 		    (long long)(s / 3600 % 24));
 }
 
-bool
-listing_add(struct listing *l, enum job_state state,
-    const struct job_name *name)
+/* Prints the last cell of a row, and `after` behind it.  In a terminal of `width`
+ * columns (0: it is not one), `used` of them taken, the cell is cut to what is
+ * left, and `after` goes unless it has room. */
+static void
+put_last(const char *s, const char *after, size_t width, size_t used)
 {
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 64;
-		struct entry *v = realloc(l->v, cap * sizeof *v);
+	size_t columns, n, more;
 
-		if (!v)
-			return false;
-		l->v = v;
-		l->cap = cap;
+	columns_fit(after, SIZE_MAX, &more);
+	if (width && width < used + more + 1) {
+		after = "";
+		more = 0;
 	}
-	l->v[l->n] = (struct entry){ state, l->n, *name };
-	l->n++;
-	return true;
+	if (width && width <= used) {
+		putchar('\n');
+		return;
+	}
+	n = width ? columns_fit(s, width - used - more, &columns) : strlen(s);
+	if (!s[n]) {
+		printf("%s%s\n", s, after);
+		return;
+	}
+	n = columns_fit(s, width - used - more - 1, &columns);
+	printf("%.*s…%s\n", (int)n, s, after);
 }
 
-/* In the order in which a person looks: what runs, what will, what failed. */
-static int
-compare_shown(const void *pa, const void *pb)
+static void
+print_row(const struct field_view *v, const char *cells, size_t ids,
+    size_t width)
 {
-	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
-		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
-	const struct entry *a = pa, *b = pb;
+	struct buf title = { 0 }, why = { 0 };
+	int used;
 
-	if (a->state != b->state)
-		return rank[a->state] - rank[b->state];
-	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
-		return a->name.stamp < b->name.stamp ? -1 : 1;
-	return job_name_compare(&a->name, &b->name);
-}
-
-static int
-compare_sights(const void *pa, const void *pb)
-{
-	const struct entry *a = pa, *b = pb;
-	int c = strcmp(a->name.id, b->name.id);
-
-	return c ? c : a->seen < b->seen ? -1 : 1;
+	view_title(&title, v);
+	if (v->why && !v->bad)
+		buf_printf(&why, "  [%s]", v->why);
+	used = printf("%-*s  %s  ", (int)ids, v->name->id, cells);
+	put_last(title.p ? title.p : "", why.p ? why.p : "", width,
+	    (size_t)used);
+	buf_free(&title);
+	buf_free(&why);
 }
 
 int
-collect_state(struct spool *sp, struct listing *l, enum job_state state)
+table_print(struct spool *sp, const struct listing *l, size_t n, bool json,
+    const char *head, table_cells *add_cells, void *arg)
 {
-	struct job_name name;
-	struct spool_iter it;
-	int r;
-
-	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
-		return complain_spool(sp);
-	while ((r = spool_iter_next(&it, &name)) > 0)
-		if (!listing_add(l, state, &name)) {
-			spool_iter_close(&it);
-			return no_memory();
-		}
-	spool_iter_close(&it);
-	return r < 0 ? complain_spool(sp) : DONE;
-}
-
-int
-collect(struct spool *sp, struct listing *l, enum job_state only)
-{
-	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
-		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
-	uint64_t before = spool_version(sp);
-	size_t i, n = 0, pass;
-	int r;
-
-	for (pass = 0; pass < 2; pass++) {
-		for (i = 0; i < JOB_STATES; i++)
-			if ((only == JOB_STATES || only == order[i]) &&
-			    (r = collect_state(sp, l, order[i])) != DONE)
-				return r;
-		if (spool_version(sp) == before)
-			break;
-	}
-	if (l->n) {
-		qsort(l->v, l->n, sizeof *l->v, compare_sights);
-		for (i = 1; i < l->n; i++)
-			if (strcmp(l->v[n].name.id, l->v[i].name.id))
-				l->v[++n] = l->v[i];
-			else
-				l->v[n] = l->v[i];
-		l->n = n + 1;
-	}
-	if (l->n)
-		qsort(l->v, l->n, sizeof *l->v, compare_shown);
-	return DONE;
-}
-
-int
-parse_state(const char *word, enum job_state *state)
-{
-	int i;
-
-	for (i = 0; i < JOB_STATES; i++) {
-		*state = (enum job_state)i;
-		if (!strcasecmp(word, job_state_dir(*state)) ||
-		    !strcasecmp(word, job_state_word(*state)))
-			return DONE;
-	}
-	complain("no such state: %s; the states are pending, processing, "
-	    "completed, failed, dead", word);
-	return USAGE;
-}
-
-void
-find_runner(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	struct runner *r = arg;
-
-	(void)pool;
-	(void)pid;
-	if (s->start == r->name->stamp && !strcmp(s->job, r->name->id))
-		r->slot = *s;
-}
-
-int
-view_job(struct spool *sp, enum job_state state, const struct job_name *name,
-    struct job *job, struct field_view *v)
-{
-	struct runner runner = { .name = name };
-	int r = spool_load(sp, state, name, job);
-
-	if (r == SPOOL_GONE || r == SPOOL_ERROR)
-		return r;
-	*v = (struct field_view){ .state = state, .name = name, .job = job,
-		.policy = &sp->config.policy };
-	if (r != SPOOL_OK) {
-		v->bad = sp->why;
-		v->line = sp->line;
-		v->alien = r == SPOOL_ALIEN;
-	}
-	if (state == JOB_PROCESSING) {
-		spool_slots(sp, false, find_runner, &runner);
-		v->worker = runner.slot.pid;
-	}
-	return SPOOL_OK;
-}
-
-void
-title_words(struct buf *b, const struct field_view *v)
-{
-	if (!v->bad)
-		job_title(b, v->job, 0);
-	else if (v->alien)
-		buf_printf(b, "(left alone: %s)", v->bad);
-	else if (v->line)
-		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
-	else
-		buf_printf(b, "(damaged: %s)", v->bad);
-}
-
-bool
-ends(int state)
-{
-	return state == JOB_DONE || state == JOB_DEAD;
-}
-
-void
-see_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	struct crew *crew = arg;
-
-	(void)pool;
-	(void)pid;
-	crew->workers++;
-	crew->busy += s->job[0] != '\0';
-}
-
-bool
-is_ready(const struct job_name *name, int64_t now)
-{
-	return !name->timed || name->stamp <= now;
-}
-
-int
-print_json(const struct field_view *v)
-{
-	struct buf b = { 0 };
-	int r = DONE;
-
-	field_write(&b, v);
-	if (b.failed)
-		r = no_memory();
-	else
-		puts(b.p);
-	buf_free(&b);
-	return r;
-}
-
-size_t
-id_width(const struct listing *l, size_t n)
-{
-	size_t i, width = 2;
+	size_t width = terminal_width(STDOUT_FILENO), ids = 2, i;
+	struct buf cells = { 0 };
+	int s, r = DONE, worst = DONE;
 
 	for (i = 0; i < n; i++)
-		if (strlen(l->v[i].name.id) > width)
-			width = strlen(l->v[i].name.id);
-	return width;
-}
+		if (strlen(l->v[i].name.id) > ids)
+			ids = strlen(l->v[i].name.id);
+	if (!json)
+		printf("%-*s  %s  COMMAND\n", (int)ids, "ID", head);
+	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
+		struct field_view v;
+		struct job job;
 
-int
-look_up(struct call *c, const char *word, enum job_state *state,
-    struct job_name *name)
-{
-	char id[JOB_ID_MAX + 1];
-	int r = spool_resolve(&c->spool, word, id);
-
-	if (r == SPOOL_OK)
-		r = spool_find(&c->spool, id, state, name);
-	return r == SPOOL_OK ? DONE : complain_job(&c->spool, r, word);
+		s = view_load(sp, &l->v[i], &job, &v);
+		if (s == SPOOL_ERROR)
+			worst = complain_spool(sp);
+		if (s != SPOOL_OK)
+			continue;
+		buf_clear(&cells);
+		add_cells(arg, &v, &cells, width > 0);
+		if (json)
+			r = view_print_json(&v);
+		else
+			print_row(&v, cells.p ? cells.p : "", ids, width);
+		job_free(&job);
+	}
+	buf_free(&cells);
+	return r == DONE ? worst : r;
 }

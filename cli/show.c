@@ -16,12 +16,14 @@
 #include "cli/show.h"
 #include "spool/log.h"
 
-enum { FOLLOW_MS = 100 };       /* between looks of logs -f */
+enum { FOLLOW_MS = 100 };       /* between two looks of logs -f */
 
-/* What a job waits for that is not its own time. */
-struct queue_view {
+/* What a job may be waiting for, apart from its time. */
+struct outlook {
+	struct spool *spool;
 	struct crew crew;
-	struct listing ready;   /* what may run now, in order; if all are busy */
+	struct listing ready;   /* if all workers are busy: what they may run
+	                         * now, in order */
 	struct buf words;
 };
 
@@ -32,48 +34,49 @@ compare_ready(const void *a, const void *b)
 	    &((const struct entry *)b)->name);
 }
 
-/* Looks at the workers and, with `all`, at what they will do next. */
+/* Looks at the workers and, with `ahead`, at the jobs that they will run. */
 static int
-look_at_queue(struct spool *sp, struct queue_view *q, bool all)
+outlook_open(struct outlook *o, struct spool *sp, bool ahead)
 {
 	static const enum job_state states[] = { JOB_PENDING, JOB_FAILED };
 	int64_t now = now_us();
 	size_t i, n = 0;
 	int r;
 
-	*q = (struct queue_view){ .crew = { 0, 0 } };
-	if (spool_slots(sp, false, see_worker, &q->crew) != SPOOL_OK)
+	*o = (struct outlook){ .spool = sp };
+	if (crew_count(sp, &o->crew) != SPOOL_OK)
 		return complain_spool(sp);
-	if (!all || q->crew.workers > q->crew.busy || !q->crew.workers || sp->config.paused)
+	if (!ahead || o->crew.workers > o->crew.busy || !o->crew.workers ||
+	    sp->config.paused)
 		return DONE;
 	for (i = 0; i < 2; i++)
-		if ((r = collect_state(sp, &q->ready, states[i])) != DONE)
+		if ((r = listing_read(sp, &o->ready, states[i])) != DONE)
 			return r;
-	for (i = 0; i < q->ready.n; i++)
-		if (is_ready(&q->ready.v[i].name, now))
-			q->ready.v[n++] = q->ready.v[i];
-	q->ready.n = n;
+	for (i = 0; i < o->ready.n; i++)
+		if (name_is_ready(&o->ready.v[i].name, now))
+			o->ready.v[n++] = o->ready.v[i];
+	o->ready.n = n;
 	if (n)
-		qsort(q->ready.v, n, sizeof *q->ready.v, compare_ready);
+		qsort(o->ready.v, n, sizeof *o->ready.v, compare_ready);
 	return DONE;
 }
 
 static void
-queue_view_free(struct queue_view *q)
+outlook_free(struct outlook *o)
 {
-	free(q->ready.v);
-	buf_free(&q->words);
+	free(o->ready.v);
+	buf_free(&o->words);
 }
 
 static size_t
-count_ahead(const struct queue_view *q, const struct job_name *name)
+count_ahead(const struct outlook *o, const struct job_name *name)
 {
-	size_t low = 0, high = q->ready.n;
+	size_t low = 0, high = o->ready.n;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 
-		if (job_name_compare(&q->ready.v[mid].name, name) < 0)
+		if (job_name_compare(&o->ready.v[mid].name, name) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -81,16 +84,15 @@ count_ahead(const struct queue_view *q, const struct job_name *name)
 	return low;
 }
 
-/* In one phrase why a job is not running; NULL: it runs, or has ended.  The
- * words are good until the next call. */
+/* One phrase that says why a job is not running; NULL: it runs, or has ended.
+ * The next call overwrites it. */
 static const char *
-why_not(const struct spool *sp, struct queue_view *q,
-    const struct field_view *v)
+outlook_why(struct outlook *o, const struct field_view *v)
 {
 	const struct job_name *name = v->name;
-	struct buf *b = &q->words;
+	struct buf *b = &o->words;
 	int64_t now = now_us();
-	bool waits = !is_ready(name, now);
+	bool waits = !name_is_ready(name, now);
 
 	if (v->state != JOB_PENDING && v->state != JOB_FAILED)
 		return NULL;
@@ -99,25 +101,22 @@ why_not(const struct spool *sp, struct queue_view *q,
 		buf_printf(b, "unreadable file: %s", v->bad);
 	else if (v->state == JOB_FAILED && waits)
 		buf_printf(b, "waits for its retry (attempt %u of %u), due in ",
-		    name->attempt + 1, job_allowed(v->job,
-		    &sp->config.policy));
+		    name->attempt + 1, job_allowed(v->job, v->policy));
 	else if (waits)
 		buf_puts(b, "due in ");
-	else if (sp->config.paused)
+	else if (o->spool->config.paused)
 		buf_puts(b, "paused");
-	else if (!q->crew.workers)
+	else if (!o->crew.workers)
 		buf_puts(b, "no worker");
-	else if (q->crew.workers > q->crew.busy)
+	else if (o->crew.workers > o->crew.busy)
 		buf_puts(b, "about to run");
 	else
 		buf_printf(b, "all workers busy (%zu ahead of it)",
-		    count_ahead(q, name));
+		    count_ahead(o, name));
 	if (waits && !v->bad)
 		span_words(b, name->stamp - now);
 	return b->p;
 }
-
-enum { L_STATE, L_LIMIT, L_JSON };
 
 const struct option_def list_options[] = {
 	{ "state", 's', "STATE", "only pending, processing, completed, "
@@ -128,82 +127,54 @@ const struct option_def list_options[] = {
 };
 
 static void
-print_row(const struct field_view *v, size_t ids, size_t width)
+add_list_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
 {
-	struct buf title = { 0 }, why = { 0 };
 	char created[JOB_TIME_LEN + 1];
-	int used;
 
-	title_words(&title, v);
-	if (v->why && !v->bad)
-		buf_printf(&why, "  [%s]", v->why);
+	(void)cut;
+	v->why = outlook_why(arg, v);
 	short_time(created, v->job->created);
-	used = printf("%-*s  %-10s  %8u  %8d  %-20s  ", (int)ids, v->name->id,
-	    job_state_word(v->state), v->name->attempt, v->name->priority,
-	    created);
-	put_last(title.p ? title.p : "", why.p ? why.p : "", width,
-	    (size_t)used);
-	buf_free(&title);
-	buf_free(&why);
+	buf_printf(cells, "%-10s  %8u  %8d  %-20s", job_state_word(v->state),
+	    v->name->attempt, v->name->priority, created);
 }
 
 int
 command_list(struct call *c)
 {
-	enum job_state only = JOB_STATES;
+	const char *word = call_option(c, "state");
+	const char *most = call_option(c, "limit");
+	enum job_state state = JOB_STATES;
 	struct listing l = { 0 };
-	struct queue_view q = { .crew = { 0, 0 } };
-	size_t ids, width, i, n;
+	struct outlook o = { .spool = NULL };
 	int64_t limit = JOB_NUMBER_MAX;
-	int r, worst = DONE;
+	size_t i, n;
+	int r;
 
-	if (c->value[L_STATE] &&
-	    parse_state(c->value[L_STATE], &only) != DONE)
+	if (word && state_read(word, &state) != DONE)
 		return USAGE;
-	if (c->value[L_LIMIT] && !job_number_parse(c->value[L_LIMIT], 0,
-	    JOB_NUMBER_MAX, &limit)) {
-		complain("--limit must be a whole number, not %s",
-		    c->value[L_LIMIT]);
+	if (most && !job_number_parse(most, 0, JOB_NUMBER_MAX, &limit)) {
+		complain("--limit must be a whole number, not %s", most);
 		return USAGE;
 	}
-	if (open_spool(c, false) != DONE)
+	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = collect(&c->spool, &l, only);
+	r = listing_read_sorted(&c->spool, &l, state);
 	n = l.n < (size_t)limit ? l.n : (size_t)limit;
-	for (i = 0; i < n && ends((int)l.v[i].state); i++)
-		;
+	for (i = 0; i < n && state_is_final(l.v[i].state);)
+		i++;
 	if (r == DONE)
-		r = look_at_queue(&c->spool, &q, i < n);
-	ids = id_width(&l, n);
-	width = terminal_width(STDOUT_FILENO);
-	if (r == DONE && !c->value[L_JSON])
-		printf("%-*s  %-10s  %8s  %8s  %-20s  %s\n", (int)ids, "ID",
-		    "STATE", "ATTEMPTS", "PRIORITY", "CREATED", "COMMAND");
-	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
-		struct field_view v;
-		struct job job;
-
-		int s = view_job(&c->spool, l.v[i].state, &l.v[i].name, &job,
-		    &v);
-
-		if (s == SPOOL_ERROR)
-			worst = complain_spool(&c->spool);
-		if (s != SPOOL_OK)
-			continue;
-		v.why = why_not(&c->spool, &q, &v);
-		if (c->value[L_JSON])
-			r = print_json(&v);
-		else
-			print_row(&v, ids, width);
-		job_free(&job);
-	}
-	queue_view_free(&q);
+		r = outlook_open(&o, &c->spool, i < n);
+	if (r == DONE)
+		r = table_print(&c->spool, &l, n, call_option(c, "json"),
+		    "STATE       ATTEMPTS  PRIORITY  CREATED             ",
+		    add_list_cells, &o);
+	outlook_free(&o);
 	free(l.v);
-	return r == DONE ? worst : r;
+	return r;
 }
 
 static void
-show_state(const struct field_view *v, const struct spool *sp)
+show_state(const struct field_view *v)
 {
 	const struct job_attempt *last = v->job->nattempt ?
 	    &v->job->attempt[v->job->nattempt - 1] : NULL;
@@ -227,7 +198,7 @@ show_state(const struct field_view *v, const struct spool *sp)
 	printf("State:      %s%s\n", job_state_word(v->state),
 	    b.p ? b.p : "");
 	printf("Attempts:   %u of %u\n", v->name->attempt,
-	    job_allowed(v->job, &sp->config.policy));
+	    job_allowed(v->job, v->policy));
 	buf_free(&b);
 }
 
@@ -270,7 +241,7 @@ show_history(const struct job *job)
 	for (i = 0; i < job->nattempt; i++) {
 		const struct job_attempt *a = &job->attempt[i];
 		char start[JOB_TIME_LEN + 1];
-		/* below 0 where the clock was set back meanwhile */
+		/* It is below 0 if the clock was set back in between. */
 		int64_t took = a->end > a->start ? a->end - a->start : 0;
 		struct buf b = { 0 };
 
@@ -289,56 +260,58 @@ const struct option_def show_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
+static void
+show_job(const struct field_view *v)
+{
+	char time[JOB_TIME_LEN + 1];
+	struct buf title = { 0 };
+
+	view_title(&title, v);
+	printf("Id:         %s\n", v->name->id);
+	printf("Command:    %s\n", title.p ? title.p : "");
+	show_state(v);
+	if (v->why)
+		printf("Why:        %s\n", v->why);
+	printf("Priority:   %d\n", v->name->priority);
+	if (v->job->created >= 0) {
+		job_time_format(time, v->job->created);
+		printf("Created:    %s\n", time);
+	}
+	job_time_format(time, field_updated(v));
+	printf("Updated:    %s\n", time);
+	show_given(v->job);
+	show_history(v->job);
+	buf_free(&title);
+}
+
 int
 command_show(struct call *c)
 {
 	struct field_view v;
-	struct job_name name;
-	enum job_state state;
+	struct entry e;
 	struct job job;
-	struct queue_view q;
-	struct buf title = { 0 };
-	char time[JOB_TIME_LEN + 1];
-	int r = DONE;
+	struct outlook o;
+	int r;
 
-	if (open_spool(c, false) != DONE ||
-	    look_up(c, c->operand[0], &state, &name) != DONE)
+	if (call_open_spool(c, false) != DONE ||
+	    entry_find(c, c->operand[0], &e) != DONE)
 		return FAILED;
-	r = view_job(&c->spool, state, &name, &job, &v);
+	r = view_load(&c->spool, &e, &job, &v);
 	if (r != SPOOL_OK)
-		return complain_job(&c->spool, r, name.id);
+		return complain_job(&c->spool, r, e.name.id);
 	v.history = true;
-	if (look_at_queue(&c->spool, &q, !ends((int)state) &&
-	    is_ready(&name, now_us())) == DONE)
-		v.why = why_not(&c->spool, &q, &v);
-	if (c->value[0]) {
-		r = print_json(&v);
-		queue_view_free(&q);
-		job_free(&job);
-		return r;
-	}
-	title_words(&title, &v);
-	printf("Id:         %s\n", name.id);
-	printf("Command:    %s\n", title.p ? title.p : "");
-	show_state(&v, &c->spool);
-	if (v.why)
-		printf("Why:        %s\n", v.why);
-	printf("Priority:   %d\n", name.priority);
-	if (job.created >= 0) {
-		job_time_format(time, job.created);
-		printf("Created:    %s\n", time);
-	}
-	job_time_format(time, field_updated(&v));
-	printf("Updated:    %s\n", time);
-	show_given(&job);
-	show_history(&job);
-	queue_view_free(&q);
-	buf_free(&title);
+	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
+	    name_is_ready(&e.name, now_us())) == DONE)
+		v.why = outlook_why(&o, &v);
+	r = DONE;
+	if (call_option(c, "json"))
+		r = view_print_json(&v);
+	else
+		show_job(&v);
+	outlook_free(&o);
 	job_free(&job);
 	return r;
 }
-
-enum { LOGS_FOLLOW, LOGS_ATTEMPT };
 
 const struct option_def logs_options[] = {
 	{ "follow", 'f', NULL, "go on until the job has ended for good" },
@@ -346,7 +319,7 @@ const struct option_def logs_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
-/* Copies from *at up to `end` (-1: as far as it goes) to stdout. */
+/* Copies the log from *at up to `end` (-1: as far as it goes) to stdout. */
 static int
 copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 {
@@ -373,13 +346,13 @@ copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 	return fflush(stdout) ? FAILED : DONE;
 }
 
-/* Where the latest attempt of that number begins and ends in the log, in bytes
- * that the job wrote. */
+/* Finds where the attempt with that number, or the latest of several, begins
+ * and ends in the log, counted in bytes that the job wrote. */
 static int
-find_attempt(struct call *c, const char *word, enum job_state state,
-    const struct job_name *name, int64_t *begin, int64_t *end)
+find_attempt(struct call *c, const char *word, const struct entry *e,
+    int64_t *begin, int64_t *end)
 {
-	struct runner runner = { .name = name };
+	struct spool_slot slot;
 	struct job job;
 	int64_t n;
 	size_t i;
@@ -392,9 +365,9 @@ find_attempt(struct call *c, const char *word, enum job_state state,
 		return USAGE;
 	}
 	*end = -1;
-	r = spool_load(&c->spool, state, name, &job);
+	r = spool_load(&c->spool, e->state, &e->name, &job);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
-		return complain_job(&c->spool, r, name->id);
+		return complain_job(&c->spool, r, e->name.id);
 	for (i = 0; i < job.nattempt; i++) {
 		if (found && *end < 0)
 			*end = job.attempt[i].log;
@@ -404,62 +377,64 @@ find_attempt(struct call *c, const char *word, enum job_state state,
 			found = true;
 		}
 	}
-	if (state == JOB_PROCESSING)
-		spool_slots(&c->spool, false, find_runner, &runner);
-	if (runner.slot.pid && name->attempt == n) {
-		*begin = runner.slot.log;
-		*end = -1;
-		found = true;
-	} else if (runner.slot.pid && found && *end < 0) {
-		*end = runner.slot.log;
-	}
 	job_free(&job);
+	if (e->state == JOB_PROCESSING &&
+	    runner_find(&c->spool, &e->name, &slot)) {
+		if (e->name.attempt == n) {
+			*begin = slot.log;
+			*end = -1;
+			found = true;
+		} else if (found && *end < 0) {
+			*end = slot.log;
+		}
+	}
 	if (found)
 		return DONE;
-	complain("%s: there was no attempt %lld", name->id, (long long)n);
+	complain("%s: there was no attempt %lld", e->name.id, (long long)n);
 	return FAILED;
 }
 
-/* Whether the log is not as it was when it was `at` bytes long. */
-static bool
-log_is_news(int fd, int64_t at)
+/* Copies what is new in the log; *at is the place that was reached, *gap the
+ * gap that the log had then. */
+static int
+copy_news(struct call *c, const char *id, int fd, int64_t *at,
+    struct spool_gap *gap)
 {
+	struct spool_gap old = *gap;
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_size != at;
+	if (fstat(fd, &st) != 0 || st.st_size == *at)
+		return DONE;
+	/* The worker may have dropped the middle of the log in between. */
+	if (spool_log_gap(fd, gap) == 0 && gap->to != old.to)
+		*at = spool_log_place(gap, spool_log_offset(&old, *at));
+	return copy_log(c, id, fd, at, -1);
 }
 
 /* Copies as the log grows, until the job is completed, dead or gone. */
 static int
-follow_log(struct call *c, enum job_state state, struct job_name *name)
+follow_log(struct call *c, struct entry *e)
 {
 	char id[JOB_ID_MAX + 1];
-	struct spool_gap gap = { .mark = 0 }, then;
+	struct spool_gap gap = { .mark = 0 };
 	int64_t at = 0;
 	int fd = -1, r = DONE, s;
 	bool ended = false;
 
-	strcpy(id, name->id);
+	strcpy(id, e->name.id);
 	while (r == DONE) {
-		/* Whether it has ended is asked first, so that the last copy
-		 * comes after the last byte. */
-		s = spool_there(&c->spool, state, name) ? SPOOL_OK :
-		    spool_find(&c->spool, id, &state, name);
+		/* First whether it has ended, so that the last copy comes
+		 * after the last byte. */
+		s = spool_there(&c->spool, e->state, &e->name) ? SPOOL_OK :
+		    spool_find(&c->spool, id, &e->state, &e->name);
 		if (s == SPOOL_ERROR)
 			r = complain_spool(&c->spool);
-		ended = s == SPOOL_GONE;
-		ended |= state == JOB_DONE || state == JOB_DEAD;
+		ended = s == SPOOL_GONE || state_is_final(e->state);
 		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
 		if (s != SPOOL_OK && s != SPOOL_GONE)
 			r = complain_job(&c->spool, s, id);
-		if (fd >= 0 && r == DONE && log_is_news(fd, at)) {
-			/* the middle may have been dropped meanwhile */
-			then = gap;
-			if (spool_log_gap(fd, &gap) == 0 && gap.to != then.to)
-				at = spool_log_place(&gap,
-				    spool_log_offset(&then, at));
-			r = copy_log(c, id, fd, &at, -1);
-		}
+		if (fd >= 0 && r == DONE)
+			r = copy_news(c, id, fd, &at, &gap);
 		if (ended)
 			break;
 		poll(NULL, 0, FOLLOW_MS);
@@ -472,35 +447,35 @@ follow_log(struct call *c, enum job_state state, struct job_name *name)
 int
 command_logs(struct call *c)
 {
-	struct job_name name;
-	enum job_state state;
+	const char *attempt = call_option(c, "attempt");
+	bool follow = call_option(c, "follow");
+	struct entry e;
 	struct spool_gap gap;
 	int64_t begin = 0, end = -1;
 	int fd, r;
 
-	if (c->value[LOGS_FOLLOW] && c->value[LOGS_ATTEMPT]) {
+	if (follow && attempt) {
 		complain("--follow and --attempt do not go together");
 		return USAGE;
 	}
-	if (open_spool(c, false) != DONE ||
-	    look_up(c, c->operand[0], &state, &name) != DONE)
+	if (call_open_spool(c, false) != DONE ||
+	    entry_find(c, c->operand[0], &e) != DONE)
 		return FAILED;
-	if (c->value[LOGS_FOLLOW])
-		return follow_log(c, state, &name);
-	if (c->value[LOGS_ATTEMPT] && (r = find_attempt(c,
-	    c->value[LOGS_ATTEMPT], state, &name, &begin, &end)) != DONE)
+	if (follow)
+		return follow_log(c, &e);
+	if (attempt && (r = find_attempt(c, attempt, &e, &begin, &end)) != DONE)
 		return r;
-	r = spool_log_read(&c->spool, name.id, &fd);
+	r = spool_log_read(&c->spool, e.name.id, &fd);
 	if (r == SPOOL_GONE)
-		return DONE; /* it wrote nothing yet */
+		return DONE; /* the job has written nothing yet */
 	if (r != SPOOL_OK)
-		return complain_job(&c->spool, r, name.id);
-	if (c->value[LOGS_ATTEMPT] && spool_log_gap(fd, &gap) == 0) {
+		return complain_job(&c->spool, r, e.name.id);
+	if (attempt && spool_log_gap(fd, &gap) == 0) {
 		begin = spool_log_place(&gap, begin);
 		if (end >= 0)
 			end = spool_log_place(&gap, end);
 	}
-	r = copy_log(c, name.id, fd, &begin, end);
+	r = copy_log(c, e.name.id, fd, &begin, end);
 	close(fd);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * show.h: list, show, logs.
+ * show.h: the commands list, show and logs.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,8 +10,8 @@
 
 extern const struct option_def list_options[], show_options[], logs_options[];
 
-int command_list(struct call *c);
-int command_show(struct call *c);
-int command_logs(struct call *c);
+int command_list(struct call *);
+int command_show(struct call *);
+int command_logs(struct call *);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * status.c: counts, for people, as JSON and as metrics.
+ * status.c: counts jobs and workers, for people, as JSON and as metrics.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,60 +11,65 @@
 #include "cli/status.h"
 #include "spool/tally.h"
 
-enum { COUNT_AGAIN = 10000 };   /* status: so many are counted once */
+enum { COUNT_AGAIN = 10000 };   /* a queue with more jobs is counted once */
 
-struct overview {
+struct survey {
 	size_t count[JOB_STATES];
-	size_t strange[JOB_STATES];
+	size_t strange[JOB_STATES]; /* files that are not jobs */
 	char example[JOB_STATES][256];
 	struct crew crew;
-	int64_t oldest;         /* stamp of the first that is pending and ready;
-	                         * INT64_MAX: none */
-	struct job_name next;   /* the earliest that is due later */
+	int64_t oldest;         /* stamp of the first job that is pending and
+	                         * ready; INT64_MAX: there is none */
+	struct job_name next;   /* the earliest job that is due later */
 	bool any_next;
 	struct listing running;
 };
 
+/* Counts a job; `now` is used for a pending one. */
 static int
-overlook_state(struct spool *sp, struct overview *o, enum job_state state)
+survey_job(struct survey *v, enum job_state state, const struct job_name *name,
+    int64_t now)
+{
+	v->count[state]++;
+	if (state == JOB_PENDING && name_is_ready(name, now) &&
+	    name->stamp < v->oldest)
+		v->oldest = name->stamp;
+	if ((state == JOB_PENDING || state == JOB_FAILED) && name->timed &&
+	    (!v->any_next || name->stamp < v->next.stamp)) {
+		v->next = *name;
+		v->any_next = true;
+	}
+	if (state == JOB_PROCESSING && !listing_add(&v->running, state, name))
+		return complain_memory();
+	return DONE;
+}
+
+static int
+survey_state(struct survey *v, struct spool *sp, enum job_state state)
 {
 	struct job_name name;
 	struct spool_iter it;
 	int64_t now = -1; /* asked for when it is needed */
-	int r;
+	int r, s = DONE;
 
-	o->count[state] = 0;
+	v->count[state] = 0;
 	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
 		return complain_spool(sp);
-	while ((r = spool_iter_next(&it, &name)) > 0) {
-		o->count[state]++;
+	while ((r = spool_iter_next(&it, &name)) > 0 && s == DONE) {
 		if (now < 0 && state == JOB_PENDING)
 			now = now_us();
-		if (state == JOB_PENDING && is_ready(&name, now) &&
-		    name.stamp < o->oldest)
-			o->oldest = name.stamp;
-		if ((state == JOB_PENDING || state == JOB_FAILED) &&
-		    name.timed &&
-		    (!o->any_next || name.stamp < o->next.stamp)) {
-			o->next = name;
-			o->any_next = true;
-		}
-		if (state == JOB_PROCESSING &&
-		    !listing_add(&o->running, state, &name)) {
-			spool_iter_close(&it);
-			return no_memory();
-		}
+		s = survey_job(v, state, &name, now);
 	}
-	o->strange[state] = it.strange;
-	strcpy(o->example[state], it.example);
+	v->strange[state] = it.strange;
+	strcpy(v->example[state], it.example);
 	spool_iter_close(&it);
-	return r < 0 ? complain_spool(sp) : DONE;
+	return r < 0 ? complain_spool(sp) : s;
 }
 
-/* Counts.  A job that moves in between can be counted twice or not at all, so
- * it is done again, a few times, where there are not many. */
+/* A job that moves in between may be counted twice or not at all, so a small
+ * queue is counted until nothing has moved, a few times at most. */
 static int
-overlook(struct spool *sp, struct overview *o)
+survey_all(struct survey *v, struct spool *sp)
 {
 	uint64_t before;
 	size_t n;
@@ -72,35 +77,33 @@ overlook(struct spool *sp, struct overview *o)
 
 	for (pass = 0; pass < 5; pass++) {
 		before = spool_version(sp);
-		o->running.n = 0;
-		o->any_next = false;
-		o->oldest = INT64_MAX;
+		v->running.n = 0;
+		v->any_next = false;
+		v->oldest = INT64_MAX;
 		for (i = 0, n = 0; i < JOB_STATES; i++) {
-			r = overlook_state(sp, o, (enum job_state)i);
+			r = survey_state(v, sp, (enum job_state)i);
 			if (r != DONE)
 				return r;
-			n += o->count[i];
+			n += v->count[i];
 		}
 		if (n > COUNT_AGAIN || spool_version(sp) == before)
 			break;
 	}
-	o->crew = (struct crew){ 0, 0 };
-	return spool_slots(sp, false, see_worker, &o->crew) == SPOOL_OK ? DONE :
+	return crew_count(sp, &v->crew) == SPOOL_OK ? DONE :
 	    complain_spool(sp);
 }
 
-/* The jobs in processing/ that no living worker runs. */
+/* Prints the jobs in processing/ that no living worker runs. */
 static void
-print_held(struct spool *sp, const struct overview *o)
+print_held(struct spool *sp, const struct listing *running)
 {
+	struct spool_slot slot;
 	size_t i;
 
-	for (i = 0; i < o->running.n; i++) {
-		const struct job_name *name = &o->running.v[i].name;
-		struct runner runner = { .name = name };
+	for (i = 0; i < running->n; i++) {
+		const struct job_name *name = &running->v[i].name;
 
-		spool_slots(sp, false, find_runner, &runner);
-		if (runner.slot.pid)
+		if (runner_find(sp, name, &slot))
 			continue;
 		if (spool_locked(sp, JOB_PROCESSING, name))
 			printf("note        %s: its worker died, and a "
@@ -109,6 +112,23 @@ print_held(struct spool *sp, const struct overview *o)
 			printf("note        %s: its worker died; the next "
 			    "worker recovers it\n", name->id);
 	}
+}
+
+/* Prints the files in a state's directory that are not jobs. */
+static void
+print_strange(const struct survey *v, enum job_state state)
+{
+	size_t n = v->strange[state];
+	struct buf b = { 0 };
+
+	if (!n)
+		return;
+	job_escape(&b, v->example[state], 80);
+	printf("note        %s/ holds %zu file%s that %s no job%s: %s%s\n",
+	    job_state_dir(state), n, n == 1 ? "" : "s",
+	    n == 1 ? "is" : "are", n == 1 ? "" : "s", b.p ? b.p : "",
+	    n == 1 ? "" : ", …");
+	buf_free(&b);
 }
 
 static void
@@ -121,82 +141,71 @@ add_count(struct buf *b, const char *what, size_t n)
 }
 
 static void
-print_status(struct spool *sp, const struct overview *o)
+print_status(struct spool *sp, const struct survey *v)
 {
 	char time[JOB_TIME_LEN + 1];
 	char room[256];
 	struct buf b;
 	int i;
 
-	/* without printf, which took a twentieth of this program's time */
+	/* printf took a twentieth of this command's time. */
 	buf_on(&b, room, sizeof room);
 	buf_puts(&b, "spool       ");
 	job_escape(&b, sp->path, 0);
 	buf_putc(&b, '\n');
 	for (i = 0; i < JOB_STATES; i++)
-		add_count(&b, job_state_word((enum job_state)i), o->count[i]);
-	add_count(&b, "workers", o->crew.workers);
+		add_count(&b, job_state_word((enum job_state)i), v->count[i]);
+	add_count(&b, "workers", v->crew.workers);
 	fputs(b.p, stdout);
-	buf_clear(&b);
 	if (sp->config.paused)
 		puts("paused      yes; queuectl resume goes on");
-	if (o->any_next) {
-		short_time(time, o->next.stamp);
-		span_words(&b, o->next.stamp - now_us());
-		printf("next due    %s in %s (%s)\n", o->next.id,
-		    b.p ? b.p : "", time);
-	}
-	print_held(sp, o);
-	for (i = 0; i < JOB_STATES; i++) {
-		if (!o->strange[i])
-			continue;
+	if (v->any_next) {
 		buf_clear(&b);
-		job_escape(&b, o->example[i], 80);
-		printf("note        %s/ holds %zu file%s that %s no job%s: "
-		    "%s%s\n", job_state_dir((enum job_state)i), o->strange[i],
-		    o->strange[i] == 1 ? "" : "s",
-		    o->strange[i] == 1 ? "is" : "are",
-		    o->strange[i] == 1 ? "" : "s", b.p ? b.p : "",
-		    o->strange[i] == 1 ? "" : ", …");
+		short_time(time, v->next.stamp);
+		span_words(&b, v->next.stamp - now_us());
+		printf("next due    %s in %s (%s)\n", v->next.id, b.p, time);
 	}
 	buf_free(&b);
+	print_held(sp, &v->running);
+	for (i = 0; i < JOB_STATES; i++)
+		print_strange(v, (enum job_state)i);
 }
 
 static int
-print_status_json(struct spool *sp, const struct overview *o)
+print_status_json(struct spool *sp, const struct survey *v)
 {
 	char time[JOB_TIME_LEN + 1];
 	struct buf b = { 0 };
 	size_t strange = 0;
 	int i, r = DONE;
 
-	buf_puts(&b, "{\"spool\":");
-	json_quote(&b, sp->path);
+	buf_putc(&b, '{');
+	json_member_string(&b, "spool", sp->path);
 	for (i = 0; i < JOB_STATES; i++) {
-		buf_printf(&b, ",\"%s\":%zu",
-		    job_state_word((enum job_state)i), o->count[i]);
-		strange += o->strange[i];
+		json_member_number(&b, job_state_word((enum job_state)i),
+		    (int64_t)v->count[i]);
+		strange += v->strange[i];
 	}
-	buf_printf(&b, ",\"workers\":%zu,\"paused\":%s", o->crew.workers,
-	    sp->config.paused ? "true" : "false");
-	if (o->any_next) {
-		job_time_format(time, o->next.stamp);
-		buf_printf(&b, ",\"next_due_at\":\"%s\"", time);
+	json_member_number(&b, "workers", (int64_t)v->crew.workers);
+	json_member_bool(&b, "paused", sp->config.paused);
+	if (v->any_next) {
+		job_time_format(time, v->next.stamp);
+		json_member_string(&b, "next_due_at", time);
 	}
 	if (strange)
-		buf_printf(&b, ",\"not_jobs\":%zu", strange);
+		json_member_number(&b, "not_jobs", (int64_t)strange);
 	buf_putc(&b, '}');
 	if (b.failed)
-		r = no_memory();
+		r = complain_memory();
 	else
 		puts(b.p);
 	buf_free(&b);
 	return r;
 }
 
-/* A metric's head, in the text format of Prometheus, 0.0.4. */
+/* Prints the head of a metric, in the text format of Prometheus, 0.0.4. */
 static void
-put_metric(const char *name, const char *type, const char *help)
+print_metric(const char *name, const char *type, const char *help)
 {
 	printf("# HELP queuectl_%s %s\n# TYPE queuectl_%s %s\n", name, help,
 	    name, type);
@@ -209,12 +218,12 @@ print_tally(const struct spool_tally *t)
 	uint64_t n = 0;
 	int i;
 
-	put_metric("attempts_total", "counter", "Attempts, by outcome.");
+	print_metric("attempts_total", "counter", "Attempts, by outcome.");
 	for (i = 0; i < TALLY_OUTCOMES; i++)
 		printf("queuectl_attempts_total{outcome=\"%s\"} %llu\n",
 		    i ? job_outcome_word((enum job_outcome)(i - 1)) :
 		    "success", (unsigned long long)t->outcome[i]);
-	put_metric("attempt_duration_seconds", "histogram",
+	print_metric("attempt_duration_seconds", "histogram",
 	    "How long attempts took.");
 	for (i = 0; i < TALLY_BUCKETS; i++) {
 		n += t->took[i];
@@ -233,34 +242,32 @@ print_tally(const struct spool_tally *t)
 }
 
 static int
-print_prometheus(struct spool *sp, const struct overview *o)
+print_prometheus(struct spool *sp, const struct survey *v)
 {
-	int64_t age = o->oldest < INT64_MAX ? now_us() - o->oldest : 0;
+	int64_t age = v->oldest < INT64_MAX ? now_us() - v->oldest : 0;
 	struct spool_tally t;
 	int i;
 
 	if (spool_tally_sum(sp, &t) != SPOOL_OK)
 		return complain_spool(sp);
-	put_metric("jobs", "gauge", "Jobs in the spool, by state.");
+	print_metric("jobs", "gauge", "Jobs in the spool, by state.");
 	for (i = 0; i < JOB_STATES; i++)
 		printf("queuectl_jobs{state=\"%s\"} %zu\n",
-		    job_state_word((enum job_state)i), o->count[i]);
-	put_metric("oldest_pending_seconds", "gauge", "For how long the oldest "
+		    job_state_word((enum job_state)i), v->count[i]);
+	print_metric("oldest_pending_seconds", "gauge", "For how long the oldest "
 	    "pending job could have run; 0: none is ready.");
 	printf("queuectl_oldest_pending_seconds %lld.%06lld\n",
 	    (long long)(age > 0 ? age / SECOND : 0),
 	    (long long)(age > 0 ? age % SECOND : 0));
-	put_metric("workers", "gauge", "Worker processes.");
+	print_metric("workers", "gauge", "Worker processes.");
 	printf("queuectl_workers{state=\"busy\"} %zu\n"
-	    "queuectl_workers{state=\"idle\"} %zu\n", o->crew.busy,
-	    o->crew.workers - o->crew.busy);
-	put_metric("paused", "gauge", "1: workers begin no job.");
+	    "queuectl_workers{state=\"idle\"} %zu\n", v->crew.busy,
+	    v->crew.workers - v->crew.busy);
+	print_metric("paused", "gauge", "1: workers begin no job.");
 	printf("queuectl_paused %d\n", sp->config.paused);
 	print_tally(&t);
 	return DONE;
 }
-
-enum { S_JSON, S_PROMETHEUS };
 
 const struct option_def status_options[] = {
 	{ "json", 0, NULL, "as JSON" },
@@ -272,22 +279,24 @@ const struct option_def status_options[] = {
 int
 command_status(struct call *c)
 {
-	struct overview o = { .oldest = INT64_MAX };
+	bool json = call_option(c, "json");
+	bool metrics = call_option(c, "prometheus");
+	struct survey v = { .oldest = INT64_MAX };
 	int r;
 
-	if (c->value[S_JSON] && c->value[S_PROMETHEUS]) {
+	if (json && metrics) {
 		complain("--json and --prometheus do not go together");
 		return USAGE;
 	}
-	if (open_spool(c, false) != DONE)
+	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = overlook(&c->spool, &o);
-	if (r == DONE && c->value[S_JSON])
-		r = print_status_json(&c->spool, &o);
-	else if (r == DONE && c->value[S_PROMETHEUS])
-		r = print_prometheus(&c->spool, &o);
+	r = survey_all(&v, &c->spool);
+	if (r == DONE && json)
+		r = print_status_json(&c->spool, &v);
+	else if (r == DONE && metrics)
+		r = print_prometheus(&c->spool, &v);
 	else if (r == DONE)
-		print_status(&c->spool, &o);
-	free(o.running.v);
+		print_status(&c->spool, &v);
+	free(v.running.v);
 	return r;
 }

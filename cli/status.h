@@ -1,5 +1,5 @@
 /*
- * status.h: status.
+ * status.h: the command status.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,6 +10,6 @@
 
 extern const struct option_def status_options[];
 
-int command_status(struct call *c);
+int command_status(struct call *);
 
 #endif

@@ -16,11 +16,12 @@
 #include "spool/watch.h"
 
 enum {
-	LOOK_MS = 250,          /* and of wait and cancel, where there is no */
-	TICK_MS = 60000,        /* inotify, and where there is */
-	BAR_MS = 100,           /* between two progress lines, */
-	BAR_MIN_MS = 1000,      /* and not longer than this */
-	HELD_MS = 2000          /* so long a job may seem to have no worker */
+	LOOK_MS = 250,          /* between two looks without inotify, */
+	TICK_MS = 60000,        /* and with it */
+	BAR_MS = 100,           /* between two progress lines, at least */
+	BAR_MAX_MS = 1000,      /* and at most */
+	HELD_MS = 2000          /* a job may seem to have no worker for so long,
+	                         * while it passes from one to the next */
 };
 
 static int64_t
@@ -32,10 +33,10 @@ monotonic_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* What happens to jobs. */
+/* News of jobs. */
 struct news {
 	struct spool_watch watch;
-	bool told;              /* by inotify; else we must look */
+	bool told;              /* inotify tells of all; else we must look */
 };
 
 static void
@@ -45,12 +46,14 @@ news_open(struct news *n, struct spool *sp)
 
 	spool_watch_open(&n->watch);
 	n->told = !spool_watch_silent(sp);
-	/* what leaves other states may be gone for good */
+	/* A job that leaves a state in which it has not ended may be gone for
+	 * good. */
 	for (i = 0; i < JOB_STATES; i++)
-		n->told &= spool_watch_add(sp, &n->watch, i, !ends(i));
+		n->told &= spool_watch_add(sp, &n->watch, i,
+		    !state_is_final((enum job_state)i));
 }
 
-/* Sleeps until there are any, for `ms` at most. */
+/* Sleeps until there is news, for `ms` at most. */
 static void
 news_wait(struct news *n, int64_t ms)
 {
@@ -61,7 +64,7 @@ news_wait(struct news *n, int64_t ms)
 	poll(&p, 1, ms > 0 ? (int)ms : 0);
 }
 
-/* For who looks at everything again. */
+/* For a caller that looks at all its jobs again. */
 static void
 news_skip(struct news *n)
 {
@@ -78,21 +81,29 @@ news_close(struct news *n)
 	spool_watch_close(&n->watch);
 }
 
-bool
-waiting_add(struct waiting *w, const char *id)
-{
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 16;
-		struct awaited *v = realloc(w->v, cap * sizeof *v);
+struct awaited {
+	char id[JOB_ID_MAX + 1];
+	bool ended;
+};
 
-		if (!v)
-			return false;
-		w->v = v;
-		w->cap = cap;
-	}
-	w->v[w->n] = (struct awaited){ .ended = false };
-	strcpy(w->v[w->n++].id, id);
-	return true;
+int
+waiting_add(void *waiting, const char *id)
+{
+	struct waiting *w = waiting;
+	struct awaited *v = array_room(w->v, &w->cap, w->n + 1, sizeof *v);
+
+	if (!v)
+		return complain_memory();
+	w->v = v;
+	v[w->n].ended = false;
+	strcpy(v[w->n++].id, id);
+	return DONE;
+}
+
+void
+waiting_free(struct waiting *w)
+{
+	free(w->v);
 }
 
 static int
@@ -102,7 +113,7 @@ compare_awaited(const void *a, const void *b)
 	    ((const struct awaited *)b)->id);
 }
 
-/* Sorts them, each once. */
+/* Sorts the jobs, each once. */
 static void
 waiting_sort(struct waiting *w)
 {
@@ -116,33 +127,34 @@ waiting_sort(struct waiting *w)
 	w->n = n;
 }
 
-/* How a dead job ended, for a person and as an exit status. */
-static void
-tell_failure(struct spool *sp, const struct job_name *name, int *status,
-    bool only)
+/* The exit status that stands for how a dead job ended; says it in words, too,
+ * if nobody waits for another job. */
+static int
+tell_failure(struct spool *sp, const struct job_name *name, bool alone)
 {
+	int status = FAILED;
 	const struct job_attempt *last = NULL;
 	struct buf b = { 0 };
 	struct job job;
 
-	*status = FAILED;
 	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK && job.nattempt)
 		last = &job.attempt[job.nattempt - 1];
 	if (last && last->outcome == JOB_EXIT && last->value)
-		*status = last->value;
+		status = last->value;
 	else if (last && last->outcome == JOB_SIGNAL)
-		*status = 128 + last->value;
+		status = 128 + last->value;
 	if (last)
 		job_outcome_words(&b, last);
-	if (only)
+	if (alone)
 		complain("%s: %s", name->id, b.p ? b.p : "damaged");
 	buf_free(&b);
 	job_free(&job);
+	return status;
 }
 
-/* Sees whether one has ended. */
+/* Looks whether a job has ended. */
 static int
-check_one(struct spool *sp, struct waiting *w, struct awaited *a)
+check_one(struct waiting *w, struct spool *sp, struct awaited *a)
 {
 	enum job_state state = JOB_DEAD;
 	struct job_name name;
@@ -153,7 +165,7 @@ check_one(struct spool *sp, struct waiting *w, struct awaited *a)
 	r = spool_find(sp, a->id, &state, &name);
 	if (r != SPOOL_OK && r != SPOOL_GONE)
 		return complain_spool(sp);
-	if (r == SPOOL_OK && !ends((int)state))
+	if (r == SPOOL_OK && !state_is_final(state))
 		return DONE;
 	a->ended = true;
 	w->ended++;
@@ -162,29 +174,29 @@ check_one(struct spool *sp, struct waiting *w, struct awaited *a)
 	w->failed++;
 	w->status = FAILED;
 	if (r == SPOOL_OK)
-		tell_failure(sp, &name, &w->status, w->n == 1);
+		w->status = tell_failure(sp, &name, w->n == 1);
 	else
 		complain("%s: it was removed before it had ended", a->id);
 	return DONE;
 }
 
 static int
-check_all(struct spool *sp, struct waiting *w)
+check_all(struct waiting *w, struct spool *sp)
 {
 	size_t i;
 	int r = DONE;
 
 	for (i = 0; i < w->n && r == DONE; i++)
-		r = check_one(sp, w, &w->v[i]);
+		r = check_one(w, sp, &w->v[i]);
 	return r;
 }
 
-/* Looks at those of which there is news. */
+/* Looks at the jobs that there is news of; at all if news was lost. */
 static int
-check_news(struct spool *sp, struct waiting *w, struct news *news)
+check_news(struct waiting *w, struct spool *sp, struct news *news)
 {
 	struct job_name name;
-	struct awaited key = { .ended = false }, *a;
+	struct awaited key, *a;
 	const char *file;
 	bool lost = false;
 	int dir, s, r = DONE;
@@ -197,9 +209,9 @@ check_news(struct spool *sp, struct waiting *w, struct news *news)
 		strcpy(key.id, name.id);
 		a = bsearch(&key, w->v, w->n, sizeof key, compare_awaited);
 		if (a)
-			r = check_one(sp, w, a);
+			r = check_one(w, sp, a);
 	}
-	return r == DONE && lost ? check_all(sp, w) : r;
+	return r == DONE && lost ? check_all(w, sp) : r;
 }
 
 /* [######--------------] 6/20, 1 failed, 3.1/s, 5 s left */
@@ -227,59 +239,47 @@ draw_bar(struct waiting *w, int64_t now)
 		}
 	}
 	if (b.p && !b.failed)
-		fprintf(stderr, "\r%.*s\033[K", (int)fit(b.p, w->columns - 1,
-		    &columns), b.p);
+		fprintf(stderr, "\r%.*s\033[K", (int)columns_fit(b.p,
+		    w->columns - 1, &columns), b.p);
 	buf_free(&b);
 	w->drawn = now;
 }
 
-int
-wait_for(struct spool *sp, struct waiting *w, int64_t timeout)
+/* Says so if the jobs may wait long. */
+static void
+warn_if_idle(struct spool *sp)
 {
-	int64_t now = monotonic_ms(), next = 0, took;
-	struct crew crew = { 0, 0 };
-	struct news news;
-	int r;
+	struct crew crew;
 
-	waiting_sort(w);
-	w->columns = terminal_width(STDERR_FILENO);
-	w->began = now;
-	news_open(&news, sp);
-	r = check_all(sp, w);
-	w->before = w->ended;
-	if (w->ended < w->n && timeout &&
-	    spool_slots(sp, false, see_worker, &crew) == SPOOL_OK &&
+	if (crew_count(sp, &crew) == SPOOL_OK &&
 	    (!crew.workers || sp->config.paused))
 		complain("%s; waiting all the same", crew.workers ?
 		    "the queue is paused" : "no worker is running");
-	while (r == DONE && w->ended < w->n) {
-		int64_t ms = TICK_MS;
+}
 
-		now = monotonic_ms();
-		if (timeout >= 0 && now - w->began >= timeout)
-			break;
-		if (w->columns && now - w->drawn >= BAR_MS)
-			draw_bar(w, now);
-		if (timeout >= 0 && w->began + timeout - now < ms)
-			ms = w->began + timeout - now;
-		if (w->columns && ms > BAR_MIN_MS)
-			ms = BAR_MIN_MS;
-		news_wait(&news, ms);
-		now = monotonic_ms();
-		r = check_news(sp, w, &news);
-		if (r == DONE && now >= next) {
-			r = check_all(sp, w);
-			took = monotonic_ms() - now;
-			next = now + (news.told ? TICK_MS : 10 * took);
-		}
-	}
-	if (w->columns && w->drawn) {
-		draw_bar(w, monotonic_ms());
-		putc('\n', stderr);
-	}
-	news_close(&news);
-	if (r != DONE)
-		return r;
+/* Draws the bar if it is due, and sleeps until there is news or something else
+ * is due.  false: the time is up. */
+static bool
+sleep_once(struct waiting *w, struct news *news, int64_t timeout)
+{
+	int64_t ms = TICK_MS, now = monotonic_ms(), end = w->began + timeout;
+
+	if (timeout >= 0 && now >= end)
+		return false;
+	if (w->columns && now - w->drawn >= BAR_MS)
+		draw_bar(w, now);
+	if (timeout >= 0 && end - now < ms)
+		ms = end - now;
+	if (w->columns && ms > BAR_MAX_MS)
+		ms = BAR_MAX_MS;
+	news_wait(news, ms);
+	return true;
+}
+
+/* The exit status, and a word about several jobs. */
+static int
+sum_up(const struct waiting *w)
+{
 	if (w->ended < w->n) {
 		complain("%zu of %zu job%s had not ended in time",
 		    w->n - w->ended, w->n, w->n == 1 ? "" : "s");
@@ -290,7 +290,39 @@ wait_for(struct spool *sp, struct waiting *w, int64_t timeout)
 	return !w->failed ? DONE : w->n == 1 ? w->status : FAILED;
 }
 
-enum { WAIT_TIMEOUT, WAIT_ALL };
+int
+waiting_wait(struct waiting *w, struct spool *sp, int64_t timeout)
+{
+	struct news news;
+	int64_t now, next = 0;
+	int r;
+
+	waiting_sort(w);
+	w->columns = terminal_width(STDERR_FILENO);
+	w->began = monotonic_ms();
+	news_open(&news, sp);
+	r = check_all(w, sp);
+	w->before = w->ended;
+	if (w->ended < w->n && timeout)
+		warn_if_idle(sp);
+	while (r == DONE && w->ended < w->n &&
+	    sleep_once(w, &news, timeout)) {
+		now = monotonic_ms();
+		r = check_news(w, sp, &news);
+		/* Without inotify, looking takes at most a tenth of the time. */
+		if (r == DONE && now >= next) {
+			r = check_all(w, sp);
+			next = now + (news.told ? TICK_MS :
+			    10 * (monotonic_ms() - now));
+		}
+	}
+	if (w->columns && w->drawn) {
+		draw_bar(w, monotonic_ms());
+		putc('\n', stderr);
+	}
+	news_close(&news);
+	return r == DONE ? sum_up(w) : r;
+}
 
 const struct option_def wait_options[] = {
 	{ "timeout", 0, "S", "for S seconds at most; exit status 124 then" },
@@ -298,66 +330,65 @@ const struct option_def wait_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
-/* The jobs that have not ended. */
+/* Adds the jobs that have not ended. */
 static int
-await_all(struct spool *sp, struct waiting *w)
+await_all(struct waiting *w, struct spool *sp)
 {
 	struct listing l = { 0 };
 	size_t i;
-	int r = collect(sp, &l, JOB_STATES);
+	int r = listing_read_sorted(sp, &l, JOB_STATES);
 
 	for (i = 0; i < l.n && r == DONE; i++)
-		if (!ends((int)l.v[i].state) &&
-		    !waiting_add(w, l.v[i].name.id))
-			r = no_memory();
+		if (!state_is_final(l.v[i].state))
+			r = waiting_add(w, l.v[i].name.id);
 	free(l.v);
-	return r;
-}
-
-static int
-await_named(struct call *c, struct waiting *w)
-{
-	char id[JOB_ID_MAX + 1];
-	int i, r = DONE;
-
-	for (i = 0; i < c->n; i++) {
-		int s = spool_resolve(&c->spool, c->operand[i], id);
-
-		if (s != SPOOL_OK)
-			r = complain_job(&c->spool, s, c->operand[i]);
-		else if (!waiting_add(w, id))
-			return no_memory();
-	}
 	return r;
 }
 
 int
 command_wait(struct call *c)
 {
+	const char *timeout = call_option(c, "timeout");
 	struct waiting w = { .n = 0 };
 	int64_t us = -1000;
 	int r;
 
-	if ((c->value[WAIT_ALL] != NULL) == (c->n > 0)) {
+	if ((call_option(c, "all") != NULL) == (c->n > 0)) {
 		complain("name jobs, or --all");
 		return USAGE;
 	}
-	if (c->value[WAIT_TIMEOUT] &&
-	    !job_seconds_parse(c->value[WAIT_TIMEOUT], &us)) {
+	if (timeout && !job_seconds_parse(timeout, &us)) {
 		complain("--timeout must be a number of seconds, not %s",
-		    c->value[WAIT_TIMEOUT]);
+		    timeout);
 		return USAGE;
 	}
-	if (open_spool(c, false) != DONE)
+	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = c->n ? await_named(c, &w) : await_all(&c->spool, &w);
+	r = c->n ? call_each_id(c, waiting_add, &w) :
+	    await_all(&w, &c->spool);
 	if (r == DONE)
-		r = wait_for(&c->spool, &w, us / 1000);
-	free(w.v);
+		r = waiting_wait(&w, &c->spool, us / 1000);
+	waiting_free(&w);
 	return r;
 }
 
-/* Says why a job could not be cancelled. */
+/* The jobs to cancel; an id becomes "" when its job is done with. */
+struct cancelling {
+	struct spool *spool;
+	struct spool_cancel *v;
+	size_t n;
+};
+
+static int
+cancelling_add(void *cancelling, const char *id)
+{
+	struct cancelling *k = cancelling;
+
+	strcpy(k->v[k->n++].id, id);
+	return DONE;
+}
+
+/* Says why a job could not be cancelled, as `result` tells. */
 static int
 complain_cancel(const struct spool *sp, int result,
     const struct spool_cancel *x)
@@ -373,36 +404,36 @@ complain_cancel(const struct spool *sp, int result,
 	return FAILED;
 }
 
-/* Goes once through those that have not ended.  *left: how many there are. */
+/* Tries to cancel each job that is left; *left: how many still are.  With
+ * `patient`, a job that has no worker may get one yet. */
 static int
-cancel_round(struct call *c, struct spool_cancel *x, size_t n, bool patient,
-    size_t *left)
+cancel_round(struct cancelling *k, bool patient, size_t *left)
 {
-	int worst = DONE;
+	int r, worst = DONE;
 	size_t i;
 
 	*left = 0;
-	for (i = 0; i < n; i++) {
-		int r;
+	for (i = 0; i < k->n; i++) {
+		struct spool_cancel *x = &k->v[i];
 
-		if (!*x[i].id)
+		if (!*x->id)
 			continue;
-		r = spool_cancel(&c->spool, &x[i], now_us());
-		if (r == SPOOL_BUSY && (patient || !x[i].held)) {
+		r = spool_cancel(k->spool, x, now_us());
+		if (r == SPOOL_BUSY && (patient || !x->held)) {
 			++*left;
 			continue;
 		}
 		if (r == SPOOL_OK) {
-			puts(x[i].id);
+			puts(x->id);
 		} else if (r == SPOOL_BUSY) {
 			complain("%s: its worker died, and a process of it "
 			    "still runs; it is cancelled when that has ended",
-			    x[i].id);
+			    x->id);
 			worst = FAILED;
 		} else {
-			worst = complain_cancel(&c->spool, r, &x[i]);
+			worst = complain_cancel(k->spool, r, x);
 		}
-		*x[i].id = '\0';
+		*x->id = '\0';
 	}
 	return worst;
 }
@@ -410,27 +441,21 @@ cancel_round(struct call *c, struct spool_cancel *x, size_t n, bool patient,
 int
 command_cancel(struct call *c)
 {
-	struct spool_cancel *x;
+	struct cancelling k = { .spool = &c->spool };
 	struct news news;
 	int64_t held = monotonic_ms() + HELD_MS;
-	size_t n = 0, left;
-	int i, r, worst = DONE;
+	size_t left;
+	int r, worst;
 
-	if (open_spool(c, false) != DONE)
+	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	x = calloc((size_t)c->n, sizeof *x);
-	if (!x)
-		return no_memory();
-	for (i = 0; i < c->n; i++) {
-		r = spool_resolve(&c->spool, c->operand[i], x[n].id);
-		if (r == SPOOL_OK)
-			n++;
-		else
-			worst = complain_job(&c->spool, r, c->operand[i]);
-	}
+	k.v = calloc((size_t)c->n, sizeof *k.v);
+	if (!k.v)
+		return complain_memory();
+	worst = call_each_id(c, cancelling_add, &k);
 	news_open(&news, &c->spool);
 	do {
-		r = cancel_round(c, x, n, monotonic_ms() < held, &left);
+		r = cancel_round(&k, monotonic_ms() < held, &left);
 		if (r != DONE)
 			worst = r;
 		if (fflush(stdout))
@@ -440,6 +465,6 @@ command_cancel(struct call *c)
 		news_skip(&news);
 	} while (left);
 	news_close(&news);
-	free(x);
+	free(k.v);
 	return worst;
 }

@@ -1,5 +1,5 @@
 /*
- * wait.h: wait, cancel; waiting for jobs to end.
+ * wait.h: the commands wait and cancel, and waiting for jobs to end.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,28 +10,26 @@
 
 extern const struct option_def wait_options[];
 
-struct awaited {
-	char id[JOB_ID_MAX + 1];
-	bool ended;
-};
+int command_wait(struct call *);
+int command_cancel(struct call *);
 
-/* Jobs whose end somebody waits for.  Zeroed, it has none. */
+/* Jobs that somebody waits for.  Zeroed, it has none. */
 struct waiting {
-	struct awaited *v;      /* n jobs, sorted by id once we wait */
+	struct awaited *v;      /* n jobs; sorted by id once we wait */
 	size_t n, cap;
 	size_t ended, failed;
-	size_t before;          /* had ended when we came */
+	size_t before;          /* had ended before we waited */
 	int status;             /* of the last that failed, as sh has it */
 	size_t columns;         /* of the terminal for the bar; 0: none */
 	int64_t began, drawn;   /* ms */
 };
 
-bool waiting_add(struct waiting *w, const char *id);
-
-/* Waits for them all, for `timeout` ms at most (-1: for ever).  Returns the
- * exit status. */
-int wait_for(struct spool *sp, struct waiting *w, int64_t timeout);
-int command_wait(struct call *c);
-int command_cancel(struct call *c);
+/* Adds a job.  `waiting` is a struct waiting, so that call_each_id() can call
+ * this.  DONE, or FAILED after a complaint. */
+int waiting_add(void *waiting, const char *id);
+/* Waits until all have ended, for `timeout` ms at most (-1: for ever).  Returns
+ * the exit status. */
+int waiting_wait(struct waiting *, struct spool *, int64_t timeout);
+void waiting_free(struct waiting *);
 
 #endif

@@ -1,5 +1,9 @@
 /*
- * words.c: a job from the words of the command line.
+ * words.c: a job from words.
+ *
+ * The options of enqueue are fields of a job under the names of options.  They
+ * become members of a JSON object, so that field.c checks them like those of
+ * any other job.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,89 +31,127 @@ const struct option_def enqueue_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
-/* enqueue_options[] are fields of a job under other names: they take the same
- * way as a JSON object, and the same checks. */
-static const struct {
-	char key[16];
+bool
+words_have_fields(const struct call *c)
+{
 	enum json_type type;
-} option_fields[] = {
-	{ "id", JSON_STRING }, { "priority", JSON_NUMBER },
-	{ "max_retries", JSON_NUMBER }, { "backoff_base", JSON_NUMBER },
-	{ "delay", JSON_NUMBER }, { "run_at", JSON_STRING },
-	{ "timeout", JSON_NUMBER }, { "dead_exit", JSON_STRING },
-	{ "cwd", JSON_STRING }, { "env", JSON_OBJECT },
-	{ "unique", JSON_TRUE }
-};
+	size_t i;
 
-static struct json *
-add_node(struct words_tree *t, struct json **tail, enum json_type type,
+	for (i = 0; i < c->ngiven; i++)
+		if (field_of_option(c->given[i].option->name, &type))
+			return true;
+	return false;
+}
+
+/* Makes the next node; **tail is where its sibling is to be linked. */
+static void
+add_node(struct words *w, struct json ***tail, enum json_type type,
     const char *key, char *text)
 {
-	struct json *v = &t->node[t->n++];
+	struct json *v = &w->node[w->n++];
 
 	*v = (struct json){ .type = type, .text = text, .line = 1,
 		.key = (char *)(uintptr_t)key };
-	*tail = v;
-	return v;
+	**tail = v;
+	*tail = &v->next;
 }
 
-/* Cuts NAME=VALUE in two; a name that is none, field_read() will refuse. */
-static bool
-add_env(struct words_tree *t, struct json ***tail, char *entry)
+static int
+read_options(struct words *w, const struct call *c, struct json ***tail)
 {
-	char *eq = strchr(entry, '=');
-
-	if (!eq) {
-		complain("--env must be NAME=VALUE, not %s", entry);
-		return false;
-	}
-	*eq = '\0';
-	*tail = &add_node(t, *tail, JSON_STRING, entry, eq + 1)->next;
-	return true;
-}
-
-bool
-words_to_tree(const struct call *c, struct words_tree *t)
-{
-	struct json **tail = &t->object.child, **env = &t->env.child;
-	struct json **args = &t->argv.child;
+	struct json **env = &w->env.child;
 	size_t i;
-	int k;
 
 	for (i = 0; i < c->ngiven; i++) {
-		int o = c->given[i].option;
-		char *v = c->given[i].value;
+		const struct option_def *o = c->given[i].option;
+		char *v = c->given[i].value, *eq;
+		enum json_type type;
+		const char *key = field_of_option(o->name, &type);
 
 		if (!text_is_utf8(v, strlen(v))) {
-			complain("--%s is not UTF-8",
-			    enqueue_options[o].name);
-			return false;
+			complain("--%s is not UTF-8", o->name);
+			return USAGE;
 		}
-		if (o == WAIT_OPTION)
-			t->n++; /* no field; its node stays unused */
-		else if (o != ENV_OPTION)
-			tail = &add_node(t, tail, option_fields[o].type,
-			    option_fields[o].key, v)->next;
-		else if (!add_env(t, &env, v))
-			return false;
+		if (!key) {
+			w->n++; /* its node stays unused */
+		} else if (type != JSON_OBJECT) {
+			add_node(w, tail, o->arg ? type : JSON_TRUE, key, v);
+		} else if ((eq = strchr(v, '='))) {
+			*eq = '\0'; /* field.c refuses a bad name */
+			add_node(w, &env, JSON_STRING, v, eq + 1);
+		} else {
+			complain("--env must be NAME=VALUE, not %s", v);
+			return USAGE;
+		}
 	}
-	for (k = 0; k < c->n; k++) {
-		if (!text_is_utf8(c->operand[k], strlen(c->operand[k]))) {
+	return DONE;
+}
+
+static int
+read_command(struct words *w, const struct call *c)
+{
+	struct json **args = &w->argv.child;
+	int i;
+
+	for (i = 0; i < c->n; i++) {
+		if (!text_is_utf8(c->operand[i], strlen(c->operand[i]))) {
 			complain("argument %d of the command is not UTF-8; "
-			    "sh -c 'printf ...' can make such bytes", k);
-			return false;
+			    "sh -c 'printf ...' can make such bytes", i);
+			return USAGE;
 		}
-		args = &add_node(t, args, JSON_STRING, NULL,
-		    c->operand[k])->next;
+		add_node(w, &args, JSON_STRING, NULL, c->operand[i]);
 	}
-	t->argv = (struct json){ .type = JSON_ARRAY, .child = t->argv.child,
-		.key = (char *)(uintptr_t)"argv" };
-	*tail = &t->argv;
-	if (t->env.child) {
-		t->env = (struct json){ .type = JSON_OBJECT,
-			.child = t->env.child,
-			.key = (char *)(uintptr_t)"env" };
-		t->argv.next = &t->env;
+	return DONE;
+}
+
+/* Says what is wrong, and with which option. */
+static void
+complain_field(const struct words *w, const struct call *c,
+    const struct json *at, const struct buf *why)
+{
+	const char *option = at >= w->node && at < w->node + c->ngiven ?
+	    c->given[at - w->node].option->name : NULL;
+
+	complain("%s%s%s%s", option ? "--" : "", option ? option : "",
+	    option ? ": " : "", why->p ? why->p : "out of memory");
+}
+
+int
+words_read(struct words *w, const struct call *c, int64_t now, struct job *job)
+{
+	static char argv[] = "argv", env[] = "env";
+	struct json **tail;
+	const struct json *at;
+	struct buf why = { 0 };
+	int r;
+
+	*w = (struct words){ .object.type = JSON_OBJECT,
+		.argv = { .type = JSON_ARRAY, .key = argv },
+		.env = { .type = JSON_OBJECT, .key = env } };
+	tail = &w->object.child;
+	job_init(job);
+	w->node = calloc(c->ngiven + (size_t)c->n + 1, sizeof *w->node);
+	if (!w->node)
+		return complain_memory();
+	r = read_options(w, c, &tail);
+	if (r == DONE)
+		r = read_command(w, c);
+	if (r != DONE)
+		return r;
+	*tail = &w->argv;
+	if (w->env.child)
+		w->argv.next = &w->env;
+	if (!field_read(job, &w->object, now, &why, &at)) {
+		complain_field(w, c, at, &why);
+		r = USAGE;
 	}
-	return true;
+	job->created = now;
+	buf_free(&why);
+	return r;
+}
+
+void
+words_free(struct words *w)
+{
+	free(w->node);
 }

@@ -1,5 +1,5 @@
 /*
- * words.h: the options and the command of enqueue --.
+ * words.h: a job from words: enqueue [OPTION...] -- CMD [ARG...].
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,16 +11,20 @@
 
 extern const struct option_def enqueue_options[];
 
-enum { ENV_OPTION = 9, WAIT_OPTION = 11 };
+/* Whether the call has options that are fields of a job, as all but --wait
+ * are. */
+bool words_have_fields(const struct call *);
 
-/* The object that the command line stands for, of nodes that the caller
- * frees. */
-struct words_tree {
+/* The memory that a job borrows. */
+struct words {
 	struct json object, argv, env;
-	struct json *node;
+	struct json *node;      /* n members: first the options, as they came */
 	size_t n;
 };
 
-bool words_to_tree(const struct call *c, struct words_tree *t);
+/* Makes a job of the call's words, at the time `now`.  DONE, or an exit status
+ * after a complaint; then, too, both job_free() and words_free() are due. */
+int words_read(struct words *, const struct call *, int64_t now, struct job *);
+void words_free(struct words *);
 
 #endif

@@ -74,15 +74,10 @@ const struct config_key *
 config_key(const char *name)
 {
 	const struct config_key *k;
-	size_t i;
 
-	for (k = config_keys; k->name; k++) {
-		for (i = 0; name[i]; i++)
-			if (k->name[i] != (name[i] == '_' ? '-' : name[i]))
-				break;
-		if (!name[i] && !k->name[i])
+	for (k = config_keys; k->name; k++)
+		if (text_same_key(k->name, name))
 			return k;
-	}
 	return NULL;
 }
 

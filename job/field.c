@@ -305,6 +305,19 @@ static const struct field fields[] = {
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
+const char *
+field_of_option(const char *option, enum json_type *type)
+{
+	size_t i;
+
+	for (i = 0; i < FIELDS && fields[i].set; i++) {
+		*type = fields[i].type;
+		if (text_same_key(fields[i].name, option))
+			return fields[i].name;
+	}
+	return NULL;
+}
+
 static bool
 unknown(struct reader *r, const struct json *v)
 {

@@ -23,6 +23,10 @@
 bool field_read(struct job *, const struct json *object, int64_t now,
     struct buf *why, const struct json **at);
 
+/* The name of the field that an option such as "run-at" sets, and the type of
+ * its value (JSON_FALSE: or JSON_TRUE); NULL: none. */
+const char *field_of_option(const char *option, enum json_type *);
+
 /* A job as it is shown. */
 struct field_view {
 	enum job_state state;

@@ -461,6 +461,15 @@ job_escape(struct buf *b, const char *s, size_t max)
 	}
 }
 
+bool
+text_same_key(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if (*a != *b && (!strchr("-_", *a) || !strchr("-_", *b)))
+			return false;
+	return *a == *b;
+}
+
 /* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
  * words beyond 31 bytes are far from everything. */
 static size_t

@@ -62,6 +62,9 @@ bool text_is_utf8(const char *s, size_t len);
  * \n, \t and \xHH; cut with "…" after `max` bytes (0: never). */
 void job_escape(struct buf *, const char *s, size_t max);
 
+/* Whether two keys are the same; `_` and `-` are. */
+bool text_same_key(const char *, const char *);
+
 /* The one of `n` words that `word` is most likely a slip of, or NULL. */
 const char *text_nearest(const char *word, const char *const *words,
     size_t n);
