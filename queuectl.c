@@ -49,12 +49,11 @@
 
 #define VERSION "0.1.0"
 
-
 struct command {
 	const char *words;      /* "worker start" */
 	const char *args;       /* for the usage line */
-	const char *line;       /* what it does, in one */
-	const char *text;       /* what else there is to say, or NULL */
+	const char *line;       /* what it does, in one line */
+	const char *text;       /* more help, or NULL */
 	const struct option_def *options; /* ends with a NULL name; or NULL */
 	int least, most;        /* operands; most -1: any number */
 	int (*run)(struct call *);
@@ -81,7 +80,7 @@ static const struct command commands[] = {
 	  "stdout and stderr of all attempts, byte for byte.\n",
 	  logs_options, 1, 1, command_logs },
 	{ "cancel", "ID...", "end jobs for good, running or not",
-	  "A job that runs is ended as by its timeout.  All go to the dead "
+	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
 	{ "wait", "[--timeout S] ID... | --all", "return when jobs have ended",
@@ -115,9 +114,9 @@ static const struct command commands[] = {
 	  "Prints the ids.\n", dlq_options, 0, 1, command_dlq_purge },
 	{ "purge", "[--state STATE] [--older-than D] [--dry-run]",
 	  "remove jobs that have ended, with their logs",
-	  "Without --state and --older-than those that the settings keep-done, "
-	  "keep-dead\nand keep-max say may go, as idle workers do.  Prints "
-	  "the ids.\n", purge_options, 0, 0, command_purge },
+	  "Without --state and --older-than it removes what the settings "
+	  "keep-done,\nkeep-dead and keep-max no longer keep, as idle workers "
+	  "do.  Prints the ids.\n", purge_options, 0, 0, command_purge },
 	{ "config set", "KEY VALUE", "change a setting",
 	  "Running workers follow.  queuectl config get lists the keys.\n",
 	  NULL, 2, 2, command_config_set },
@@ -125,25 +124,45 @@ static const struct command commands[] = {
 	  NULL, json_options, 0, 1, command_config_get },
 	{ "config unset", "KEY", "go back to the default",
 	  NULL, NULL, 1, 1, command_config_unset },
-	{ "fsck", "[--repair] [--json]", "look for what is amiss in the spool",
-	  "Safe while workers run.  A line for each, with what would mend it;"
-	  " exit\nstatus 0 only if there is nothing left.  No repair removes a"
-	  " job.\n", fsck_options, 0, 0, command_fsck },
-	{ "help", "[COMMAND]", "explain a command", NULL, NULL, 0, 2, command_help },
+	{ "fsck", "[--repair] [--json]", "look for damage in the spool",
+	  "Safe while workers run.  Prints each problem and what would repair "
+	  "it; the exit\nstatus is 0 only if no problem is left.  No repair "
+	  "removes a job.\n", fsck_options, 0, 0, command_fsck },
+	{ "help", "[COMMAND]", "explain a command", NULL, NULL, 0, 2,
+	  command_help },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-/* The commands that begin with that word, or with "" all. */
-static void
-print_group(FILE *f, const char *first)
+/* Whether the command is one of those that begin with the word `first`, as
+ * "worker start" begins with "worker". */
+static bool
+is_member(const struct command *c, const char *first)
 {
 	size_t len = strlen(first);
+
+	return !strncmp(c->words, first, len) && c->words[len] == ' ';
+}
+
+static bool
+is_group(const char *first)
+{
 	int i;
 
 	for (i = 0; i < COMMANDS; i++)
-		if (!len || (!strncmp(commands[i].words, first, len) &&
-		    commands[i].words[len] == ' '))
+		if (is_member(&commands[i], first))
+			return true;
+	return false;
+}
+
+/* Prints the commands of a group; NULL: all. */
+static void
+print_group(FILE *f, const char *first)
+{
+	int i;
+
+	for (i = 0; i < COMMANDS; i++)
+		if (!first || is_member(&commands[i], first))
 			fprintf(f, "  %-13s %s\n", commands[i].words,
 			    commands[i].line);
 }
@@ -152,7 +171,7 @@ static void
 print_commands(FILE *f)
 {
 	fputs("usage: queuectl [--spool DIR] COMMAND ...\n\n", f);
-	print_group(f, "");
+	print_group(f, NULL);
 	fputs("\nqueuectl help COMMAND explains one; queuectl --version "
 	    "names the version.\nThe spool is DIR, else $QUEUECTL_SPOOL, "
 	    "else /var/spool/queuectl for root and\n"
@@ -160,51 +179,48 @@ print_commands(FILE *f)
 }
 
 static void
+print_usage(FILE *f, const struct command *c)
+{
+	fprintf(f, "usage: queuectl [--spool DIR] %s%s%s\n", c->words,
+	    *c->args ? " " : "", c->args);
+}
+
+static void
+print_options(FILE *f, const struct option_def *o)
+{
+	char words[64];
+
+	for (; o && o->name; o++) {
+		snprintf(words, sizeof words, "%s%c%s--%s%s%s",
+		    o->letter ? "-" : "", o->letter ? o->letter : ' ',
+		    o->letter ? ", " : "   ", o->name, o->arg ? " " : "",
+		    o->arg ? o->arg : "");
+		fprintf(f, "  %-27s %s\n", words, o->help);
+	}
+}
+
+static void
 print_help(const struct command *c)
 {
-	const struct option_def *o;
+	const struct config_key *k;
 
-	printf("usage: queuectl [--spool DIR] %s%s%s\n\n%s\n", c->words,
-	    *c->args ? " " : "", c->args, c->line);
+	print_usage(stdout, c);
+	printf("\n%s\n", c->line);
 	if (c->text)
 		printf("\n%s", c->text);
-	if (!strncmp(c->words, "config", 6)) {
-		const struct config_key *k;
-
+	if (is_member(c, "config")) {
 		puts("\nkeys:");
 		for (k = config_keys; k->name; k++)
 			printf("  %-14s %s\n  %-14s (%s; default %s)\n",
 			    k->name, k->help, "", k->range,
 			    *k->value ? k->value : "none");
 	}
-	if (!c->options)
-		return;
-	puts("\noptions:");
-	for (o = c->options; o->name; o++) {
-		char words[64];
-
-		snprintf(words, sizeof words, "%s%c%s--%s%s%s",
-		    o->letter ? "-" : "", o->letter ? o->letter : ' ',
-		    o->letter ? ", " : "   ", o->name, o->arg ? " " : "",
-		    o->arg ? o->arg : "");
-		printf("  %-27s %s\n", words, o->help);
-	}
+	if (c->options)
+		puts("\noptions:");
+	print_options(stdout, c->options);
 }
 
-/* Whether `first` is the first of two words, as in "worker start". */
-static bool
-is_group(const char *first)
-{
-	size_t len = strlen(first);
-	int i;
-
-	for (i = 0; i < COMMANDS; i++)
-		if (!strncmp(commands[i].words, first, len) &&
-		    commands[i].words[len] == ' ')
-			return true;
-	return false;
-}
-
+/* Whether the first `used` words are those of the command. */
 static bool
 is_called(const struct command *c, char *const *words, int used)
 {
@@ -216,10 +232,8 @@ is_called(const struct command *c, char *const *words, int used)
 	return used == 1 ? !*rest : *rest == ' ' && !strcmp(rest + 1, words[1]);
 }
 
-/*
- * Finds the command that words[0…n-1] begin with; *used is how many of them it
- * takes.  NULL: none, and it was said which there are.
- */
+/* Finds the command that the n words begin with; *used is how many words it is.
+ * NULL after a complaint that lists the commands. */
 static const struct command *
 find_command(char *const *words, int n, int *used)
 {
@@ -249,7 +263,7 @@ find_command(char *const *words, int n, int *used)
 	complain("no such command: %s%s%s%s", words[0],
 	    nearest ? "; did you mean " : "", nearest ? nearest : "",
 	    nearest ? "?" : "");
-	print_group(stderr, "");
+	print_group(stderr, NULL);
 	return NULL;
 }
 
@@ -274,25 +288,18 @@ command_help(struct call *c)
 	return DONE;
 }
 
-/* Says what is wrong with an option, and which there are. */
+/* Says what is wrong with an option, and lists the options. */
 static int
 complain_option(const struct command *command, const char *word,
     const char *what)
 {
-	const struct option_def *o = command->options;
-
 	complain("%s: %s", word, what);
-	fprintf(stderr, "usage: queuectl [--spool DIR] %s%s%s\n",
-	    command->words, *command->args ? " " : "", command->args);
-	for (; o && o->name; o++)
-		fprintf(stderr, "  %s%c%s--%s%s%s  %s\n",
-		    o->letter ? "-" : " ", o->letter ? o->letter : ' ',
-		    o->letter ? ", " : "  ", o->name, o->arg ? " " : "",
-		    o->arg ? o->arg : "", o->help);
+	print_usage(stderr, command);
+	print_options(stderr, command->options);
 	return USAGE;
 }
 
-/* Whether `word` is the option, and where its value is ("": the next word). */
+/* Whether `word` is the option; *value is its value in the same word, or NULL. */
 static bool
 option_is(const struct option_def *o, char *word, char **value)
 {
@@ -366,8 +373,8 @@ take_option(struct call *c, char **words, int n, int *at)
 	return DONE;
 }
 
-/* Sorts the words behind the command into options and operands; these move up
- * to the front of `words`. */
+/* Sorts the words behind the command into options and operands; the operands
+ * move to the front of `words`.  After --help there is no command any more. */
 static int
 take_words(struct call *c, char **words, int n)
 {
@@ -379,7 +386,8 @@ take_words(struct call *c, char **words, int n)
 			c->dashes = true;
 		} else if (c->dashes || words[i][0] != '-' || !words[i][1] ||
 		    (words[i][1] >= '0' && words[i][1] <= '9')) {
-			/* "-" and "-1" are no options, but bad numbers */
+			/* "-" and "-1" are not options; "-1" may be a bad
+			 * number. */
 			c->operand[c->n++] = words[i];
 		} else if (is_help(words[i])) {
 			print_help(c->command);
@@ -394,15 +402,14 @@ take_words(struct call *c, char **words, int n)
 		complain("%s takes %s argument%s", c->command->words,
 		    c->n < c->command->least ? "one more" : "fewer",
 		    c->n < c->command->least ? "" : "s");
-		fprintf(stderr, "usage: queuectl [--spool DIR] %s %s\n",
-		    c->command->words, c->command->args);
+		print_usage(stderr, c->command);
 		return USAGE;
 	}
 	return DONE;
 }
 
 static int
-run(struct call *c, char **words, int n)
+run_command(struct call *c, char **words, int n)
 {
 	int used, r;
 
@@ -419,15 +426,49 @@ run(struct call *c, char **words, int n)
 	return r;
 }
 
-/* stdin, stdout and stderr are there, if only as something that cannot be
- * written: no file of ours may get their numbers. */
+/* Takes the options before the command, then runs it. */
+static int
+run(struct call *c, char **words, int n)
+{
+	char *value;
+
+	for (; n > 0 && words[0][0] == '-' && words[0][1]; words++, n--) {
+		if (is_help(words[0])) {
+			print_commands(stdout);
+			return DONE;
+		}
+		if (!strcmp(words[0], "--version")) {
+			puts("queuectl " VERSION);
+			return DONE;
+		}
+		if (!option_is(&spool_option, words[0], &value)) {
+			complain("no such option: %s; there are --spool DIR, "
+			    "--help, --version", words[0]);
+			return USAGE;
+		}
+		if (!value && n > 1) {
+			value = words[1];
+			words++;
+			n--;
+		}
+		if (set_spool(c, value) != DONE)
+			return USAGE;
+	}
+	if (n > 0)
+		return run_command(c, words, n);
+	print_commands(stderr);
+	return USAGE;
+}
+
+/* If stdin, stdout or stderr is closed, opens something in its place: none of
+ * our files may get its number. */
 static void
 fill_fds(void)
 {
 	struct pollfd p[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
 	int i;
 
-	/* one call tells of all three */
+	/* poll looks at all three in one call. */
 	if (poll(p, 3, 0) <= 0)
 		return;
 	for (i = 0; i < 3; i++)
@@ -438,44 +479,18 @@ fill_fds(void)
 int
 main(int argc, char **argv)
 {
-	/* what it holds ends with the process */
+	/* The memory that it gets is freed by exit. */
 	struct call c = { .spool.fd = -1, .spool.ids = -1 };
-	int at = 1, r = USAGE;
+	int r;
 
 	fill_fds();
-	/* whoever prints bit by bit, flushes; no need to look for a terminal */
+	/* Commands that print bit by bit flush; so stdio need not look for a
+	 * terminal. */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
-	/* whatever the user's is, the spool is nobody else's business */
+	/* Nobody else may read the spool, whatever the user's umask is. */
 	c.umask = umask(077);
-	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
-		char *value;
-
-		if (is_help(argv[at])) {
-			print_commands(stdout);
-			r = DONE;
-			goto out;
-		}
-		if (!strcmp(argv[at], "--version")) {
-			puts("queuectl " VERSION);
-			r = DONE;
-			goto out;
-		}
-		if (!option_is(&spool_option, argv[at], &value)) {
-			complain("no such option: %s; there are --spool DIR, "
-			    "--help, --version", argv[at]);
-			goto out;
-		}
-		if (!value)
-			value = argv[++at];
-		if (set_spool(&c, value) != DONE)
-			goto out;
-	}
-	if (at >= argc)
-		print_commands(stderr);
-	else
-		r = run(&c, argv + at, argc - at);
-out:
-	/* stdout is a file, and can fail like one */
+	r = run(&c, argv + 1, argc - 1);
+	/* A full disk shows here. */
 	if ((fflush(stdout) || ferror(stdout)) && r != USAGE) {
 		complain("standard output: %s", strerror(errno));
 		r = FAILED;

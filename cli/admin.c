@@ -405,7 +405,7 @@ command_config_get(struct call *c)
 }
 
 const struct option_def fsck_options[] = {
-	{ "repair", 0, NULL, "mend it, where no job is removed by that" },
+	{ "repair", 0, NULL, "repair it, unless that would remove a job" },
 	{ "json", 0, NULL, "one JSON object per line" },
 	{ NULL, 0, NULL, NULL }
 };

@@ -325,8 +325,8 @@ waiting_wait(struct waiting *w, struct spool *sp, int64_t timeout)
 }
 
 const struct option_def wait_options[] = {
-	{ "timeout", 0, "S", "for S seconds at most; exit status 124 then" },
-	{ "all", 0, NULL, "for all that wait or run now" },
+	{ "timeout", 0, "S", "wait at most S seconds; exit status 124 after that" },
+	{ "all", 0, NULL, "wait for all jobs that wait or run now" },
 	{ NULL, 0, NULL, NULL }
 };
 

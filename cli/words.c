@@ -24,8 +24,8 @@ const struct option_def enqueue_options[] = {
 	    "2,65-78" },
 	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
 	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
-	{ "unique", 0, NULL, "not while a job of that id waits or runs; then "
-	    "print it" },
+	{ "unique", 0, NULL, "unless a job of that id waits or runs; then print "
+	    "that id" },
 	{ "wait", 0, NULL, "return when the jobs have ended, as wait does; also "
 	    "with JSON" },
 	{ NULL, 0, NULL, NULL }
