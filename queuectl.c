@@ -25,8 +25,8 @@
  *     job/text       numbers, times, exit codes and UTF-8 as text
  *     job/buf.h      a growing string, a growing array
  *
- * Words go through cli/ as a struct job to the spool, which makes a file of
- * it.  A worker takes the file, runs a process, and tells the spool the outcome.
+ * cli/ makes a struct job of words, and the spool makes a file of that.  A worker
+ * takes the file, runs a process, and tells the spool the outcome.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -299,7 +299,7 @@ complain_option(const struct command *command, const char *word,
 	return USAGE;
 }
 
-/* Whether `word` is the option; *value is its value in the same word, or NULL. */
+/* Whether `word` is the option; *value is the value in that word, or NULL. */
 static bool
 option_is(const struct option_def *o, char *word, char **value)
 {

@@ -56,7 +56,8 @@ command_worker_stop(struct call *c)
 
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	if (spool_pools_stop(&c->spool, call_option(c, "now"), &pools) != SPOOL_OK)
+	if (spool_pools_stop(&c->spool, call_option(c, "now"), &pools) !=
+	    SPOOL_OK)
 		return complain_spool(&c->spool);
 	if (pools)
 		complain("stopped %zu pool%s", pools, pools == 1 ? "" : "s");
@@ -93,30 +94,6 @@ command_worker_list(struct call *c)
 	if (spool_slots(&c->spool, false, print_worker, NULL) != SPOOL_OK)
 		return complain_spool(&c->spool);
 	return DONE;
-}
-
-/* To be paused is a setting, so that it lasts. */
-static int
-set_paused(struct call *c, const char *value)
-{
-	if (call_open_spool(c, false) != DONE)
-		return FAILED;
-	if (spool_config_set(&c->spool, config_key("paused"), value) !=
-	    SPOOL_OK)
-		return complain_spool(&c->spool);
-	return DONE;
-}
-
-int
-command_pause(struct call *c)
-{
-	return set_paused(c, "yes");
-}
-
-int
-command_resume(struct call *c)
-{
-	return set_paused(c, NULL);
 }
 
 static void
@@ -168,17 +145,8 @@ retry_job(struct spool *sp, enum job_state state, const char *id)
 	return spool_retry(sp, id, now_us());
 }
 
-static int
-change_nothing(struct spool *sp, enum job_state state, const char *id)
-{
-	(void)sp;
-	(void)state;
-	(void)id;
-	return SPOOL_OK;
-}
-
-/* Changes the first `n` jobs of the listing and prints their ids.  It is no
- * error if a job has moved in the meantime. */
+/* Changes the first `n` jobs of the listing (`change_one` NULL: none of them)
+ * and prints their ids.  A job that has moved in the meantime is skipped. */
 static int
 change_each(struct spool *sp, const struct listing *l, size_t n,
     change *change_one)
@@ -189,7 +157,7 @@ change_each(struct spool *sp, const struct listing *l, size_t n,
 	for (i = 0; i < n && !ferror(stdout); i++) {
 		const char *id = l->v[i].name.id;
 
-		r = change_one(sp, l->v[i].state, id);
+		r = change_one ? change_one(sp, l->v[i].state, id) : SPOOL_OK;
 		if (r == SPOOL_OK)
 			puts(id);
 		else if (r != SPOOL_GONE && r != SPOOL_STATE)
@@ -283,8 +251,8 @@ purge_state(struct call *c, enum job_state state, int64_t span, int most)
 	while (n < l.n && (l.v[n].name.stamp < before || l.n - n > keep))
 		n++;
 	if (r == DONE)
-		r = change_each(&c->spool, &l, n, call_option(c, "dry-run") ?
-		    change_nothing : spool_purge);
+		r = change_each(&c->spool, &l, n,
+		    call_option(c, "dry-run") ? NULL : spool_purge);
 	free(l.v);
 	return r;
 }
@@ -334,10 +302,12 @@ key_find(const char *word)
 	return NULL;
 }
 
+/* Sets a key, with `create` perhaps in a new spool; `value` NULL: to its
+ * default. */
 static int
-write_setting(struct call *c, const char *value)
+write_setting(struct call *c, const char *key, const char *value, bool create)
 {
-	const struct config_key *k = key_find(c->operand[0]);
+	const struct config_key *k = key_find(key);
 	struct config scratch = { .timeout = 0 };
 
 	if (!k)
@@ -346,7 +316,7 @@ write_setting(struct call *c, const char *value)
 		complain("%s must be %s, not %s", k->name, k->range, value);
 		return USAGE;
 	}
-	if (call_open_spool(c, value != NULL) != DONE)
+	if (call_open_spool(c, create) != DONE)
 		return FAILED;
 	if (spool_config_set(&c->spool, k, value) != SPOOL_OK)
 		return complain_spool(&c->spool);
@@ -356,13 +326,26 @@ write_setting(struct call *c, const char *value)
 int
 command_config_set(struct call *c)
 {
-	return write_setting(c, c->operand[1]);
+	return write_setting(c, c->operand[0], c->operand[1], true);
 }
 
 int
 command_config_unset(struct call *c)
 {
-	return write_setting(c, NULL);
+	return write_setting(c, c->operand[0], NULL, false);
+}
+
+/* To be paused is a setting, so that it lasts. */
+int
+command_pause(struct call *c)
+{
+	return write_setting(c, "paused", "yes", false);
+}
+
+int
+command_resume(struct call *c)
+{
+	return write_setting(c, "paused", NULL, false);
 }
 
 int

@@ -104,7 +104,7 @@ complete(struct enqueue *q, struct draft *d)
 
 	if (call_open_spool(q->call, true) != DONE)
 		return FAILED;
-	/* A producer may be slow; what counts is the config when a job comes. */
+	/* A producer may be slow; the config when a job comes counts. */
 	if (q->came)
 		spool_config_refresh(sp);
 	q->came = false;

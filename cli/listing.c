@@ -304,9 +304,9 @@ span_words(struct buf *b, int64_t us)
 		    (long long)(s / 3600 % 24));
 }
 
-/* Prints the last cell of a row, and `after` behind it.  In a terminal of `width`
- * columns (0: it is not one), `used` of them taken, the cell is cut to what is
- * left, and `after` goes unless it has room. */
+/* Prints the last cell of a row, and `after` behind it.  In a terminal of
+ * `width` columns (0: it is not one), of which `used` are taken, the cell is cut
+ * to the rest, and `after` is left out unless it has room. */
 static void
 put_last(const char *s, const char *after, size_t width, size_t used)
 {

@@ -64,23 +64,6 @@ news_wait(struct news *n, int64_t ms)
 	poll(&p, 1, ms > 0 ? (int)ms : 0);
 }
 
-/* For a caller that looks at all its jobs again. */
-static void
-news_skip(struct news *n)
-{
-	const char *file;
-	int dir;
-
-	while (spool_watch_next(&n->watch, &dir, &file))
-		;
-}
-
-static void
-news_close(struct news *n)
-{
-	spool_watch_close(&n->watch);
-}
-
 struct awaited {
 	char id[JOB_ID_MAX + 1];
 	bool ended;
@@ -309,7 +292,7 @@ waiting_wait(struct waiting *w, struct spool *sp, int64_t timeout)
 	    sleep_once(w, &news, timeout)) {
 		now = monotonic_ms();
 		r = check_news(w, sp, &news);
-		/* Without inotify, looking takes at most a tenth of the time. */
+		/* Without inotify, looking takes a tenth of the time. */
 		if (r == DONE && now >= next) {
 			r = check_all(w, sp);
 			next = now + (news.told ? TICK_MS :
@@ -320,12 +303,12 @@ waiting_wait(struct waiting *w, struct spool *sp, int64_t timeout)
 		draw_bar(w, monotonic_ms());
 		putc('\n', stderr);
 	}
-	news_close(&news);
+	spool_watch_close(&news.watch);
 	return r == DONE ? sum_up(w) : r;
 }
 
 const struct option_def wait_options[] = {
-	{ "timeout", 0, "S", "wait at most S seconds; exit status 124 after that" },
+	{ "timeout", 0, "S", "for at most S seconds; then exit status 124" },
 	{ "all", 0, NULL, "wait for all jobs that wait or run now" },
 	{ NULL, 0, NULL, NULL }
 };
@@ -443,9 +426,10 @@ command_cancel(struct call *c)
 {
 	struct cancelling k = { .spool = &c->spool };
 	struct news news;
+	const char *file;
 	int64_t held = monotonic_ms() + HELD_MS;
 	size_t left;
-	int r, worst;
+	int r, dir, worst;
 
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
@@ -462,9 +446,11 @@ command_cancel(struct call *c)
 			break;
 		if (left)
 			news_wait(&news, HELD_MS / 2);
-		news_skip(&news);
+		/* The next round looks at all of them anyway. */
+		while (spool_watch_next(&news.watch, &dir, &file))
+			;
 	} while (left);
-	news_close(&news);
+	spool_watch_close(&news.watch);
 	free(k.v);
 	return worst;
 }

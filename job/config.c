@@ -99,7 +99,8 @@ static const struct unit {
 	char letter;
 	int64_t factor;
 } times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } },
-  sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 } };
+  sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 } },
+  percent = { '%', 1 };
 
 enum { TIMES = sizeof times / sizeof times[0],
 	SIZES = sizeof sizes / sizeof sizes[0] };
@@ -151,24 +152,6 @@ config_span_parse(const char *s, int64_t *us)
 	return true;
 }
 
-static bool
-apply_percent(int *field, const char *value)
-{
-	char digits[8];
-	size_t len = strlen(value);
-	int64_t n;
-
-	if (!len || len >= sizeof digits)
-		return false;
-	memcpy(digits, value, len + 1);
-	if (digits[len - 1] == '%')
-		digits[len - 1] = '\0';
-	if (!job_number_parse(digits, 0, 100, &n))
-		return false;
-	*field = (int)n;
-	return true;
-}
-
 /* A number with a unit, or the word for -1. */
 static bool
 apply_units(int64_t *field, const struct config_key *k, const char *value)
@@ -201,7 +184,10 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 	case CONFIG_SECONDS:
 		return job_seconds_parse(value, field);
 	case CONFIG_PERCENT:
-		return apply_percent(field, value);
+		if (!parse_units(value, &percent, 1, 100, &n))
+			return false;
+		*(int *)field = (int)n;
+		return true;
 	case CONFIG_CODES:
 		if (!job_codes_parse(value, &codes))
 			return false;

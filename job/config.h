@@ -68,8 +68,8 @@ void config_value(const struct config *, const struct config_key *,
  */
 size_t config_read(struct config *, char *text);
 /*
- * Adds a new text: `text` (which it cuts up; it may be NULL) with the key's line
- * replaced, or appended; `set` NULL removes it.
+ * Adds a new text: `text`, which it cuts up and which may be NULL, with the
+ * key's line replaced, or appended; `set` NULL removes it.
  */
 void config_edit(struct buf *, char *text, const struct config_key *,
     const char *set);

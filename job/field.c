@@ -14,6 +14,7 @@
 
 struct reader {
 	struct job *job;
+	const struct field *field; /* the one being read */
 	int64_t now;
 	struct buf *why;           /* what is wrong, */
 	const struct json *at;     /* and where */
@@ -25,7 +26,7 @@ struct field {
 	const char *name;
 	/* Stores the value, which has the right type; NULL: the field is only
 	 * printed, and ignored here. */
-	bool (*set)(struct reader *, const struct json *, const struct field *);
+	bool (*set)(struct reader *, const struct json *);
 	enum json_type type;       /* FALSE: or TRUE */
 	const char *want;          /* what the value must be, for people */
 	size_t at;                 /* its place in struct job, if `set` asks */
@@ -54,32 +55,32 @@ wrong_value(struct reader *r, const struct json *v, const char *want)
 }
 
 static bool
-set_number(struct reader *r, const struct json *v, const struct field *f)
+set_number(struct reader *r, const struct json *v)
 {
-	bool priority = f->at == AT(priority);
+	bool priority = r->field->at == AT(priority);
 	int64_t n;
 
 	if (!job_number_parse(v->text, 0, priority ? JOB_PRIORITY_MAX :
 	    JOB_NUMBER_MAX, &n))
-		return wrong_value(r, v, f->want);
-	*(int *)(void *)((char *)r->job + f->at) = (int)n;
+		return wrong_value(r, v, r->field->want);
+	*(int *)(void *)((char *)r->job + r->field->at) = (int)n;
 	return true;
 }
 
 static bool
-set_timeout(struct reader *r, const struct json *v, const struct field *f)
+set_timeout(struct reader *r, const struct json *v)
 {
 	return job_seconds_parse(v->text, &r->job->timeout) ||
-	    wrong_value(r, v, f->want);
+	    wrong_value(r, v, r->field->want);
 }
 
 static bool
-set_delay(struct reader *r, const struct json *v, const struct field *f)
+set_delay(struct reader *r, const struct json *v)
 {
 	int64_t delay;
 
 	if (!job_seconds_parse(v->text, &delay))
-		return wrong_value(r, v, f->want);
+		return wrong_value(r, v, r->field->want);
 	r->delayed = true;
 	if (delay)
 		r->job->run_at = r->now + delay;
@@ -87,17 +88,16 @@ set_delay(struct reader *r, const struct json *v, const struct field *f)
 }
 
 static bool
-set_run_at(struct reader *r, const struct json *v, const struct field *f)
+set_run_at(struct reader *r, const struct json *v)
 {
 	r->at_time = true;
 	return job_time_parse(v->text, &r->job->run_at) ||
-	    wrong_value(r, v, f->want);
+	    wrong_value(r, v, r->field->want);
 }
 
 static bool
-set_id(struct reader *r, const struct json *v, const struct field *f)
+set_id(struct reader *r, const struct json *v)
 {
-	(void)f;
 	if (!job_id_valid(v->text))
 		return wrong_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
 		    "begin with a letter, a digit or _");
@@ -106,9 +106,8 @@ set_id(struct reader *r, const struct json *v, const struct field *f)
 }
 
 static bool
-set_command(struct reader *r, const struct json *v, const struct field *f)
+set_command(struct reader *r, const struct json *v)
 {
-	(void)f;
 	if (v->text[strspn(v->text, " \t\r\n")] == '\0')
 		return wrong(r, v, "\"command\" is empty");
 	if (strlen(v->text) > JOB_ARG_MAX)
@@ -119,7 +118,7 @@ set_command(struct reader *r, const struct json *v, const struct field *f)
 }
 
 static bool
-set_argv(struct reader *r, const struct json *v, const struct field *f)
+set_argv(struct reader *r, const struct json *v)
 {
 	const struct json *e;
 	size_t n = 0;
@@ -128,7 +127,7 @@ set_argv(struct reader *r, const struct json *v, const struct field *f)
 		r->at = e;
 		if (e->type != JSON_STRING) {
 			buf_printf(r->why, "\"argv\" must be %s, and one is "
-			    "%s", f->want, json_type_name(e->type));
+			    "%s", r->field->want, json_type_name(e->type));
 			return false;
 		}
 		if (strlen(e->text) > JOB_ARG_MAX)
@@ -148,33 +147,30 @@ set_argv(struct reader *r, const struct json *v, const struct field *f)
 }
 
 static bool
-set_dead_exit(struct reader *r, const struct json *v, const struct field *f)
+set_dead_exit(struct reader *r, const struct json *v)
 {
 	r->job->dead_exit = v->text;
 	return job_codes_parse(v->text, &(struct job_codes){ { 0 } }) ||
-	    wrong_value(r, v, f->want);
+	    wrong_value(r, v, r->field->want);
 }
 
 static bool
-set_cwd(struct reader *r, const struct json *v, const struct field *f)
+set_cwd(struct reader *r, const struct json *v)
 {
-	(void)f;
 	r->job->cwd = v->text;
 	return v->text[0] || wrong(r, v, "\"cwd\" is empty");
 }
 
 static bool
-set_stdin(struct reader *r, const struct json *v, const struct field *f)
+set_stdin(struct reader *r, const struct json *v)
 {
-	(void)f;
 	r->job->input = v->text;
 	return true;
 }
 
 static bool
-set_unique(struct reader *r, const struct json *v, const struct field *f)
+set_unique(struct reader *r, const struct json *v)
 {
-	(void)f;
 	r->job->unique = v->type == JSON_TRUE;
 	r->unique = v;
 	return true;
@@ -245,14 +241,13 @@ check_env(struct reader *r, const struct json *v, size_t *n, size_t *bytes)
 }
 
 static bool
-set_env(struct reader *r, const struct json *v, const struct field *f)
+set_env(struct reader *r, const struct json *v)
 {
 	struct job *job = r->job;
 	const struct json *e;
 	size_t n, bytes;
 	char *p;
 
-	(void)f;
 	if (!check_env(r, v, &n, &bytes))
 		return false;
 	job->env = malloc((n + 1) * sizeof *job->env);
@@ -340,11 +335,12 @@ unknown(struct reader *r, const struct json *v)
 static bool
 set_field(struct reader *r, const struct json *v, const struct field *f)
 {
+	r->field = f;
 	if (!f->set)
 		return true;
 	if (v->type == f->type ||
 	    (v->type == JSON_TRUE && f->type == JSON_FALSE))
-		return f->set(r, v, f);
+		return f->set(r, v);
 	r->at = v;
 	buf_printf(r->why, "\"%s\" must be %s, not %s", v->key, f->want,
 	    json_type_name(v->type));

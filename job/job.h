@@ -36,8 +36,8 @@ struct job_attempt {
 
 /*
  * A job.  Numbers that were not given are -1, strings NULL.  After job_parse()
- * the job owns its strings; a caller that fills a job in lends them.  job_free()
- * frees text and, if there is a text, argv, env and attempt.
+ * the job owns its strings; a caller that fills a job in lends them.
+ * job_free() frees text and, if there is a text, argv, env and attempt.
  */
 struct job {
 	char id[JOB_ID_MAX + 1]; /* "": not given */
@@ -54,7 +54,7 @@ struct job {
 	const char **env;        /* nenv strings "NAME=value" */
 	size_t nenv;
 	const char *input;       /* Stdin: */
-	const char *dead_exit;   /* job_codes_parse() takes it; NULL: config's */
+	const char *dead_exit;   /* for job_codes_parse(); NULL: config's */
 	bool unique;             /* at most one of its id: see spool.h */
 	int64_t created;
 

@@ -27,7 +27,7 @@ enum json_type {
 struct json {
 	enum json_type type;
 	char *key;           /* member of an object: its name; else NULL */
-	char *text;          /* STRING: decoded; NUMBER: as written; else NULL */
+	char *text;          /* STRING: decoded; NUMBER: as it was; else NULL */
 	struct json *child;  /* ARRAY, OBJECT: the first element or member */
 	struct json *next;   /* the next element or member */
 	size_t line, column; /* where the value begins, both from 1, columns

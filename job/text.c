@@ -196,15 +196,33 @@ job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
 	*p = '\0';
 }
 
+/* Reads date and time to the second, with the separators of RFC 3339 or with
+ * 'T' alone. */
+static bool
+read_civil(const char **s, bool separators, struct civil *c)
+{
+	if (!read_digits(s, 4, &c->year) ||
+	    (separators && !text_read_char(s, '-')) ||
+	    !read_digits(s, 2, &c->month) ||
+	    (separators && !text_read_char(s, '-')) ||
+	    !read_digits(s, 2, &c->day))
+		return false;
+	if (**s != 'T' && (!separators || (**s != 't' && **s != ' ')))
+		return false;
+	++*s;
+	return read_digits(s, 2, &c->hour) &&
+	    (!separators || text_read_char(s, ':')) &&
+	    read_digits(s, 2, &c->minute) &&
+	    (!separators || text_read_char(s, ':')) &&
+	    read_digits(s, 2, &c->second);
+}
+
 bool
 text_read_stamp(const char **s, int64_t *time)
 {
 	struct civil c;
 
-	return read_digits(s, 4, &c.year) && read_digits(s, 2, &c.month) &&
-	    read_digits(s, 2, &c.day) && text_read_char(s, 'T') &&
-	    read_digits(s, 2, &c.hour) && read_digits(s, 2, &c.minute) &&
-	    read_digits(s, 2, &c.second) && text_read_char(s, '.') &&
+	return read_civil(s, false, &c) && text_read_char(s, '.') &&
 	    read_digits(s, 6, &c.us) && text_read_char(s, 'Z') &&
 	    c.second < 60 && time_from_civil(&c, 0, time);
 }
@@ -256,16 +274,7 @@ job_time_parse(const char *s, int64_t *time)
 	struct civil c;
 	int offset;
 
-	if (!read_digits(&s, 4, &c.year) || !text_read_char(&s, '-') ||
-	    !read_digits(&s, 2, &c.month) || !text_read_char(&s, '-') ||
-	    !read_digits(&s, 2, &c.day))
-		return false;
-	if (*s != 'T' && *s != 't' && *s != ' ')
-		return false;
-	s++;
-	if (!read_digits(&s, 2, &c.hour) || !text_read_char(&s, ':') ||
-	    !read_digits(&s, 2, &c.minute) || !text_read_char(&s, ':') ||
-	    !read_digits(&s, 2, &c.second))
+	if (!read_civil(&s, true, &c))
 		return false;
 	c.us = 0;
 	if (text_read_char(&s, '.') && read_fraction(&s, &c.us) == 0)
@@ -433,26 +442,21 @@ job_escape(struct buf *b, const char *s, size_t max)
 	const char *end = s + strlen(s);
 	char unit[5];
 	size_t n, len, used = 0;
-	unsigned char c;
 
 	for (; s < end; s += n, used += len) {
-		c = (unsigned char)*s;
-		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-		/* U+0080 to U+009F, 0xc2 0x80 to 0x9f, are controls, too. */
-		if (c < 0x20 || c == 0x7f || n > (size_t)(end - s) ||
-		    !text_is_utf8(s, n) ||
+		unsigned char c = (unsigned char)*s;
+
+		len = n = text_utf8_length(s, end);
+		/* U+0080 to U+009F are controls, too. */
+		if (n == 0 || c < 0x20 || c == 0x7f ||
 		    (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
 			n = 1;
-			if (c == '\n' || c == '\t')
-				snprintf(unit, sizeof unit, "\\%c",
-				    c == '\n' ? 'n' : 't');
-			else
-				snprintf(unit, sizeof unit, "\\x%02x", c);
+			len = (size_t)(c == '\n' || c == '\t' ?
+			    sprintf(unit, "\\%c", c == '\n' ? 'n' : 't') :
+			    sprintf(unit, "\\x%02x", c));
 		} else {
 			memcpy(unit, s, n);
-			unit[n] = '\0';
 		}
-		len = strlen(unit);
 		if (max && used + len > max) {
 			buf_puts(b, "…");
 			return;
