@@ -110,10 +110,10 @@ add_dead_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
 		job_outcome_words(&reason, &job->attempt[job->nattempt - 1]);
 	else
 		buf_puts(&reason, "-");
-	job_escape(&shown, reason.p ? reason.p : "", cut ? 24 : 0);
+	job_escape(&shown, buf_text(&reason), cut ? 24 : 0);
 	short_time(died, v->name->stamp);
 	buf_printf(cells, "%8u  %-20s  %-24s", v->name->attempt, died,
-	    shown.p ? shown.p : "");
+	    buf_text(&shown));
 	buf_free(&reason);
 	buf_free(&shown);
 }
@@ -368,10 +368,10 @@ command_config_get(struct call *c)
 		config_value(&c->spool.config, k, &value);
 		if (!json) {
 			buf_printf(&b, "%s%s%s\n", one ? "" : k->name,
-			    one ? "" : " = ", value.p ? value.p : "");
+			    one ? "" : " = ", buf_text(&value));
 		} else if (k->kind >= CONFIG_WORD) {
 			json_member_string(&b, k->name,
-			    value.p ? value.p : "");
+			    buf_text(&value));
 		} else {
 			json_member(&b, k->name);
 			buf_add(&b, value.p, value.n);

@@ -39,7 +39,7 @@ struct enqueue {
 	size_t line;            /* number of the current line */
 	bool came;              /* input came since we last read the config */
 	bool skip;              /* the line is too long; drop what is left */
-	bool stop;              /* it is no use to go on */
+	bool stop;              /* after this failure no line can succeed */
 };
 
 /* A job that is not staged yet. */
@@ -223,8 +223,8 @@ complain_stage(const struct spool *sp, int result, const char *id,
 /*
  * Removes the entry that a crashed enqueuer left in the job's way.  The entry
  * may have become a job in the meantime; a unique job is then staged again, to
- * see which.  If that never ends, since its job was put aside by hand, the id
- * exists.
+ * see which.  If that does not end, because someone moved the job's file out of
+ * the spool, the id exists.
  */
 static int
 reclaim(struct enqueue *q, const struct job *job)
@@ -449,7 +449,7 @@ enqueue_line(struct enqueue *q, const char *text, size_t len)
 	return r;
 }
 
-/* Removes the first `n` bytes of the input. */
+/* Drops the first `n` bytes of the input. */
 static void
 use_input(struct enqueue *q, size_t n)
 {
@@ -557,7 +557,7 @@ enqueue_stdin(struct enqueue *q)
 			r = FAILED;
 		}
 	}
-	/* Jobs that were staged before a failure. */
+	/* What was staged before a failure. */
 	if (publish_lines(q, q->line + 1) != DONE)
 		r = FAILED;
 	return r;

@@ -70,8 +70,8 @@ compare_shown(const void *pa, const void *pb)
 	return job_name_compare(&a->name, &b->name);
 }
 
-/* A job that moves while the directories are read may be seen twice or missed.
- * Then they are read again, and the last sight of a job counts. */
+/* A job that moves while we read the directories may be seen twice or missed.
+ * Then we read them again, and the last sight of a job counts. */
 int
 listing_read_sorted(struct spool *sp, struct listing *l, enum job_state only)
 {
@@ -161,7 +161,7 @@ crew_count(struct spool *sp, struct crew *crew)
 
 struct search {
 	const struct job_name *name;
-	struct spool_slot *found;
+	struct spool_slot found; /* pid 0: not found */
 };
 
 static void
@@ -173,17 +173,17 @@ match_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
 	(void)pid;
 	if (s->start == search->name->stamp &&
 	    !strcmp(s->job, search->name->id))
-		*search->found = *s;
+		search->found = *s;
 }
 
 bool
 runner_find(struct spool *sp, const struct job_name *name,
     struct spool_slot *slot)
 {
-	struct search search = { name, slot };
+	struct search search = { .name = name };
 
-	slot->pid = 0;
 	spool_slots(sp, false, match_slot, &search);
+	*slot = search.found;
 	return slot->pid != 0;
 }
 
@@ -341,7 +341,7 @@ print_row(const struct field_view *v, const char *cells, size_t ids,
 	if (v->why && !v->bad)
 		buf_printf(&why, "  [%s]", v->why);
 	used = printf("%-*s  %s  ", (int)ids, v->name->id, cells);
-	put_last(title.p ? title.p : "", why.p ? why.p : "", width,
+	put_last(buf_text(&title), buf_text(&why), width,
 	    (size_t)used);
 	buf_free(&title);
 	buf_free(&why);
@@ -374,7 +374,7 @@ table_print(struct spool *sp, const struct listing *l, size_t n, bool json,
 		if (json)
 			r = view_print_json(&v);
 		else
-			print_row(&v, cells.p ? cells.p : "", ids, width);
+			print_row(&v, buf_text(&cells), ids, width);
 		job_free(&job);
 	}
 	buf_free(&cells);

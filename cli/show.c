@@ -196,7 +196,7 @@ show_state(const struct field_view *v)
 		job_outcome_words(&b, last);
 	}
 	printf("State:      %s%s\n", job_state_word(v->state),
-	    b.p ? b.p : "");
+	    buf_text(&b));
 	printf("Attempts:   %u of %u\n", v->name->attempt,
 	    job_allowed(v->job, v->policy));
 	buf_free(&b);
@@ -210,19 +210,19 @@ show_given(const struct job *job)
 
 	if (job->timeout >= 0) {
 		job_seconds_format(&b, job->timeout);
-		printf("Timeout:    %s s\n", b.p ? b.p : "");
+		printf("Timeout:    %s s\n", buf_text(&b));
 		buf_clear(&b);
 	}
 	if (job->dead_exit)
 		printf("Dead exit:  %s\n", job->dead_exit);
 	if (job->cwd) {
 		job_escape(&b, job->cwd, 0);
-		printf("Directory:  %s\n", b.p ? b.p : "");
+		printf("Directory:  %s\n", buf_text(&b));
 	}
 	for (i = 0; i < job->nenv; i++) {
 		buf_clear(&b);
 		job_escape(&b, job->env[i], 0);
-		printf("Env:        %s\n", b.p ? b.p : "");
+		printf("Env:        %s\n", buf_text(&b));
 	}
 	if (job->input)
 		printf("Stdin:      %zu bytes\n", strlen(job->input));
@@ -250,7 +250,7 @@ show_history(const struct job *job)
 		printf("%-7u  %-20s  %7lld.%03lld s  %7ld  %s\n", a->number,
 		    start, (long long)(took / SECOND),
 		    (long long)(took % SECOND / 1000), a->worker,
-		    b.p ? b.p : "");
+		    buf_text(&b));
 		buf_free(&b);
 	}
 }
@@ -268,7 +268,7 @@ show_job(const struct field_view *v)
 
 	view_title(&title, v);
 	printf("Id:         %s\n", v->name->id);
-	printf("Command:    %s\n", title.p ? title.p : "");
+	printf("Command:    %s\n", buf_text(&title));
 	show_state(v);
 	if (v->why)
 		printf("Why:        %s\n", v->why);

@@ -66,8 +66,8 @@ survey_state(struct survey *v, struct spool *sp, enum job_state state)
 	return r < 0 ? complain_spool(sp) : s;
 }
 
-/* A job that moves in between may be counted twice or not at all, so a small
- * queue is counted until nothing has moved, a few times at most. */
+/* A job that moves meanwhile may be counted twice or not at all.  So a small
+ * queue is counted again, a few times at most, until nothing has moved. */
 static int
 survey_all(struct survey *v, struct spool *sp)
 {
@@ -126,7 +126,7 @@ print_strange(const struct survey *v, enum job_state state)
 	job_escape(&b, v->example[state], 80);
 	printf("note        %s/ holds %zu file%s that %s no job%s: %s%s\n",
 	    job_state_dir(state), n, n == 1 ? "" : "s",
-	    n == 1 ? "is" : "are", n == 1 ? "" : "s", b.p ? b.p : "",
+	    n == 1 ? "is" : "are", n == 1 ? "" : "s", buf_text(&b),
 	    n == 1 ? "" : ", …");
 	buf_free(&b);
 }

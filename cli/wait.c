@@ -96,7 +96,7 @@ compare_awaited(const void *a, const void *b)
 	    ((const struct awaited *)b)->id);
 }
 
-/* Sorts the jobs, each once. */
+/* Sorts the jobs and drops what is there twice. */
 static void
 waiting_sort(struct waiting *w)
 {
@@ -179,7 +179,7 @@ static int
 check_news(struct waiting *w, struct spool *sp, struct news *news)
 {
 	struct job_name name;
-	struct awaited key, *a;
+	struct awaited key = { .ended = false }, *a;
 	const char *file;
 	bool lost = false;
 	int dir, s, r = DONE;

@@ -130,6 +130,13 @@ buf_number(struct buf *b, int64_t number)
 	buf_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
+/* The bytes as a string, "" while nothing was added. */
+static inline const char *
+buf_text(const struct buf *b)
+{
+	return b->p ? b->p : "";
+}
+
 /* Empties the buffer and keeps its memory. */
 static inline void
 buf_clear(struct buf *b)

@@ -33,7 +33,7 @@ struct field {
 };
 
 static bool
-wrong(struct reader *r, const struct json *at, const char *what)
+refuse(struct reader *r, const struct json *at, const char *what)
 {
 	r->at = at;
 	buf_puts(r->why, what);
@@ -42,7 +42,7 @@ wrong(struct reader *r, const struct json *at, const char *what)
 
 /* Quotes the value as it was written, unless it is long. */
 static bool
-wrong_value(struct reader *r, const struct json *v, const char *want)
+refuse_value(struct reader *r, const struct json *v, const char *want)
 {
 	r->at = v;
 	buf_printf(r->why, "\"%s\" must be %s, not ", v->key, want);
@@ -62,7 +62,7 @@ set_number(struct reader *r, const struct json *v)
 
 	if (!job_number_parse(v->text, 0, priority ? JOB_PRIORITY_MAX :
 	    JOB_NUMBER_MAX, &n))
-		return wrong_value(r, v, r->field->want);
+		return refuse_value(r, v, r->field->want);
 	*(int *)(void *)((char *)r->job + r->field->at) = (int)n;
 	return true;
 }
@@ -71,7 +71,7 @@ static bool
 set_timeout(struct reader *r, const struct json *v)
 {
 	return job_seconds_parse(v->text, &r->job->timeout) ||
-	    wrong_value(r, v, r->field->want);
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
@@ -80,7 +80,7 @@ set_delay(struct reader *r, const struct json *v)
 	int64_t delay;
 
 	if (!job_seconds_parse(v->text, &delay))
-		return wrong_value(r, v, r->field->want);
+		return refuse_value(r, v, r->field->want);
 	r->delayed = true;
 	if (delay)
 		r->job->run_at = r->now + delay;
@@ -92,14 +92,14 @@ set_run_at(struct reader *r, const struct json *v)
 {
 	r->at_time = true;
 	return job_time_parse(v->text, &r->job->run_at) ||
-	    wrong_value(r, v, r->field->want);
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
 set_id(struct reader *r, const struct json *v)
 {
 	if (!job_id_valid(v->text))
-		return wrong_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
+		return refuse_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
 		    "begin with a letter, a digit or _");
 	strcpy(r->job->id, v->text);
 	return true;
@@ -109,9 +109,9 @@ static bool
 set_command(struct reader *r, const struct json *v)
 {
 	if (v->text[strspn(v->text, " \t\r\n")] == '\0')
-		return wrong(r, v, "\"command\" is empty");
+		return refuse(r, v, "\"command\" is empty");
 	if (strlen(v->text) > JOB_ARG_MAX)
-		return wrong(r, v, "\"command\" is longer than 131071 bytes, "
+		return refuse(r, v, "\"command\" is longer than 131071 bytes, "
 		    "the longest argument that a program can be given");
 	r->job->command = v->text;
 	return true;
@@ -131,15 +131,15 @@ set_argv(struct reader *r, const struct json *v)
 			return false;
 		}
 		if (strlen(e->text) > JOB_ARG_MAX)
-			return wrong(r, e, "one of \"argv\" is longer than "
+			return refuse(r, e, "one of \"argv\" is longer than "
 			    "131071 bytes, the longest argument that a "
 			    "program can be given");
 	}
 	if (!v->child || !v->child->text[0])
-		return wrong(r, v, "\"argv\" names no program");
+		return refuse(r, v, "\"argv\" names no program");
 	r->job->argv = malloc((n + 1) * sizeof *r->job->argv);
 	if (!r->job->argv)
-		return wrong(r, v, "out of memory");
+		return refuse(r, v, "out of memory");
 	for (e = v->child; e; e = e->next)
 		r->job->argv[r->job->argc++] = e->text;
 	r->job->argv[r->job->argc] = NULL;
@@ -151,14 +151,14 @@ set_dead_exit(struct reader *r, const struct json *v)
 {
 	r->job->dead_exit = v->text;
 	return job_codes_parse(v->text, &(struct job_codes){ { 0 } }) ||
-	    wrong_value(r, v, r->field->want);
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
 set_cwd(struct reader *r, const struct json *v)
 {
 	r->job->cwd = v->text;
-	return v->text[0] || wrong(r, v, "\"cwd\" is empty");
+	return v->text[0] || refuse(r, v, "\"cwd\" is empty");
 }
 
 static bool
@@ -186,7 +186,7 @@ compare_names(const void *a, const void *b)
 /* Finds a key of the object that is there twice; *twice is the second, or NULL.
  * false: out of memory. */
 static bool
-find_twice(const struct json *v, size_t n, const struct json **twice)
+find_duplicate(const struct json *v, size_t n, const struct json **twice)
 {
 	const struct json **all = malloc((n + 1) * sizeof *all), *e;
 	size_t i = 0;
@@ -231,8 +231,8 @@ check_env(struct reader *r, const struct json *v, size_t *n, size_t *bytes)
 		}
 		*bytes += strlen(e->key) + strlen(e->text) + 2;
 	}
-	if (!find_twice(v, *n, &e))
-		return wrong(r, v, "out of memory");
+	if (!find_duplicate(v, *n, &e))
+		return refuse(r, v, "out of memory");
 	if (e) {
 		r->at = e;
 		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
@@ -255,7 +255,7 @@ set_env(struct reader *r, const struct json *v)
 	if (p)
 		job->text = p;
 	if (!job->env || !p)
-		return wrong(r, v, "out of memory");
+		return refuse(r, v, "out of memory");
 	for (e = v->child; e; e = e->next) {
 		size_t key = strlen(e->key), value = strlen(e->text);
 
@@ -314,7 +314,7 @@ field_of_option(const char *option, enum json_type *type)
 }
 
 static bool
-unknown(struct reader *r, const struct json *v)
+refuse_unknown(struct reader *r, const struct json *v)
 {
 	const char *names[FIELDS], *nearest;
 	size_t i;
@@ -359,7 +359,7 @@ read_fields(struct reader *r, const struct json *object)
 			if (!strcmp(v->key, fields[i].name))
 				break;
 		if (i == FIELDS)
-			return unknown(r, v);
+			return refuse_unknown(r, v);
 		if (seen[i]) {
 			r->at = v;
 			buf_printf(r->why, "\"%s\" is there twice", v->key);
@@ -382,22 +382,22 @@ field_read(struct job *job, const struct json *object, int64_t now,
 	job_init(job);
 	job->text = malloc(1); /* tells job_free() that the arrays are its */
 	if (!job->text)
-		good = wrong(&r, object, "out of memory");
+		good = refuse(&r, object, "out of memory");
 	else if (object->type != JSON_OBJECT)
-		good = wrong(&r, object, "a job must be an object");
+		good = refuse(&r, object, "a job must be an object");
 	else
 		good = read_fields(&r, object);
 	if (good && !job->command && !job->argv)
-		good = wrong(&r, object, "neither \"command\" nor \"argv\" "
+		good = refuse(&r, object, "neither \"command\" nor \"argv\" "
 		    "is there");
 	if (good && job->command && job->argv)
-		good = wrong(&r, object, "\"command\" and \"argv\" are both "
+		good = refuse(&r, object, "\"command\" and \"argv\" are both "
 		    "there; one of them must go");
 	if (good && r.delayed && r.at_time)
-		good = wrong(&r, object, "\"delay\" and \"run_at\" are both "
+		good = refuse(&r, object, "\"delay\" and \"run_at\" are both "
 		    "there; one of them must go");
 	if (good && job->unique && !job->id[0])
-		good = wrong(&r, r.unique, "\"unique\" needs an \"id\" of "
+		good = refuse(&r, r.unique, "\"unique\" needs an \"id\" of "
 		    "the job's own");
 	*at = r.at;
 	return good;
@@ -438,7 +438,7 @@ put_env(struct buf *b, const struct job *job)
 
 		buf_clear(&name);
 		buf_add(&name, job->env[i], n);
-		json_member_string(b, name.p ? name.p : "",
+		json_member_string(b, buf_text(&name),
 		    job->env[i] + n + (job->env[i][n] == '='));
 	}
 	buf_putc(b, '}');
@@ -457,7 +457,7 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 		json_member_number(b, "signal", a->value);
 	} else {
 		job_outcome_words(&words, a);
-		json_member_string(b, "error", words.p ? words.p : "");
+		json_member_string(b, "error", buf_text(&words));
 		b->failed |= words.failed;
 		buf_free(&words);
 	}

@@ -273,7 +273,7 @@ read_line(struct reader *r, size_t *len, bool *whole)
 /* Joins a value of `len` bytes in place with the lines that continue it.
  * false: there is a NUL byte in one. */
 static bool
-read_value(struct reader *r, char *value, size_t len)
+join_value(struct reader *r, char *value, size_t len)
 {
 	char *w = value + len, *line;
 	size_t n;
@@ -420,7 +420,7 @@ read_field(struct reader *r, size_t *at)
 	if (*value == ' ')
 		value++;
 	if (i != CREATED &&
-	    !read_value(r, value, len - (size_t)(value - line))) {
+	    !join_value(r, value, len - (size_t)(value - line))) {
 		*at = r->line;
 		return nul;
 	}

@@ -22,7 +22,7 @@ static struct json *parse_value(struct parser *);
 
 /* Moves the mark forward to `at`; an `at` before the mark leaves it. */
 static void
-mark(struct parser *s, const char *at)
+move_mark(struct parser *s, const char *at)
 {
 	for (; s->mark < at; s->mark++) {
 		if (*s->mark == '\n') {
@@ -39,7 +39,7 @@ mark(struct parser *s, const char *at)
 static bool
 fail(struct parser *s, const char *at, const char *what)
 {
-	mark(s, at);
+	move_mark(s, at);
 	*s->error = (struct json_error){ s->line, s->column, what };
 	return false;
 }
@@ -167,7 +167,7 @@ parse_string(struct parser *s)
 	const char *run;
 	size_t n;
 
-	mark(s, s->p);
+	move_mark(s, s->p);
 	buf_clear(&s->scratch);
 	for (run = ++s->p; s->p < s->end && *s->p != '"';) {
 		if (*s->p == '\\' && s->end - s->p > 1) {
@@ -388,7 +388,7 @@ parse_value(struct parser *s)
 		fail_memory(s);
 		return NULL;
 	}
-	mark(s, s->p);
+	move_mark(s, s->p);
 	v->line = s->line;
 	v->column = s->column;
 	if (!parse_into(s, v)) {

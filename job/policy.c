@@ -61,7 +61,7 @@ scatter(const struct job *job, int64_t end)
 
 /* The job failed, for the n-th time in a row, and waits for its retry. */
 static enum job_state
-fail_for_now(const struct job *job, unsigned n, int64_t end,
+wait_for_retry(const struct job *job, unsigned n, int64_t end,
     const struct job_policy *policy, struct job_name *next)
 {
 	int base = job->backoff_base >= 0 ? job->backoff_base :
@@ -112,5 +112,5 @@ job_after(const struct job *job, const struct job_name *run,
 	if (lost ? policy->max_crashes <= 0 ||
 	    n >= (unsigned)policy->max_crashes : n >= job_allowed(job, policy))
 		return JOB_DEAD;
-	return fail_for_now(job, n, end->end, policy, next);
+	return wait_for_retry(job, n, end->end, policy, next);
 }
