@@ -339,32 +339,41 @@ is_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-/* Takes one option at words[*at], which begins with '-'. */
+static const struct option_def *
+find_option(const struct command *c, char *word, char **value)
+{
+	const struct option_def *o;
+
+	if (option_is(&spool_option, word, value))
+		return &spool_option;
+	for (o = c->options; o && o->name; o++)
+		if (option_is(o, word, value))
+			return o;
+	return NULL;
+}
+
+/* Takes the option at words[*at], and its value. */
 static int
 take_option(struct call *c, char **words, int n, int *at)
 {
-	const struct option_def *o = c->command->options;
 	char *word = words[*at], *value;
-	bool is_spool = option_is(&spool_option, word, &value);
+	const struct option_def *o = find_option(c->command, word, &value);
 
-	while (!is_spool && o && o->name && !option_is(o, word, &value))
-		o++;
-	if (!is_spool && (!o || !o->name))
-		return complain_option(c->command, word,
-		    o ? "no such option; there are:" :
+	if (!o)
+		return complain_option(c->command, word, c->command->options ?
+		    "no such option; there are:" :
 		    "no such option; the command has none");
-	if (!is_spool && !o->arg) {
-		if (value)
-			return complain_option(c->command, word,
-			    "the option takes no value");
+	if (!o->arg && value)
+		return complain_option(c->command, word,
+		    "the option takes no value");
+	if (o->arg && !value && *at + 1 >= n)
+		return complain_option(c->command, word,
+		    "the option needs a value");
+	if (!o->arg)
 		value = word + strlen(word);
-	} else if (!value) {
-		if (*at + 1 >= n)
-			return complain_option(c->command, word,
-			    "the option needs a value");
+	else if (!value)
 		value = words[++*at];
-	}
-	if (is_spool)
+	if (o == &spool_option)
 		return set_spool(c, value);
 	/* There are at most n; few commands get any. */
 	if (!c->given && !(c->given = calloc((size_t)n, sizeof *c->given)))

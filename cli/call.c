@@ -80,7 +80,6 @@ int
 call_open_spool(struct call *c, bool create)
 {
 	const char *path;
-	int r = DONE;
 
 	if (c->spool.fd >= 0)
 		return DONE;
@@ -93,22 +92,20 @@ call_open_spool(struct call *c, bool create)
 	case SPOOL_GONE:
 		complain("%s: there is no spool; queuectl enqueue makes one",
 		    path);
-		r = FAILED;
-		break;
+		return FAILED;
 	case SPOOL_ALIEN:
 		complain("%s: not used as a spool: %s", path, c->spool.why);
-		r = FAILED;
-		break;
+		return FAILED;
 	default:
-		r = complain_spool(&c->spool);
+		return complain_spool(&c->spool);
 	}
-	if (r == DONE && c->spool.config_error)
+	if (c->spool.config_error)
 		complain("%s/config: %s; the defaults are in force", path,
 		    strerror(c->spool.config_error));
-	else if (r == DONE && c->spool.config_bad)
+	else if (c->spool.config_bad)
 		complain("%s/config: line %zu is not understood and passed "
 		    "over", path, c->spool.config_bad);
-	return r;
+	return DONE;
 }
 
 int

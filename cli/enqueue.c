@@ -36,7 +36,7 @@ struct enqueue {
 
 	/* enqueue - */
 	struct buf in;          /* read, and not used yet */
-	size_t line;            /* number of the current line */
+	size_t line;            /* number of the current line, from 1 */
 	bool came;              /* input came since we last read the config */
 	bool skip;              /* the line is too long; drop what is left */
 	bool stop;              /* after this failure no line can succeed */
@@ -297,29 +297,25 @@ complain_json(const char *text, const struct json_error *e)
 	return USAGE;
 }
 
-/* Reads the `n` jobs that the tree is. */
+/* Makes a draft of an object, the `number`th of an array (0: it stands alone).
+ * DONE, or USAGE after a complaint. */
 static int
-read_drafts(struct enqueue *q, const struct json *tree, struct draft *drafts,
-    size_t n)
+read_draft(struct enqueue *q, struct draft *d, const struct json *object,
+    size_t number)
 {
-	const struct json *e = tree->type == JSON_ARRAY ? tree->child : tree;
 	const struct json *at;
 	struct buf why = { 0 };
-	size_t i;
-	bool good = true;
+	int64_t now = next_stamp(q);
+	bool good = field_read(&d->job, object, now, &why, &at);
+	const char *reason = why.p ? why.p : "out of memory";
 
-	for (i = 0; i < n && good; i++, e = e->next) {
-		int64_t now = next_stamp(q);
-
-		good = field_read(&drafts[i].job, e, now, &why, &at);
-		drafts[i].job.created = now;
-	}
-	if (!good && tree->type == JSON_ARRAY)
-		complain("job %zu of the array (line %zu, column %zu): %s", i,
-		    at->line, at->column, why.p ? why.p : "out of memory");
+	d->job.created = now;
+	if (!good && number)
+		complain("job %zu of the array (line %zu, column %zu): %s",
+		    number, at->line, at->column, reason);
 	else if (!good)
-		complain("line %zu, column %zu: %s", at->line, at->column,
-		    why.p ? why.p : "out of memory");
+		complain("line %zu, column %zu: %s", q->line ? q->line :
+		    at->line, at->column, reason);
 	buf_free(&why);
 	return good ? DONE : USAGE;
 }
@@ -327,23 +323,24 @@ read_drafts(struct enqueue *q, const struct json *tree, struct draft *drafts,
 static int
 enqueue_tree(struct enqueue *q, const struct json *tree)
 {
-	const struct json *e;
+	bool array = tree->type == JSON_ARRAY;
+	const struct json *e, *first = array ? tree->child : tree;
 	struct draft *drafts;
-	size_t n = 1, i;
-	int r;
+	size_t n = 0, i;
+	int r = DONE;
 
-	if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY) {
+	if (tree->type != JSON_OBJECT && !array) {
 		complain("a job must be an object or an array of objects, "
 		    "not %s", json_type_name(tree->type));
 		return USAGE;
 	}
-	if (tree->type == JSON_ARRAY)
-		for (n = 0, e = tree->child; e; e = e->next)
-			n++;
+	for (e = first; e; e = e->next)
+		n++;
 	drafts = calloc(n + 1, sizeof *drafts);
 	if (!drafts)
 		return complain_memory();
-	r = read_drafts(q, tree, drafts, n);
+	for (e = first, i = 0; e && r == DONE; e = e->next, i++)
+		r = read_draft(q, &drafts[i], e, array ? i + 1 : 0);
 	for (i = 0; i < n && r == DONE; i++)
 		r = complete(q, &drafts[i]);
 	if (r == DONE && n)
@@ -416,11 +413,8 @@ static int
 enqueue_line(struct enqueue *q, const char *text, size_t len)
 {
 	struct json_error error;
-	const struct json *at;
 	struct json *tree;
-	struct buf why = { 0 };
 	struct draft d = { .cwd = { 0 } };
-	int64_t now;
 	int r = FAILED;
 
 	if (strspn(text, " \t\r") == len)
@@ -431,21 +425,15 @@ enqueue_line(struct enqueue *q, const char *text, size_t len)
 		    error.line ? error.what : "out of memory");
 		return FAILED;
 	}
-	now = next_stamp(q);
-	if (field_read(&d.job, tree, now, &why, &at)) {
-		d.job.created = now;
+	if (read_draft(q, &d, tree, 0) == DONE) {
 		r = complete(q, &d);
 		if (r == DONE)
 			r = stage_line(q, &d.job);
 		else
 			q->stop = true;
-	} else {
-		complain("line %zu, column %zu: %s", q->line, at->column,
-		    why.p ? why.p : "out of memory");
 	}
 	draft_free(&d);
 	json_free(tree);
-	buf_free(&why);
 	return r;
 }
 

@@ -18,7 +18,7 @@
  * so job_free() is due before the tree is freed, even after a failure.
  *
  * false: the object is not a job; *why tells people the reason, *at is the
- * place (NULL: the whole).
+ * place in the text.
  */
 bool field_read(struct job *, const struct json *object, int64_t now,
     struct buf *why, const struct json **at);
