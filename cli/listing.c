@@ -141,49 +141,45 @@ name_is_ready(const struct job_name *name, int64_t now)
 	return !name->timed || name->stamp <= now;
 }
 
+/* A look at all slots: for the crew, and for the runner of the job `name`. */
+struct look {
+	struct crew crew;
+	const struct job_name *name; /* NULL: no job */
+	struct spool_slot slot;      /* pid 0: not found */
+};
+
 static void
-count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+see_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
-	struct crew *crew = arg;
+	struct look *l = arg;
 
 	(void)pool;
 	(void)pid;
-	crew->workers++;
-	crew->busy += s->job[0] != '\0';
+	l->crew.workers++;
+	l->crew.busy += s->job[0] != '\0';
+	if (l->name && s->start == l->name->stamp &&
+	    !strcmp(s->job, l->name->id))
+		l->slot = *s;
 }
 
 int
 crew_count(struct spool *sp, struct crew *crew)
 {
-	*crew = (struct crew){ 0, 0 };
-	return spool_slots(sp, false, count_slot, crew);
-}
+	struct look look = { .name = NULL };
+	int r = spool_slots(sp, false, see_slot, &look);
 
-struct search {
-	const struct job_name *name;
-	struct spool_slot found; /* pid 0: not found */
-};
-
-static void
-match_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	struct search *search = arg;
-
-	(void)pool;
-	(void)pid;
-	if (s->start == search->name->stamp &&
-	    !strcmp(s->job, search->name->id))
-		search->found = *s;
+	*crew = look.crew;
+	return r;
 }
 
 bool
 runner_find(struct spool *sp, const struct job_name *name,
     struct spool_slot *slot)
 {
-	struct search search = { .name = name };
+	struct look look = { .name = name };
 
-	spool_slots(sp, false, match_slot, &search);
-	*slot = search.found;
+	spool_slots(sp, false, see_slot, &look);
+	*slot = look.slot;
 	return slot->pid != 0;
 }
 
