@@ -28,11 +28,14 @@ VERSION = 0.1.0
 # The source files, in the order in which they are linked: what runs at every
 # start is together.  This is the only list of them; `make sources` prints it
 # for the tests.  A new room needs one word here.
-SRC = queuectl.c job/field.c job/json.c job/job.c job/config.c spool.c \
+SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
+	cli/show.c cli/status.c cli/admin.c job/field.c job/json.c job/job.c \
+	job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \
 	spool/watch.c spool/log.c spool/look.c spool/recover.c spool/batch.c \
-	spool/fsck.c spool/expire.c worker.c worker/run.c worker/launch.c worker/self.c \
-	worker/queue.c worker/words.c worker/order.c worker/dispatch.c worker/pool.c
+	spool/fsck.c spool/expire.c worker.c worker/run.c worker/launch.c \
+	worker/self.c worker/queue.c worker/words.c worker/order.c \
+	worker/dispatch.c worker/backlog.c worker/pool.c
 HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
 COMPILE = -std=c11 -I. $(WARNINGS) $(CPPFLAGS)

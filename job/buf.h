@@ -1,12 +1,12 @@
 /*
- * buf.h: a growing string of bytes.
+ * buf.h: a growing string of bytes, and a growing array.
  *
- * Failure is sticky: when memory runs out, `failed` is set, what is there
- * stays as it is and further additions do nothing, so a caller adds all it
- * has and asks once at the end.  `p` is always NUL-terminated when it is not
- * NULL; bytes may be NUL all the same, `n` counts them.  A zeroed struct is an
- * empty buffer.  One that begins in an array of its user's, with buf_on, asks
- * for memory when that is full: a program that never does starts faster.
+ * Failure is sticky: when memory runs out, `failed` is set, the bytes so far
+ * stay as they are and further additions do nothing.  So a caller adds all it
+ * has and asks once, at the end.  `p` is NUL-terminated when it is not NULL;
+ * the bytes may hold NULs too, `n` counts them.  A zeroed struct is an empty
+ * buffer.  One that buf_on() begins in the caller's array allocates nothing
+ * until that is full: a program that never allocates starts faster.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,12 +24,12 @@
 struct buf {
 	char *p;      /* the bytes and a NUL, or NULL while nothing was added */
 	size_t n;     /* bytes, without the NUL */
-	size_t cap;   /* there is room for so many */
-	bool lent;    /* `p` is the user's array */
+	size_t cap;   /* bytes allocated, the NUL's too */
+	bool lent;    /* `p` is the caller's array */
 	bool failed;  /* memory ran out */
 };
 
-/* Begins `b` in an array of `cap` bytes, which outlives it. */
+/* Begins `b` in an array of `cap` bytes, which must outlive it. */
 static inline void
 buf_on(struct buf *b, char *array, size_t cap)
 {
@@ -98,7 +98,7 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	size_t room = 0;
 	int n = 0;
 
-	/* again with the room that it said it needs */
+	/* vsnprintf says how much room it needs: then once more. */
 	do {
 		if (n < 0 || !buf_room(b, (size_t)n))
 			break;
@@ -113,7 +113,7 @@ buf_printf(struct buf *b, const char *fmt, ...)
 		b->p[b->n] = '\0';
 }
 
-/* In decimal. */
+/* Adds a number in decimal. */
 static inline void
 buf_number(struct buf *b, int64_t number)
 {
@@ -130,7 +130,14 @@ buf_number(struct buf *b, int64_t number)
 	buf_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
-/* Empties it and keeps the memory. */
+/* The bytes as a string, "" while nothing was added. */
+static inline const char *
+buf_text(const struct buf *b)
+{
+	return b->p ? b->p : "";
+}
+
+/* Empties the buffer and keeps its memory. */
 static inline void
 buf_clear(struct buf *b)
 {
@@ -146,6 +153,26 @@ buf_free(struct buf *b)
 	if (!b->lent)
 		free(b->p);
 	*b = (struct buf){ 0 };
+}
+
+/*
+ * Makes room for `n` elements of `size` bytes in the array `v`, which has room
+ * for *cap.  Returns the array, which may have moved; NULL: out of memory, and
+ * the old array is unchanged.
+ */
+static inline void *
+array_room(void *v, size_t *cap, size_t n, size_t size)
+{
+	size_t room = *cap ? *cap : 8;
+
+	if (n <= *cap)
+		return v;
+	while (room < n)
+		room *= 2;
+	v = room <= SIZE_MAX / size ? realloc(v, room * size) : NULL;
+	if (v)
+		*cap = room;
+	return v;
 }
 
 #endif

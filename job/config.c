@@ -1,6 +1,5 @@
 /*
- * config.c: the spool's settings and their text.  The format is described in
- * config.h.
+ * config.c: the spool's settings and their text.  config.h has the format.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,23 +22,23 @@ const struct config_key config_keys[] = {
 	  "attempts that a job has in all (0 counts as 1)",
 	  CONFIG_INT, 0, NULL, AT(policy.max_retries) },
 	{ "backoff-base", "2", "0 to 2147483647",
-	  "after failure n a job waits this to the power of n seconds",
+	  "a job waits this ^ n seconds after its n-th failure",
 	  CONFIG_INT, 0, NULL, AT(policy.backoff_base) },
 	{ "backoff-max", "3600", "0 to 2147483647",
-	  "but never more seconds than this",
+	  "but at most this many seconds",
 	  CONFIG_INT, 0, NULL, AT(policy.backoff_max) },
 	{ "backoff-jitter", "0%", "0 to 100 percent",
-	  "so much longer than that it may wait, by chance",
+	  "and up to this much longer, so that retries spread out",
 	  CONFIG_PERCENT, 0, NULL, AT(policy.backoff_jitter) },
 	{ "dead-exit", "", "exit statuses and ranges from 1 to 255, such as "
 	  "2,65-78",
-	  "after these there is no other attempt",
+	  "a job that exits with one of these is dead at once",
 	  CONFIG_CODES, 0, NULL, AT(policy.dead_exit) },
 	{ "max-crashes", "5", "1 to 2147483647",
 	  "times that a job may be lost with its worker before it is dead",
 	  CONFIG_INT, 1, NULL, AT(policy.max_crashes) },
 	{ "timeout", "0", "0 to 2147483647 seconds, fractions allowed",
-	  "seconds that an attempt may take (0: any time)",
+	  "seconds that an attempt may take (0: no limit)",
 	  CONFIG_SECONDS, 0, NULL, AT(timeout) },
 	{ "kill-grace", "5", "0 to 2147483647 seconds, fractions allowed",
 	  "seconds between SIGTERM and SIGKILL",
@@ -51,7 +50,7 @@ const struct config_key config_keys[] = {
 	  "what is safe from a power cut: enqueued jobs, results too, nothing",
 	  CONFIG_WORD, 0, sync_words, AT(sync) },
 	{ "paused", "no", "yes or no",
-	  "whether workers begin no job; see queuectl pause",
+	  "while it is yes, workers begin no job; see queuectl pause",
 	  CONFIG_WORD, 0, switch_words, AT(paused) },
 	{ "log-max", "10M", "none, or bytes from 4K, such as 64K, 10M or 1G",
 	  "bytes of a job's log; beyond that the middle is dropped",
@@ -60,13 +59,13 @@ const struct config_key config_keys[] = {
 	  "how long completed jobs are kept with their logs",
 	  CONFIG_SPAN, 0, forever, AT(keep_done) },
 	{ "keep-dead", "forever", "forever or " A_SPAN,
-	  "how long dead jobs are",
+	  "how long dead jobs are kept",
 	  CONFIG_SPAN, 0, forever, AT(keep_dead) },
 	{ "keep-max", "0", "0 to 2147483647",
 	  "how many completed and how many dead jobs are kept (0: all)",
 	  CONFIG_INT, 0, NULL, AT(keep_max) },
 	{ "min-free", "1%", "0 to 100 percent",
-	  "enqueue refuses where less of the file system is free",
+	  "enqueue refuses jobs if less of the file system is free",
 	  CONFIG_PERCENT, 0, NULL, AT(min_free) },
 	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, NULL, 0 }
 };
@@ -75,15 +74,10 @@ const struct config_key *
 config_key(const char *name)
 {
 	const struct config_key *k;
-	size_t i;
 
-	for (k = config_keys; k->name; k++) {
-		for (i = 0; name[i]; i++)
-			if (k->name[i] != (name[i] == '_' ? '-' : name[i]))
-				break;
-		if (!name[i] && !k->name[i])
+	for (k = config_keys; k->name; k++)
+		if (text_same_key(k->name, name))
 			return k;
-	}
 	return NULL;
 }
 
@@ -105,7 +99,8 @@ static const struct unit {
 	char letter;
 	int64_t factor;
 } times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } },
-  sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 } };
+  sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 } },
+  percent = { '%', 1 };
 
 enum { TIMES = sizeof times / sizeof times[0],
 	SIZES = sizeof sizes / sizeof sizes[0] };
@@ -157,25 +152,7 @@ config_span_parse(const char *s, int64_t *us)
 	return true;
 }
 
-static bool
-apply_percent(int *field, const char *value)
-{
-	char digits[8];
-	size_t len = strlen(value);
-	int64_t n;
-
-	if (!len || len >= sizeof digits)
-		return false;
-	memcpy(digits, value, len + 1);
-	if (digits[len - 1] == '%')
-		digits[len - 1] = '\0';
-	if (!job_number_parse(digits, 0, 100, &n))
-		return false;
-	*field = (int)n;
-	return true;
-}
-
-/* A number with units, or the word for none. */
+/* A number with a unit, or the word for -1. */
 static bool
 apply_units(int64_t *field, const struct config_key *k, const char *value)
 {
@@ -207,7 +184,10 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 	case CONFIG_SECONDS:
 		return job_seconds_parse(value, field);
 	case CONFIG_PERCENT:
-		return apply_percent(field, value);
+		if (!parse_units(value, &percent, 1, 100, &n))
+			return false;
+		*(int *)field = (int)n;
+		return true;
 	case CONFIG_CODES:
 		if (!job_codes_parse(value, &codes))
 			return false;
@@ -260,10 +240,8 @@ config_value(const struct config *c, const struct config_key *k,
 	}
 }
 
-/*
- * Splits a "key = value" line in place.  Returns the key, or NULL for a blank
- * line or a comment; *value is NULL where there is no '='.
- */
+/* Splits a "key = value" line in place.  Returns the key, or NULL for a blank
+ * line or a comment; *value is NULL if there is no '='. */
 static char *
 config_split(char *line, char **value)
 {

@@ -2,8 +2,8 @@
  * config.h: the spool's settings and their text.  Pure: memory in, memory out.
  *
  * The text is lines of "key = value"; blank lines and lines that begin with
- * '#' are comments.  In a key `_` is taken for `-`.  A key that is missing has
- * its default; of two lines for one key the last counts.
+ * '#' are comments.  In a key `_` means `-`.  A key that is missing has its
+ * default; of two lines for one key the last counts.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,8 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "job/buf.h"
-#include "job/job.h"
+#include "job/policy.h"
 
 enum config_sync { SYNC_NONE, SYNC_ENQUEUE, SYNC_FULL };
 
@@ -23,12 +22,12 @@ struct config {
 	struct job_policy policy;
 	int64_t timeout;         /* microseconds; 0: none */
 	int64_t kill_grace;      /* microseconds */
-	int64_t stop_grace;      /* microseconds; -1: as long as it takes */
+	int64_t stop_grace;      /* microseconds; -1: no limit */
 	int sync;                /* enum config_sync */
-	int paused;              /* no job is begun */
-	int64_t log_max;         /* bytes; -1: any number */
+	int paused;              /* workers begin no job */
+	int64_t log_max;         /* bytes; -1: no limit */
 	int64_t keep_done, keep_dead; /* microseconds; -1: for ever */
-	int keep_max;            /* jobs; 0: any number */
+	int keep_max;            /* jobs; 0: no limit */
 	int min_free;            /* percent */
 };
 
@@ -44,33 +43,33 @@ struct config_key {
 	enum config_kind kind;
 	int64_t min;             /* INT, SIZE; the maximum of INT is
 	                          * JOB_NUMBER_MAX */
-	const char *const *words;/* WORD: for 0, 1, …; SPAN, SIZE: one, for -1;
-	                          * and a NULL */
+	const char *const *words;/* ends with a NULL.  WORD: for 0, 1, …;
+	                          * SPAN, SIZE: one word, for -1 */
 	size_t at;               /* its field's place in struct config */
 };
 
 extern const struct config_key config_keys[]; /* ends with a NULL name */
 
-/* The key of that name, NULL: there is none. */
+/* The key of that name, or NULL. */
 const struct config_key *config_key(const char *name);
-/* "90", "1.5", "30s", "15m", "12h" and "7d" in microseconds; false: it is none
- * of these, or more than JOB_NUMBER_MAX seconds. */
+/* Reads "90", "1.5", "30s", "15m", "12h" or "7d" as microseconds; false: it is
+ * something else, or more than JOB_NUMBER_MAX seconds. */
 bool config_span_parse(const char *s, int64_t *us);
-/* false: the value is out of range, nothing is changed. */
+/* Sets the key; false: the value is out of range and nothing is changed. */
 bool config_apply(struct config *, const struct config_key *,
     const char *value);
-/* Adds the value in force. */
+/* Adds the key's value in `config`, as config_apply() reads it. */
 void config_value(const struct config *, const struct config_key *,
     struct buf *);
 /*
- * Sets all defaults, then what `text` says, which is cut up on the way and may
- * be NULL.  Returns the number of the first line that is not understood, or 0;
- * such lines are passed over.
+ * Sets all defaults, then the settings in `text`, which it cuts up (NULL: there
+ * are none).  It skips lines that it does not understand and returns the number
+ * of the first of them, or 0.
  */
 size_t config_read(struct config *, char *text);
 /*
- * Adds the old text, cut up on the way, NULL for none, with the key's line
- * replaced in its place, or appended; `set` NULL removes it.
+ * Adds a new text: `text`, which it cuts up and which may be NULL, with the
+ * key's line replaced, or appended; `set` NULL removes it.
  */
 void config_edit(struct buf *, char *text, const struct config_key *,
     const char *set);

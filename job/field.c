@@ -1,134 +1,48 @@
 /*
- * field.c: a job as JSON.  The table of fields is what is accepted; the names
- * that are only ever printed are in it too, so that what is printed can be
- * read again.
+ * field.c: a job as JSON.  One table has the fields that are read and the names
+ * that are only printed, so that printed objects can be read again.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "job/field.h"
 
+#define AT(field) offsetof(struct job, field)
+
 struct reader {
 	struct job *job;
+	const struct field *field; /* the one being read */
 	int64_t now;
-	struct buf *why;
-	const struct json *at;
-	bool delayed, at_time;     /* which of delay and run_at was there */
-	const struct json *unique; /* it was there */
+	struct buf *why;           /* what is wrong, */
+	const struct json *at;     /* and where */
+	bool delayed, at_time;     /* "delay", "run_at" was there */
+	const struct json *unique; /* "unique" */
 };
 
-typedef bool setter(struct reader *, const struct json *);
-
-static setter set_id, set_command, set_argv, set_max_retries,
-    set_backoff_base, set_backoff_max, set_priority, set_delay, set_run_at,
-    set_timeout, set_dead_exit, set_cwd, set_env, set_stdin, set_unique;
-
-static const struct field {
+struct field {
 	const char *name;
-	setter *set;               /* NULL: printed only, ignored here */
-} fields[] = {
-	{ "id", set_id },
-	{ "command", set_command },
-	{ "argv", set_argv },
-	{ "max_retries", set_max_retries },
-	{ "backoff_base", set_backoff_base },
-	{ "backoff_max", set_backoff_max },
-	{ "priority", set_priority },
-	{ "delay", set_delay },
-	{ "run_at", set_run_at },
-	{ "timeout", set_timeout },
-	{ "dead_exit", set_dead_exit },
-	{ "cwd", set_cwd },
-	{ "env", set_env },
-	{ "stdin", set_stdin },
-	{ "unique", set_unique },
-	{ "state", NULL },
-	{ "attempts", NULL },
-	{ "created_at", NULL },
-	{ "updated_at", NULL },
-	{ "next_retry_at", NULL },
-	{ "exit_code", NULL },
-	{ "signal", NULL },
-	{ "error", NULL },
-	{ "worker_pid", NULL },
-	{ "history", NULL },
-	{ "why", NULL },
+	/* Stores the value, which has the right type; NULL: the field is only
+	 * printed, and ignored here. */
+	bool (*set)(struct reader *, const struct json *);
+	enum json_type type;       /* FALSE: or TRUE */
+	const char *want;          /* what the value must be, for people */
+	size_t at;                 /* its place in struct job, if `set` asks */
 };
-
-enum { FIELDS = sizeof fields / sizeof fields[0] };
-
-/* --- slips -------------------------------------------------------------- */
-
-/* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
- * words beyond 31 bytes are far from everything. */
-static size_t
-distance(const char *a, const char *b)
-{
-	size_t row[32], n = strlen(b), i, j;
-
-	if (n > 31 || strlen(a) > 31)
-		return 99;
-	for (j = 0; j <= n; j++)
-		row[j] = j;
-	for (i = 0; a[i]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i + 1;
-		for (j = 0; j < n; j++) {
-			size_t best = corner + (a[i] != b[j]);
-
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			corner = row[j + 1];
-			row[j + 1] = best;
-		}
-	}
-	return row[n];
-}
-
-const char *
-field_nearest(const char *word, const char *const *words, size_t n)
-{
-	const char *nearest = NULL;
-	size_t best = strlen(word) / 3 + 2, i;
-
-	for (i = 0; i < n; i++) {
-		size_t d = distance(word, words[i]);
-
-		if (d < best) {
-			best = d;
-			nearest = words[i];
-		}
-	}
-	return nearest;
-}
-
-/* --- reading ------------------------------------------------------------ */
 
 static bool
-wrong(struct reader *r, const struct json *at, const char *what)
+refuse(struct reader *r, const struct json *at, const char *what)
 {
 	r->at = at;
 	buf_puts(r->why, what);
 	return false;
 }
 
+/* Quotes the value as it was written, unless it is long. */
 static bool
-wrong_type(struct reader *r, const struct json *v, const char *want)
-{
-	r->at = v;
-	buf_printf(r->why, "\"%s\" must be %s, not %s", v->key, want,
-	    json_type_name(v->type));
-	return false;
-}
-
-/* As it was written, unless it is long. */
-static bool
-wrong_value(struct reader *r, const struct json *v, const char *want)
+refuse_value(struct reader *r, const struct json *v, const char *want)
 {
 	r->at = v;
 	buf_printf(r->why, "\"%s\" must be %s, not ", v->key, want);
@@ -141,71 +55,32 @@ wrong_value(struct reader *r, const struct json *v, const char *want)
 }
 
 static bool
-set_number(struct reader *r, const struct json *v, int max, const char *want,
-    int *field)
+set_number(struct reader *r, const struct json *v)
 {
+	bool priority = r->field->at == AT(priority);
 	int64_t n;
 
-	if (v->type != JSON_NUMBER)
-		return wrong_type(r, v, want);
-	if (!job_number_parse(v->text, 0, max, &n))
-		return wrong_value(r, v, want);
-	*field = (int)n;
-	return true;
-}
-
-static const char whole[] = "a whole number from 0 to 2147483647";
-
-static bool
-set_max_retries(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->max_retries);
-}
-
-static bool
-set_backoff_base(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->backoff_base);
-}
-
-static bool
-set_backoff_max(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_NUMBER_MAX, whole, &r->job->backoff_max);
-}
-
-static bool
-set_priority(struct reader *r, const struct json *v)
-{
-	return set_number(r, v, JOB_PRIORITY_MAX,
-	    "a whole number from 0 (first) to 9", &r->job->priority);
-}
-
-static bool
-set_seconds(struct reader *r, const struct json *v, int64_t *field)
-{
-	static const char want[] = "a number of seconds from 0 to 2147483647";
-
-	if (v->type != JSON_NUMBER)
-		return wrong_type(r, v, want);
-	if (!job_seconds_parse(v->text, field))
-		return wrong_value(r, v, want);
+	if (!job_number_parse(v->text, 0, priority ? JOB_PRIORITY_MAX :
+	    JOB_NUMBER_MAX, &n))
+		return refuse_value(r, v, r->field->want);
+	*(int *)(void *)((char *)r->job + r->field->at) = (int)n;
 	return true;
 }
 
 static bool
 set_timeout(struct reader *r, const struct json *v)
 {
-	return set_seconds(r, v, &r->job->timeout);
+	return job_seconds_parse(v->text, &r->job->timeout) ||
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
 set_delay(struct reader *r, const struct json *v)
 {
-	int64_t delay = 0;
+	int64_t delay;
 
-	if (!set_seconds(r, v, &delay))
-		return false;
+	if (!job_seconds_parse(v->text, &delay))
+		return refuse_value(r, v, r->field->want);
 	r->delayed = true;
 	if (delay)
 		r->job->run_at = r->now + delay;
@@ -215,24 +90,16 @@ set_delay(struct reader *r, const struct json *v)
 static bool
 set_run_at(struct reader *r, const struct json *v)
 {
-	static const char want[] =
-	    "an RFC 3339 time such as 2026-11-24T05:30:00Z";
-
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, want);
-	if (!job_time_parse(v->text, &r->job->run_at))
-		return wrong_value(r, v, want);
 	r->at_time = true;
-	return true;
+	return job_time_parse(v->text, &r->job->run_at) ||
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
 set_id(struct reader *r, const struct json *v)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
 	if (!job_id_valid(v->text))
-		return wrong_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
+		return refuse_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
 		    "begin with a letter, a digit or _");
 	strcpy(r->job->id, v->text);
 	return true;
@@ -241,12 +108,10 @@ set_id(struct reader *r, const struct json *v)
 static bool
 set_command(struct reader *r, const struct json *v)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
 	if (v->text[strspn(v->text, " \t\r\n")] == '\0')
-		return wrong(r, v, "\"command\" is empty");
+		return refuse(r, v, "\"command\" is empty");
 	if (strlen(v->text) > JOB_ARG_MAX)
-		return wrong(r, v, "\"command\" is longer than 131071 bytes, "
+		return refuse(r, v, "\"command\" is longer than 131071 bytes, "
 		    "the longest argument that a program can be given");
 	r->job->command = v->text;
 	return true;
@@ -255,29 +120,26 @@ set_command(struct reader *r, const struct json *v)
 static bool
 set_argv(struct reader *r, const struct json *v)
 {
-	static const char want[] = "an array of strings, the program first";
 	const struct json *e;
 	size_t n = 0;
 
-	if (v->type != JSON_ARRAY)
-		return wrong_type(r, v, want);
 	for (e = v->child; e; e = e->next, n++) {
 		r->at = e;
 		if (e->type != JSON_STRING) {
 			buf_printf(r->why, "\"argv\" must be %s, and one is "
-			    "%s", want, json_type_name(e->type));
+			    "%s", r->field->want, json_type_name(e->type));
 			return false;
 		}
 		if (strlen(e->text) > JOB_ARG_MAX)
-			return wrong(r, e, "one of \"argv\" is longer than "
+			return refuse(r, e, "one of \"argv\" is longer than "
 			    "131071 bytes, the longest argument that a "
 			    "program can be given");
 	}
 	if (!v->child || !v->child->text[0])
-		return wrong(r, v, "\"argv\" names no program");
+		return refuse(r, v, "\"argv\" names no program");
 	r->job->argv = malloc((n + 1) * sizeof *r->job->argv);
 	if (!r->job->argv)
-		return wrong(r, v, "out of memory");
+		return refuse(r, v, "out of memory");
 	for (e = v->child; e; e = e->next)
 		r->job->argv[r->job->argc++] = e->text;
 	r->job->argv[r->job->argc] = NULL;
@@ -287,34 +149,21 @@ set_argv(struct reader *r, const struct json *v)
 static bool
 set_dead_exit(struct reader *r, const struct json *v)
 {
-	static const char want[] = "a string of exit statuses and ranges "
-	    "from 1 to 255, such as \"2,65-78\"";
-	struct job_codes codes;
-
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, want);
-	if (!job_codes_parse(v->text, &codes))
-		return wrong_value(r, v, want);
 	r->job->dead_exit = v->text;
-	return true;
+	return job_codes_parse(v->text, &(struct job_codes){ { 0 } }) ||
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
 set_cwd(struct reader *r, const struct json *v)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
-	if (!v->text[0])
-		return wrong(r, v, "\"cwd\" is empty");
 	r->job->cwd = v->text;
-	return true;
+	return v->text[0] || refuse(r, v, "\"cwd\" is empty");
 }
 
 static bool
 set_stdin(struct reader *r, const struct json *v)
 {
-	if (v->type != JSON_STRING)
-		return wrong_type(r, v, "a string");
 	r->job->input = v->text;
 	return true;
 }
@@ -322,8 +171,6 @@ set_stdin(struct reader *r, const struct json *v)
 static bool
 set_unique(struct reader *r, const struct json *v)
 {
-	if (v->type != JSON_TRUE && v->type != JSON_FALSE)
-		return wrong_type(r, v, "true or false");
 	r->job->unique = v->type == JSON_TRUE;
 	r->unique = v;
 	return true;
@@ -336,10 +183,10 @@ compare_names(const void *a, const void *b)
 	    (*(const struct json *const *)b)->key);
 }
 
-/* Whether a key of the object comes twice; *twice is the second.  false: out
- * of memory. */
+/* Finds a key of the object that is there twice; *twice is the second, or NULL.
+ * false: out of memory. */
 static bool
-find_twice(const struct json *v, size_t n, const struct json **twice)
+find_duplicate(const struct json *v, size_t n, const struct json **twice)
 {
 	const struct json **all = malloc((n + 1) * sizeof *all), *e;
 	size_t i = 0;
@@ -357,17 +204,15 @@ find_twice(const struct json *v, size_t n, const struct json **twice)
 	return true;
 }
 
+/* Checks the members of "env"; *bytes is the room that they need. */
 static bool
-set_env(struct reader *r, const struct json *v)
+check_env(struct reader *r, const struct json *v, size_t *n, size_t *bytes)
 {
-	struct job *job = r->job;
 	const struct json *e;
-	size_t n = 0, bytes = 1;
-	char *p;
 
-	if (v->type != JSON_OBJECT)
-		return wrong_type(r, v, "an object of strings");
-	for (e = v->child; e; e = e->next, n++) {
+	*n = 0;
+	*bytes = 1;
+	for (e = v->child; e; e = e->next, ++*n) {
 		r->at = e;
 		if (e->type != JSON_STRING) {
 			buf_puts(r->why, "\"env\" must be an object of "
@@ -384,21 +229,33 @@ set_env(struct reader *r, const struct json *v)
 			buf_putc(r->why, '"');
 			return false;
 		}
-		bytes += strlen(e->key) + strlen(e->text) + 2;
+		*bytes += strlen(e->key) + strlen(e->text) + 2;
 	}
-	if (!find_twice(v, n, &e))
-		return wrong(r, v, "out of memory");
+	if (!find_duplicate(v, *n, &e))
+		return refuse(r, v, "out of memory");
 	if (e) {
 		r->at = e;
 		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
-		return false;
 	}
+	return !e;
+}
+
+static bool
+set_env(struct reader *r, const struct json *v)
+{
+	struct job *job = r->job;
+	const struct json *e;
+	size_t n, bytes;
+	char *p;
+
+	if (!check_env(r, v, &n, &bytes))
+		return false;
 	job->env = malloc((n + 1) * sizeof *job->env);
 	p = realloc(job->text, bytes);
 	if (p)
 		job->text = p;
 	if (!job->env || !p)
-		return wrong(r, v, "out of memory");
+		return refuse(r, v, "out of memory");
 	for (e = v->child; e; e = e->next) {
 		size_t key = strlen(e->key), value = strlen(e->text);
 
@@ -411,15 +268,60 @@ set_env(struct reader *r, const struct json *v)
 	return true;
 }
 
+#define STRING "a string"
+#define WHOLE "a whole number from 0 to 2147483647"
+#define SECONDS "a number of seconds from 0 to 2147483647"
+
+static const struct field fields[] = {
+	{ "id", set_id, JSON_STRING, STRING, 0 },
+	{ "command", set_command, JSON_STRING, STRING, 0 },
+	{ "argv", set_argv, JSON_ARRAY,
+	  "an array of strings, the program first", 0 },
+	{ "max_retries", set_number, JSON_NUMBER, WHOLE, AT(max_retries) },
+	{ "backoff_base", set_number, JSON_NUMBER, WHOLE, AT(backoff_base) },
+	{ "backoff_max", set_number, JSON_NUMBER, WHOLE, AT(backoff_max) },
+	{ "priority", set_number, JSON_NUMBER,
+	  "a whole number from 0 (first) to 9", AT(priority) },
+	{ "delay", set_delay, JSON_NUMBER, SECONDS, 0 },
+	{ "run_at", set_run_at, JSON_STRING,
+	  "an RFC 3339 time such as 2026-11-24T05:30:00Z", 0 },
+	{ "timeout", set_timeout, JSON_NUMBER, SECONDS, 0 },
+	{ "dead_exit", set_dead_exit, JSON_STRING, "a string of exit statuses "
+	  "and ranges from 1 to 255, such as \"2,65-78\"", 0 },
+	{ "cwd", set_cwd, JSON_STRING, STRING, 0 },
+	{ "env", set_env, JSON_OBJECT, "an object of strings", 0 },
+	{ "stdin", set_stdin, JSON_STRING, STRING, 0 },
+	{ "unique", set_unique, JSON_FALSE, "true or false", 0 },
+	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
+	{ .name = "updated_at" }, { .name = "next_retry_at" },
+	{ .name = "exit_code" }, { .name = "signal" }, { .name = "error" },
+	{ .name = "worker_pid" }, { .name = "history" }, { .name = "why" },
+};
+
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+const char *
+field_of_option(const char *option, enum json_type *type)
+{
+	size_t i;
+
+	for (i = 0; i < FIELDS && fields[i].set; i++) {
+		*type = fields[i].type;
+		if (text_same_key(fields[i].name, option))
+			return fields[i].name;
+	}
+	return NULL;
+}
+
 static bool
-unknown(struct reader *r, const struct json *v)
+refuse_unknown(struct reader *r, const struct json *v)
 {
 	const char *names[FIELDS], *nearest;
 	size_t i;
 
 	for (i = 0; i < FIELDS; i++)
 		names[i] = fields[i].name;
-	nearest = field_nearest(v->key, names, FIELDS);
+	nearest = text_nearest(v->key, names, FIELDS);
 	r->at = v;
 	buf_puts(r->why, "unknown field \"");
 	job_escape(r->why, v->key, 60);
@@ -427,6 +329,21 @@ unknown(struct reader *r, const struct json *v)
 		buf_printf(r->why, "\"; did you mean \"%s\"?", nearest);
 	else
 		buf_puts(r->why, "\"; see queuectl help enqueue");
+	return false;
+}
+
+static bool
+set_field(struct reader *r, const struct json *v, const struct field *f)
+{
+	r->field = f;
+	if (!f->set)
+		return true;
+	if (v->type == f->type ||
+	    (v->type == JSON_TRUE && f->type == JSON_FALSE))
+		return f->set(r, v);
+	r->at = v;
+	buf_printf(r->why, "\"%s\" must be %s, not %s", v->key, f->want,
+	    json_type_name(v->type));
 	return false;
 }
 
@@ -442,14 +359,14 @@ read_fields(struct reader *r, const struct json *object)
 			if (!strcmp(v->key, fields[i].name))
 				break;
 		if (i == FIELDS)
-			return unknown(r, v);
+			return refuse_unknown(r, v);
 		if (seen[i]) {
 			r->at = v;
 			buf_printf(r->why, "\"%s\" is there twice", v->key);
 			return false;
 		}
 		seen[i] = true;
-		if (fields[i].set && !fields[i].set(r, v))
+		if (!set_field(r, v, &fields[i]))
 			return false;
 	}
 	return true;
@@ -463,50 +380,27 @@ field_read(struct job *job, const struct json *object, int64_t now,
 	bool good;
 
 	job_init(job);
-	job->text = malloc(1); /* what job_free() goes by */
+	job->text = malloc(1); /* tells job_free() that the arrays are its */
 	if (!job->text)
-		good = wrong(&r, object, "out of memory");
+		good = refuse(&r, object, "out of memory");
 	else if (object->type != JSON_OBJECT)
-		good = wrong(&r, object, "a job must be an object");
+		good = refuse(&r, object, "a job must be an object");
 	else
 		good = read_fields(&r, object);
 	if (good && !job->command && !job->argv)
-		good = wrong(&r, object, "neither \"command\" nor \"argv\" "
+		good = refuse(&r, object, "neither \"command\" nor \"argv\" "
 		    "is there");
 	if (good && job->command && job->argv)
-		good = wrong(&r, object, "\"command\" and \"argv\" are both "
+		good = refuse(&r, object, "\"command\" and \"argv\" are both "
 		    "there; one of them must go");
 	if (good && r.delayed && r.at_time)
-		good = wrong(&r, object, "\"delay\" and \"run_at\" are both "
+		good = refuse(&r, object, "\"delay\" and \"run_at\" are both "
 		    "there; one of them must go");
 	if (good && job->unique && !job->id[0])
-		good = wrong(&r, r.unique, "\"unique\" needs an \"id\" of "
+		good = refuse(&r, r.unique, "\"unique\" needs an \"id\" of "
 		    "the job's own");
 	*at = r.at;
 	return good;
-}
-
-/* --- writing ------------------------------------------------------------ */
-
-static void
-put_key(struct buf *b, const char *key)
-{
-	buf_printf(b, "%s\"%s\":", b->n && b->p[b->n - 1] != '{' ? "," : "",
-	    key);
-}
-
-static void
-put_string(struct buf *b, const char *key, const char *s)
-{
-	put_key(b, key);
-	json_quote(b, s);
-}
-
-static void
-put_number(struct buf *b, const char *key, int64_t n)
-{
-	put_key(b, key);
-	buf_printf(b, "%lld", (long long)n);
 }
 
 static void
@@ -515,7 +409,7 @@ put_time(struct buf *b, const char *key, int64_t time)
 	char s[JOB_TIME_LEN + 1];
 
 	job_time_format(s, time);
-	put_string(b, key, s);
+	json_member_string(b, key, s);
 }
 
 static void
@@ -523,7 +417,7 @@ put_argv(struct buf *b, const struct job *job)
 {
 	size_t i;
 
-	put_key(b, "argv");
+	json_member(b, "argv");
 	for (i = 0; i < job->argc; i++) {
 		buf_putc(b, i ? ',' : '[');
 		json_quote(b, job->argv[i]);
@@ -537,18 +431,15 @@ put_env(struct buf *b, const struct job *job)
 	struct buf name = { 0 };
 	size_t i;
 
-	put_key(b, "env");
+	json_member(b, "env");
 	buf_putc(b, '{');
 	for (i = 0; i < job->nenv; i++) {
 		size_t n = strcspn(job->env[i], "=");
 
 		buf_clear(&name);
 		buf_add(&name, job->env[i], n);
-		if (i)
-			buf_putc(b, ',');
-		json_quote(b, name.p ? name.p : "");
-		buf_putc(b, ':');
-		json_quote(b, job->env[i] + n + (job->env[i][n] == '='));
+		json_member_string(b, buf_text(&name),
+		    job->env[i] + n + (job->env[i][n] == '='));
 	}
 	buf_putc(b, '}');
 	b->failed |= name.failed;
@@ -561,12 +452,12 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 	struct buf words = { 0 };
 
 	if (a->outcome == JOB_EXIT) {
-		put_number(b, "exit_code", a->value);
+		json_member_number(b, "exit_code", a->value);
 	} else if (a->outcome == JOB_SIGNAL) {
-		put_number(b, "signal", a->value);
+		json_member_number(b, "signal", a->value);
 	} else {
 		job_outcome_words(&words, a);
-		put_string(b, "error", words.p ? words.p : "");
+		json_member_string(b, "error", buf_text(&words));
 		b->failed |= words.failed;
 		buf_free(&words);
 	}
@@ -575,8 +466,8 @@ put_outcome(struct buf *b, const struct job_attempt *a)
 static void
 put_seconds(struct buf *b, const char *key, int64_t us)
 {
-	put_key(b, key);
-	/* below 0 where the clock was set back meanwhile */
+	json_member(b, key);
+	/* It is below 0 if the clock was set back in between. */
 	job_seconds_format(b, us > 0 ? us : 0);
 }
 
@@ -587,7 +478,7 @@ put_history(struct buf *b, const struct job *job)
 	    job->created;
 	size_t i;
 
-	put_key(b, "history");
+	json_member(b, "history");
 	buf_putc(b, '[');
 	for (i = 0; i < job->nattempt; i++) {
 		const struct job_attempt *a = &job->attempt[i];
@@ -595,48 +486,46 @@ put_history(struct buf *b, const struct job *job)
 		if (i)
 			buf_putc(b, ',');
 		buf_putc(b, '{');
-		put_number(b, "attempt", a->number);
+		json_member_number(b, "attempt", a->number);
 		put_time(b, "started_at", a->start);
 		put_time(b, "ended_at", a->end);
 		put_seconds(b, "queue_time", a->start - ready);
 		put_seconds(b, "duration", a->end - a->start);
 		ready = a->end;
-		put_string(b, "outcome", job_outcome_word(a->outcome));
+		json_member_string(b, "outcome", job_outcome_word(a->outcome));
 		put_outcome(b, a);
-		put_number(b, "log_offset", a->log);
+		json_member_number(b, "log_offset", a->log);
 		if (a->worker)
-			put_number(b, "worker_pid", a->worker);
+			json_member_number(b, "worker_pid", a->worker);
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');
 }
 
-/* What was said at enqueue, so that it can be enqueued again. */
+/* What the producer gave, so that the object can be enqueued again. */
 static void
 put_given(struct buf *b, const struct job *job)
 {
 	if (job->backoff_base >= 0)
-		put_number(b, "backoff_base", job->backoff_base);
+		json_member_number(b, "backoff_base", job->backoff_base);
 	if (job->backoff_max >= 0)
-		put_number(b, "backoff_max", job->backoff_max);
+		json_member_number(b, "backoff_max", job->backoff_max);
 	if (job->run_at >= 0)
 		put_time(b, "run_at", job->run_at);
 	if (job->timeout >= 0) {
-		put_key(b, "timeout");
+		json_member(b, "timeout");
 		job_seconds_format(b, job->timeout);
 	}
 	if (job->dead_exit)
-		put_string(b, "dead_exit", job->dead_exit);
+		json_member_string(b, "dead_exit", job->dead_exit);
 	if (job->cwd)
-		put_string(b, "cwd", job->cwd);
+		json_member_string(b, "cwd", job->cwd);
 	if (job->nenv)
 		put_env(b, job);
 	if (job->input)
-		put_string(b, "stdin", job->input);
-	if (job->unique) {
-		put_key(b, "unique");
-		buf_puts(b, "true");
-	}
+		json_member_string(b, "stdin", job->input);
+	if (job->unique)
+		json_member_bool(b, "unique", true);
 }
 
 int64_t
@@ -662,7 +551,7 @@ put_bad(struct buf *b, const struct field_view *v)
 	if (v->line)
 		buf_printf(&words, "line %zu: ", v->line);
 	buf_puts(&words, v->bad);
-	put_string(b, "error", words.p ? words.p : v->bad);
+	json_member_string(b, "error", words.p ? words.p : v->bad);
 	b->failed |= words.failed;
 	buf_free(&words);
 }
@@ -675,16 +564,16 @@ field_write(struct buf *b, const struct field_view *v)
 	    &job->attempt[job->nattempt - 1] : NULL;
 
 	buf_putc(b, '{');
-	put_string(b, "id", v->name->id);
+	json_member_string(b, "id", v->name->id);
 	if (job->command)
-		put_string(b, "command", job->command);
+		json_member_string(b, "command", job->command);
 	else if (job->argc)
 		put_argv(b, job);
-	put_string(b, "state", job_state_word(v->state));
-	put_number(b, "attempts", v->name->attempt);
-	put_number(b, "max_retries", job->max_retries >= 0 ?
+	json_member_string(b, "state", job_state_word(v->state));
+	json_member_number(b, "attempts", v->name->attempt);
+	json_member_number(b, "max_retries", job->max_retries >= 0 ?
 	    job->max_retries : v->policy->max_retries);
-	put_number(b, "priority", v->name->priority);
+	json_member_number(b, "priority", v->name->priority);
 	put_given(b, job);
 	if (job->created >= 0)
 		put_time(b, "created_at", job->created);
@@ -692,15 +581,15 @@ field_write(struct buf *b, const struct field_view *v)
 	if (v->state == JOB_FAILED)
 		put_time(b, "next_retry_at", v->name->stamp);
 	if (v->why)
-		put_string(b, "why", v->why);
+		json_member_string(b, "why", v->why);
 	if (v->bad)
 		put_bad(b, v);
 	else if (last && v->state != JOB_PROCESSING)
 		put_outcome(b, last);
 	if (v->worker)
-		put_number(b, "worker_pid", v->worker);
+		json_member_number(b, "worker_pid", v->worker);
 	else if (last && last->worker && v->state != JOB_PROCESSING)
-		put_number(b, "worker_pid", last->worker);
+		json_member_number(b, "worker_pid", last->worker);
 	if (v->history)
 		put_history(b, job);
 	buf_putc(b, '}');

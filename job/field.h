@@ -9,20 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "job/buf.h"
-#include "job/job.h"
 #include "job/json.h"
+#include "job/policy.h"
 
 /*
- * Makes a job of a JSON object.  Only what the object says is filled in; a
- * delay becomes a run_at, counted from `now`.  job_free() is due in either
- * case, and before the tree is freed, which the job borrows from.
+ * Makes a job of a JSON object.  It fills in only the fields of the object; a
+ * delay becomes a run_at, counted from `now`.  The job borrows from the tree,
+ * so job_free() is due before the tree is freed, even after a failure.
  *
- * false: it is no job; *why says so for people and *at is the place (NULL:
- * the whole).
+ * false: the object is not a job; *why tells people the reason, *at is the
+ * place in the text.
  */
 bool field_read(struct job *, const struct json *object, int64_t now,
     struct buf *why, const struct json **at);
+
+/* The name of the field that an option such as "run-at" sets, and the type of
+ * its value (JSON_FALSE: or JSON_TRUE); NULL: none. */
+const char *field_of_option(const char *option, enum json_type *);
 
 /* A job as it is shown. */
 struct field_view {
@@ -30,10 +33,10 @@ struct field_view {
 	const struct job_name *name;
 	const struct job *job;
 	const struct job_policy *policy;
-	const char *bad;         /* its text is no job, and why; else NULL */
+	const char *bad;         /* why its text cannot be read, or NULL */
 	size_t line;             /* the line of that */
-	bool alien;              /* bad, because it is no file of ours */
-	long worker;             /* pid of who runs it, 0: unknown */
+	bool alien;              /* bad, because the file is not ours */
+	long worker;             /* pid of its worker, 0: unknown */
 	const char *why;         /* why it does not run, or NULL */
 	bool history;            /* show the attempts, too */
 };
@@ -43,9 +46,5 @@ void field_write(struct buf *, const struct field_view *);
 
 /* When the job last changed. */
 int64_t field_updated(const struct field_view *);
-
-/* The one of `n` words that `word` is most likely a slip of, or NULL. */
-const char *field_nearest(const char *word, const char *const *words,
-    size_t n);
 
 #endif

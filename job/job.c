@@ -1,23 +1,13 @@
 /*
- * job.c: a job's file name, its text, and what becomes of it.
+ * job.c: a job's text.
  *
- * THE NAME of a job in a state directory is
- *
- *	PRIORITY SEP STAMP - ATTEMPT - ID    5-20261124T053012.345678Z-0-job1
- *
- * PRIORITY one digit, 0 runs first; SEP '-' (STAMP only orders) or '@' (not
- * before STAMP); STAMP UTC, YYYYMMDDTHHMMSS.uuuuuuZ; ATTEMPT decimal, from 0
- * to 2147483647, the attempts charged; ID 1-64 of A-Za-z0-9._-, the first a
- * letter, a digit or '_'.  There is one way to write a name: no leading zeros,
- * no second 60.
- *
- * THE TEXT is a header, written once, and lines that are appended to it.  The
+ * The text is a header, written once, and lines that are appended to it.  The
  * first line of the header is "Queuectl: 1", its last one begins with
  * "Created:".  Between them stand "Key: value" lines, in any order; one space
  * after the colon is not part of the value.  A newline in a value is stored as
- * newline and space.  A key is printable ASCII without space and colon, and
- * its case matters; unknown keys are ignored.  No key but Arg and Env comes
- * twice, and no byte of the header is NUL.
+ * newline and space.  A key is printable ASCII without space and colon; its
+ * case matters, and a reader ignores unknown keys.  Only Arg and Env may come
+ * more than once, and no byte of the header is NUL.
  *
  *	Id            as in the name
  *	Command       for /bin/sh -c, not empty; or else
@@ -35,28 +25,27 @@
  *	Unique        yes or no: whether it was enqueued so
  *	Created       a time; never continued, and its newline may be missing
  *
- * Numbers are decimal integers from 0 to 2147483647.  One of Command and Arg
- * must be there; queuectl writes Id and Created too.  After the header count
- * whole lines, each ending with a newline and holding no NUL, of the forms
+ * Numbers are decimal integers from 0 to 2147483647.  Either Command or Arg
+ * must be there; queuectl always writes Id and Created, too.  After the header
+ * a reader looks at whole lines without NUL of two forms
  *
  *	Attempt: N start=TIME end=TIME OUTCOME log=OFFSET worker=PID
  *	Retried: TIME
  *
- * and everything else is skipped: torn lines, blank ones, whatever.  OUTCOME
- * is exit=N, signal=N, timeout, lost, requeued, cancelled or error=TEXT.  TEXT
- * may hold spaces and what looks like the fields behind it: those are looked
- * for from the right.  Attempts before the last Retried line no longer count.
+ * and skips everything else, such as torn and blank lines.  OUTCOME is exit=N,
+ * signal=N, timeout, lost, requeued, cancelled or error=TEXT.  TEXT may hold
+ * spaces and even look like the fields behind it; a reader therefore looks for
+ * those from the right.  Attempts before the last Retried line do not count.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <limits.h>
 
 #include "job/job.h"
-#include "job/json.h"
 
-enum { SECOND = 1000000, ERROR_MAX = 200 };
+enum { ERROR_MAX = 200 };
 
-/* A file that begins otherwise is not ours to understand. */
+/* A file with another first line is not ours. */
 static const char magic[] = "Queuectl: 1";
 
 /* In the order in which they are written. */
@@ -95,8 +84,8 @@ static const char no_memory[] = "out of memory";
 
 static const struct {
 	const char *word;
-	bool value;         /* "=N" follows; of ERROR, "=TEXT" */
-	const char *people; /* the same in words; the value follows here too */
+	bool value;         /* "=N" follows; after "error", "=TEXT" */
+	const char *people; /* the same in words, before the same value */
 } outcomes[] = {
 	[JOB_EXIT] = { "exit", true, "exit " },
 	[JOB_SIGNAL] = { "signal", true, "killed by signal " },
@@ -129,405 +118,6 @@ job_free(struct job *job)
 	}
 	job_init(job);
 }
-
-/* Numbers and times. */
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool
-job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n)
-{
-	int64_t v = 0;
-	int d;
-
-	if (!is_digit(*s) || (s[0] == '0' && s[1]))
-		return false;
-	for (; is_digit(*s); s++) {
-		d = *s - '0';
-		if (v > (INT64_MAX - d) / 10)
-			return false;
-		v = v * 10 + d;
-	}
-	if (*s || v < min || v > max)
-		return false;
-	*n = v;
-	return true;
-}
-
-/* Exactly n digits; moves *s past them. */
-static bool
-read_digits(const char **s, int n, int *value)
-{
-	const char *p = *s, *end = p + n;
-	int v = 0;
-
-	for (; p < end; p++) {
-		if (!is_digit(*p))
-			return false;
-		v = v * 10 + (*p - '0');
-	}
-	*s = p;
-	*value = v;
-	return true;
-}
-
-static bool
-read_char(const char **s, char c)
-{
-	if (**s != c)
-		return false;
-	++*s;
-	return true;
-}
-
-/* At least one digit of a fraction of a second, in microseconds; the count of
- * digits, of which those after the sixth are dropped. */
-static int
-read_fraction(const char **s, int *us)
-{
-	int n;
-
-	*us = 0;
-	for (n = 0; is_digit(**s); ++*s) {
-		if (n < 6)
-			*us = *us * 10 + (**s - '0');
-		if (n < INT_MAX)
-			n++;
-	}
-	for (int i = n; i < 6; i++)
-		*us *= 10;
-	return n;
-}
-
-static char *
-put_digits(char *p, int64_t value, int n)
-{
-	for (int i = n; i-- > 0; value /= 10)
-		p[i] = (char)('0' + value % 10);
-	return p + n;
-}
-
-struct civil {
-	int year, month, day, hour, minute, second, us;
-};
-
-/*
- * Days since 1970-01-01, and back, by the arithmetic of Howard Hinnant,
- * "chrono-Compatible Low-Level Date Algorithms" (days_from_civil,
- * civil_from_days): the year begins in March, so that the leap day is its
- * last, and 400 years are one era of 146097 days.  For years after 0 only.
- */
-static int64_t
-days_from_civil(int y, int m, int d)
-{
-	int era, yoe, doy;
-
-	y -= m <= 2;
-	era = y / 400;
-	yoe = y % 400;
-	doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
-	return (int64_t)era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy -
-	    719468;
-}
-
-static void
-civil_from_days(int64_t days, struct civil *c)
-{
-	int z = (int)days + 719468;
-	int era = z / 146097, doe = z % 146097;
-	int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int mp = (5 * doy + 2) / 153;
-
-	c->day = doy - (153 * mp + 2) / 5 + 1;
-	c->month = mp < 10 ? mp + 3 : mp - 9;
-	c->year = era * 400 + yoe + (c->month <= 2);
-}
-
-static int64_t
-clamp_time(int64_t time)
-{
-	return time < 0 ? 0 : time > JOB_TIME_MAX ? JOB_TIME_MAX : time;
-}
-
-static void
-civil_from_time(int64_t time, struct civil *c)
-{
-	int64_t seconds;
-	int rest;
-
-	time = clamp_time(time);
-	seconds = time / SECOND;
-	rest = (int)(seconds % 86400);
-	civil_from_days(seconds / 86400, c);
-	c->hour = rest / 3600;
-	c->minute = rest / 60 % 60;
-	c->second = rest % 60;
-	c->us = (int)(time % SECOND);
-}
-
-/* `offset` is what local time is ahead of UTC, in minutes. */
-static bool
-time_from_civil(const struct civil *c, int offset, int64_t *time)
-{
-	static const char lengths[] = {
-		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
-	};
-	bool leap = c->year % 4 == 0 && (c->year % 100 || c->year % 400 == 0);
-	int64_t t;
-
-	/* A local time of 1969 may be a 1970 in UTC, none of 1968 is. */
-	if (c->year < 1969 || c->month < 1 || c->month > 12 || c->day < 1 ||
-	    c->day > lengths[c->month - 1] + (leap && c->month == 2) ||
-	    c->hour > 23 || c->minute > 59 || c->second > 60)
-		return false;
-	t = days_from_civil(c->year, c->month, c->day) * 86400 +
-	    c->hour * 3600 + c->minute * 60 + c->second - offset * 60;
-	t = t * SECOND + c->us;
-	if (t < 0 || t > JOB_TIME_MAX)
-		return false;
-	*time = t;
-	return true;
-}
-
-void
-job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
-{
-	struct civil c;
-	char *p = out;
-
-	civil_from_time(time, &c);
-	p = put_digits(p, c.year, 4);
-	p = put_digits(p, c.month, 2);
-	p = put_digits(p, c.day, 2);
-	*p++ = 'T';
-	p = put_digits(p, c.hour, 2);
-	p = put_digits(p, c.minute, 2);
-	p = put_digits(p, c.second, 2);
-	*p++ = '.';
-	p = put_digits(p, c.us, 6);
-	*p++ = 'Z';
-	*p = '\0';
-}
-
-static bool
-read_stamp(const char **s, int64_t *time)
-{
-	struct civil c;
-
-	return read_digits(s, 4, &c.year) && read_digits(s, 2, &c.month) &&
-	    read_digits(s, 2, &c.day) && read_char(s, 'T') &&
-	    read_digits(s, 2, &c.hour) && read_digits(s, 2, &c.minute) &&
-	    read_digits(s, 2, &c.second) && read_char(s, '.') &&
-	    read_digits(s, 6, &c.us) && read_char(s, 'Z') &&
-	    c.second < 60 && time_from_civil(&c, 0, time);
-}
-
-void
-job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
-{
-	char stamp[JOB_STAMP_LEN + 1];
-
-	job_stamp_format(stamp, time);
-	memcpy(out, "0000-00-00T00:00:00", 19);
-	memcpy(out, stamp, 4);
-	memcpy(out + 5, stamp + 4, 2);
-	memcpy(out + 8, stamp + 6, 2);
-	memcpy(out + 11, stamp + 9, 2);
-	memcpy(out + 14, stamp + 11, 2);
-	memcpy(out + 17, stamp + 13, 2);
-	memcpy(out + 19, stamp + 15, 9);
-}
-
-/* "Z" or "+HH:MM", the last of a time. */
-static bool
-read_offset(const char *s, int *offset)
-{
-	bool behind = *s == '-';
-	int hours, minutes;
-
-	*offset = 0;
-	if (*s == 'Z' || *s == 'z')
-		return s[1] == '\0';
-	if (*s != '+' && *s != '-')
-		return false;
-	s++;
-	if (!read_digits(&s, 2, &hours) || !read_char(&s, ':') ||
-	    !read_digits(&s, 2, &minutes) || *s ||
-	    hours > 23 || minutes > 59)
-		return false;
-	*offset = hours * 60 + minutes;
-	if (behind)
-		*offset = -*offset;
-	return true;
-}
-
-/* Second 60, a leap second, has no number of its own in the count of seconds
- * since 1970: it is the first of the next minute. */
-bool
-job_time_parse(const char *s, int64_t *time)
-{
-	struct civil c;
-	int offset;
-
-	if (!read_digits(&s, 4, &c.year) || !read_char(&s, '-') ||
-	    !read_digits(&s, 2, &c.month) || !read_char(&s, '-') ||
-	    !read_digits(&s, 2, &c.day))
-		return false;
-	if (*s != 'T' && *s != 't' && *s != ' ')
-		return false;
-	s++;
-	if (!read_digits(&s, 2, &c.hour) || !read_char(&s, ':') ||
-	    !read_digits(&s, 2, &c.minute) || !read_char(&s, ':') ||
-	    !read_digits(&s, 2, &c.second))
-		return false;
-	c.us = 0;
-	if (read_char(&s, '.') && read_fraction(&s, &c.us) == 0)
-		return false;
-	return read_offset(s, &offset) && time_from_civil(&c, offset, time);
-}
-
-void
-job_seconds_format(struct buf *b, int64_t us)
-{
-	char fraction[7];
-	int n = 6;
-
-	if (us < 0)
-		us = 0;
-	buf_printf(b, "%lld", (long long)(us / SECOND));
-	*put_digits(fraction, us % SECOND, 6) = '\0';
-	while (n > 0 && fraction[n - 1] == '0')
-		n--;
-	if (n > 0) {
-		buf_putc(b, '.');
-		buf_add(b, fraction, (size_t)n);
-	}
-}
-
-bool
-job_seconds_parse(const char *s, int64_t *us)
-{
-	int64_t t = 0;
-	int fraction = 0, n;
-
-	if (!is_digit(*s) || (s[0] == '0' && is_digit(s[1])))
-		return false;
-	for (; is_digit(*s); s++) {
-		t = t * 10 + (*s - '0');
-		if (t > JOB_NUMBER_MAX)
-			return false;
-	}
-	if (read_char(&s, '.')) {
-		n = read_fraction(&s, &fraction);
-		if (n < 1 || n > 6)
-			return false;
-	}
-	t = t * SECOND + fraction;
-	if (*s || t > (int64_t)JOB_NUMBER_MAX * SECOND)
-		return false;
-	*us = t;
-	return true;
-}
-
-/* Ids and names. */
-
-bool
-job_id_valid(const char *id)
-{
-	size_t n;
-
-	if (*id == '.' || *id == '-')
-		return false;
-	for (n = 0; id[n]; n++) {
-		if (n == JOB_ID_MAX || (!is_letter(id[n]) && !is_digit(id[n]) &&
-		    id[n] != '.' && id[n] != '_' && id[n] != '-'))
-			return false;
-	}
-	return n > 0;
-}
-
-/* 36^10 microseconds are 115 years and some months. */
-void
-job_id_make(char id[JOB_ID_MAX + 1], int64_t time)
-{
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	int i;
-
-	time = clamp_time(time);
-	id[10] = '\0';
-	for (i = 10; i-- > 0; time /= 36)
-		id[i] = digits[time % 36];
-}
-
-/* An attempt beyond what job_name_parse() takes is written as the last that
- * it does: a count that stands still is better than a job nobody can read. */
-void
-job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
-{
-	unsigned attempt = name->attempt, power = 1;
-	char *p = out;
-
-	if (attempt > JOB_NUMBER_MAX)
-		attempt = JOB_NUMBER_MAX;
-	*p++ = (char)('0' + name->priority % 10);
-	*p++ = name->timed ? '@' : '-';
-	job_stamp_format(p, name->stamp);
-	p += JOB_STAMP_LEN;
-	*p++ = '-';
-	while (attempt / power >= 10)
-		power *= 10;
-	for (; power; power /= 10)
-		*p++ = (char)('0' + attempt / power % 10);
-	*p++ = '-';
-	strcpy(p, name->id);
-}
-
-bool
-job_name_parse(struct job_name *name, const char *file)
-{
-	const char *s = file;
-	uint64_t n = 0;
-	int priority;
-
-	if (!read_digits(&s, 1, &priority) || (*s != '-' && *s != '@'))
-		return false;
-	name->priority = (unsigned char)priority;
-	name->timed = *s++ == '@';
-	if (!read_stamp(&s, &name->stamp) || !read_char(&s, '-'))
-		return false;
-	if (!is_digit(*s) || (*s == '0' && is_digit(s[1])))
-		return false;
-	for (; is_digit(*s) && n <= JOB_NUMBER_MAX; s++)
-		n = n * 10 + (uint64_t)(*s - '0');
-	if (n > JOB_NUMBER_MAX || !read_char(&s, '-') || !job_id_valid(s))
-		return false;
-	name->attempt = (unsigned)n;
-	memcpy(name->id, s, strlen(s) + 1);
-	return true;
-}
-
-int
-job_name_compare(const struct job_name *a, const struct job_name *b)
-{
-	if (a->priority != b->priority)
-		return a->priority < b->priority ? -1 : 1;
-	if (a->stamp != b->stamp)
-		return a->stamp < b->stamp ? -1 : 1;
-	return strcmp(a->id, b->id);
-}
-
-/* The text, written. */
 
 static void
 put_key(struct buf *b, enum key key)
@@ -602,7 +192,7 @@ job_format(struct buf *b, const struct job *job)
 	put_time(b, CREATED, job->created);
 }
 
-/* At most ERROR_MAX bytes, and not the half of a character. */
+/* At most ERROR_MAX bytes, and no half of a character. */
 static void
 put_error(struct buf *b, const char *s)
 {
@@ -655,8 +245,6 @@ job_format_retried(struct buf *b, int64_t time)
 	buf_printf(b, "Retried: %s\n", text);
 }
 
-/* The text, read. */
-
 struct reader {
 	struct job *job;
 	char *p, *end;      /* what is still unread */
@@ -665,8 +253,7 @@ struct reader {
 	size_t args, envs, attempts; /* allocated */
 };
 
-/* The next line; NUL takes the place of its newline, which *whole says was
- * there. */
+/* The next line, its newline replaced by NUL; *whole: it had a newline. */
 static char *
 read_line(struct reader *r, size_t *len, bool *whole)
 {
@@ -683,10 +270,10 @@ read_line(struct reader *r, size_t *len, bool *whole)
 	return line;
 }
 
-/* Joins the lines that continue the value at `value`, which is the end of a
- * line of `len` bytes, where they stand; false: there is a NUL in one. */
+/* Joins a value of `len` bytes in place with the lines that continue it.
+ * false: there is a NUL byte in one. */
 static bool
-read_value(struct reader *r, char *value, size_t len)
+join_value(struct reader *r, char *value, size_t len)
 {
 	char *w = value + len, *line;
 	size_t n;
@@ -704,19 +291,15 @@ read_value(struct reader *r, char *value, size_t len)
 	return true;
 }
 
-/* Adds to an array that is kept terminated by a NULL. */
+/* Adds to an array that ends with a NULL. */
 static bool
 add_string(const char ***array, size_t *n, size_t *cap, const char *s)
 {
-	const char **p = *array;
+	const char **p = array_room(*array, cap, *n + 2, sizeof *p);
 
-	if (*n + 2 > *cap) {
-		*cap = *cap ? 2 * *cap : 8;
-		p = realloc(p, *cap * sizeof *p);
-		if (!p)
-			return false;
-		*array = p;
-	}
+	if (!p)
+		return false;
+	*array = p;
 	p[(*n)++] = s;
 	p[*n] = NULL;
 	return true;
@@ -727,7 +310,7 @@ job_env_name(const char *s)
 {
 	size_t n = 0;
 
-	while (is_letter(s[n]) || s[n] == '_' || (n && is_digit(s[n])))
+	while (text_is_letter(s[n]) || s[n] == '_' || (n && text_is_digit(s[n])))
 		n++;
 	return n;
 }
@@ -743,7 +326,7 @@ set_number(int *field, const char *value, int max)
 	return true;
 }
 
-/* All but Arg and Env; false: the value is refused. */
+/* Stores any value but an Arg or Env; false: it is refused. */
 static bool
 set_field(struct job *job, enum key key, const char *value)
 {
@@ -813,7 +396,7 @@ set_key(struct reader *r, enum key key, const char *value)
 	return NULL;
 }
 
-/* One field of the header.  *at is the line that an error is about. */
+/* Reads one field of the header; *at is the line of an error. */
 static const char *
 read_field(struct reader *r, size_t *at)
 {
@@ -837,7 +420,7 @@ read_field(struct reader *r, size_t *at)
 	if (*value == ' ')
 		value++;
 	if (i != CREATED &&
-	    !read_value(r, value, len - (size_t)(value - line))) {
+	    !join_value(r, value, len - (size_t)(value - line))) {
 		*at = r->line;
 		return nul;
 	}
@@ -874,7 +457,7 @@ read_header(struct reader *r, size_t *at)
 	return wrong;
 }
 
-/* Finds the last `what` in `s`, ends `s` there, and returns what follows. */
+/* Ends `s` at the last `what` in it and returns what follows that, or NULL. */
 static char *
 split_last(char *s, const char *what)
 {
@@ -889,7 +472,7 @@ split_last(char *s, const char *what)
 	return NULL;
 }
 
-/* The time after `label`; *s moves past the space behind it. */
+/* Reads the time after `label`; *s moves past the space behind it. */
 static bool
 read_time(char **s, const char *label, int64_t *time)
 {
@@ -925,7 +508,7 @@ read_outcome(const char *s, struct job_attempt *a)
 	return true;
 }
 
-/* What follows "Attempt: ". */
+/* `s` is what follows "Attempt: ". */
 static bool
 read_attempt(char *s, struct job_attempt *a)
 {
@@ -954,15 +537,12 @@ static bool
 add_attempt(struct reader *r, const struct job_attempt *a)
 {
 	struct job *job = r->job;
-	struct job_attempt *p = job->attempt;
+	struct job_attempt *p = array_room(job->attempt, &r->attempts,
+	    job->nattempt + 1, sizeof *p);
 
-	if (job->nattempt == r->attempts) {
-		r->attempts = r->attempts ? 2 * r->attempts : 4;
-		p = realloc(p, r->attempts * sizeof *p);
-		if (!p)
-			return false;
-		job->attempt = p;
-	}
+	if (!p)
+		return false;
+	job->attempt = p;
 	p[job->nattempt++] = *a;
 	return true;
 }
@@ -1007,217 +587,6 @@ job_parse(struct job *job, char *text, size_t len, size_t *line)
 	return wrong ? wrong : read_history(&r);
 }
 
-/* What becomes of a job. */
-
-int
-job_backoff(int base, unsigned n, int max)
-{
-	int64_t wait = 1;
-
-	if (base <= 0 || max <= 0)
-		return 0;
-	/* A base of 1 needs no loop; any other gets there in 31 rounds. */
-	for (; n > 0 && base > 1 && wait < max; n--)
-		wait *= base;
-	return wait < max ? (int)wait : max;
-}
-
-unsigned
-job_allowed(const struct job *job, const struct job_policy *policy)
-{
-	int n = job->max_retries >= 0 ? job->max_retries : policy->max_retries;
-
-	return n > 0 ? (unsigned)n : 1;
-}
-
-/* How often it was lost since it was last enqueued or retried.  `end`, if not
- * NULL, is the latest loss, whether it is in the history yet or not; attempts
- * are told apart by when they started. */
-unsigned
-job_lost(const struct job *job, const struct job_attempt *end)
-{
-	unsigned n = end != NULL;
-	size_t i;
-
-	for (i = job->counted; i < job->nattempt; i++) {
-		const struct job_attempt *a = &job->attempt[i];
-
-		if (a->outcome == JOB_LOST && (!end || a->start != end->start))
-			n++;
-	}
-	return n;
-}
-
-enum { CODE_MAX = 255 };
-
-bool
-job_codes_have(const struct job_codes *c, int code)
-{
-	return code > 0 && code <= CODE_MAX &&
-	    c->bit[code / 32] >> code % 32 & 1;
-}
-
-/* A code at *s, which moves past it; 0: none. */
-static int
-read_code(const char **s)
-{
-	int n = 0;
-
-	for (; is_digit(**s) && n <= CODE_MAX; ++*s)
-		n = 10 * n + (**s - '0');
-	return n <= CODE_MAX ? n : 0;
-}
-
-bool
-job_codes_parse(const char *s, struct job_codes *c)
-{
-	int low, high;
-
-	*c = (struct job_codes){ { 0 } };
-	if (!*s)
-		return true;
-	do {
-		low = high = read_code(&s);
-		if (read_char(&s, '-'))
-			high = read_code(&s);
-		if (!low || high < low)
-			return false;
-		for (; low <= high; low++)
-			c->bit[low / 32] |= 1U << low % 32;
-	} while (read_char(&s, ','));
-	return !*s;
-}
-
-void
-job_codes_format(struct buf *b, const struct job_codes *c)
-{
-	const char *comma = "";
-	int low, high;
-
-	for (low = 1; low <= CODE_MAX; low = high + 1) {
-		high = low;
-		if (!job_codes_have(c, low))
-			continue;
-		while (job_codes_have(c, high + 1))
-			high++;
-		buf_printf(b, "%s%d", comma, low);
-		if (high > low)
-			buf_printf(b, "-%d", high);
-		comma = ",";
-	}
-}
-
-/* From 0 to 1023, the same for the same end of the same job: by FNV-1a,
- * http://www.isthe.com/chongo/tech/comp/fnv/. */
-static int64_t
-scatter(const struct job *job, int64_t end)
-{
-	uint32_t h = 2166136261u;
-	const char *p;
-	int i;
-
-	for (p = job->id; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619u;
-	for (i = 0; i < 8; i++)
-		h = (h ^ (unsigned char)(end >> 8 * i)) * 16777619u;
-	return (h ^ h >> 16) & 1023;
-}
-
-/* To wait as after n failures. */
-static enum job_state
-fail_until(const struct job *job, unsigned n, int64_t end,
-    const struct job_policy *policy, struct job_name *next)
-{
-	int base = job->backoff_base >= 0 ? job->backoff_base :
-	    policy->backoff_base;
-	int max = job->backoff_max >= 0 ? job->backoff_max :
-	    policy->backoff_max;
-
-	int64_t wait = (int64_t)job_backoff(base, n, max) * SECOND;
-
-	/* Jobs that failed together need not come again together. */
-	wait += wait / 100 * policy->backoff_jitter * scatter(job, end) / 1023;
-	next->timed = true;
-	next->stamp = clamp_time(clamp_time(end) + wait);
-	return JOB_FAILED;
-}
-
-enum job_state
-job_after(const struct job *job, const struct job_name *run,
-    const struct job_attempt *end, const struct job_policy *policy,
-    struct job_name *next)
-{
-	struct job_name name = *run;
-	struct job_codes codes = policy->dead_exit;
-	unsigned n = name.attempt;
-	bool lost = end->outcome == JOB_LOST;
-	/* by no fault of the job, so it is not charged */
-	bool free_of_charge = lost || end->outcome == JOB_REQUEUED ||
-	    end->outcome == JOB_CANCELLED;
-
-	/* `next` may be `run`. */
-	name.timed = false;
-	name.stamp = clamp_time(end->end);
-	if (free_of_charge && name.attempt > 0)
-		name.attempt--;
-	if (end->outcome == JOB_REQUEUED)
-		name.stamp = clamp_time(job->created);
-	*next = name;
-	if (end->outcome == JOB_REQUEUED)
-		return JOB_PENDING;
-	if (end->outcome == JOB_EXIT && end->value == 0)
-		return JOB_DONE;
-	if (end->outcome == JOB_CANCELLED)
-		return JOB_DEAD;
-	if (job->dead_exit)
-		job_codes_parse(job->dead_exit, &codes);
-	if (end->outcome == JOB_EXIT && job_codes_have(&codes, end->value))
-		return JOB_DEAD;
-	if (lost)
-		n = job_lost(job, end);
-	if (lost ? policy->max_crashes <= 0 ||
-	    n >= (unsigned)policy->max_crashes : n >= job_allowed(job, policy))
-		return JOB_DEAD;
-	return fail_until(job, n, end->end, policy, next);
-}
-
-/* For people. */
-
-/* Adds `s`, escaped, until it would be more than `max` bytes. */
-void
-job_escape(struct buf *b, const char *s, size_t max)
-{
-	const char *end = s + strlen(s);
-	char unit[5];
-	size_t n, len, used = 0;
-	unsigned char c;
-
-	for (; s < end; s += n, used += len) {
-		c = (unsigned char)*s;
-		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-		/* C1 controls (0xc2 0x80 to 0x9f) are no text either. */
-		if (c < 0x20 || c == 0x7f || n > (size_t)(end - s) ||
-		    !json_utf8(s, n) ||
-		    (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
-			n = 1;
-			if (c == '\n' || c == '\t')
-				snprintf(unit, sizeof unit, "\\%c",
-				    c == '\n' ? 'n' : 't');
-			else
-				snprintf(unit, sizeof unit, "\\x%02x", c);
-		} else {
-			memcpy(unit, s, n);
-			unit[n] = '\0';
-		}
-		len = strlen(unit);
-		if (max && used + len > max) {
-			buf_puts(b, "…");
-			return;
-		}
-		buf_add(b, unit, len);
-	}
-}
-
 static void
 put_quoted(struct buf *b, const char *s)
 {
@@ -1248,7 +617,7 @@ job_title(struct buf *b, const struct job *job, size_t max)
 		job_escape(b, job->command, max);
 		return;
 	}
-	/* No byte is shorter escaped, so `max` and one more are enough. */
+	/* Escapes never shorten, so `max` bytes and one more are enough. */
 	for (i = 0; i < job->argc && (!max || words.n <= max); i++) {
 		if (i > 0)
 			buf_putc(&words, ' ');
@@ -1269,28 +638,6 @@ job_outcome_words(struct buf *b, const struct job_attempt *a)
 		job_escape(b, a->error ? a->error : "", 0);
 	else if (outcomes[a->outcome].value)
 		buf_printf(b, "%d", a->value);
-}
-
-static const struct {
-	const char *dir, *word;
-} states[] = {
-	[JOB_PENDING] = { "pending", "pending" },
-	[JOB_PROCESSING] = { "processing", "processing" },
-	[JOB_DONE] = { "done", "completed" },
-	[JOB_FAILED] = { "failed", "failed" },
-	[JOB_DEAD] = { "dead", "dead" },
-};
-
-const char *
-job_state_dir(enum job_state state)
-{
-	return states[state].dir;
-}
-
-const char *
-job_state_word(enum job_state state)
-{
-	return states[state].word;
 }
 
 const char *

@@ -1,9 +1,9 @@
 /*
  * json.c: strict JSON, by recursive descent.
  *
- * The text is read once from left to right, and positions are counted on the
- * way by a mark that only moves forward, so the time is linear in the length
- * of the text whatever it holds.  The recursion is bounded by JSON_DEPTH.
+ * The text is read once from left to right.  Lines and columns are counted by a
+ * mark that only moves forward, so the time is linear in the length of any
+ * text.  JSON_DEPTH bounds the recursion.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,59 +20,9 @@ struct parser {
 
 static struct json *parse_value(struct parser *);
 
-/*
- * The length of the UTF-8 character at p, 0 if there is none.  The second
- * byte's range rules out overlong forms, surrogates and what is beyond
- * U+10FFFF (RFC 3629, section 4).
- */
-static size_t
-utf8_length(const char *p, const char *end)
-{
-	const unsigned char *s = (const unsigned char *)p;
-	size_t left = (size_t)(end - p), n, i;
-	unsigned low = 0x80, high = 0xbf;
-
-	if (left == 0)
-		return 0;
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (left < n || s[1] < low || s[1] > high)
-		return 0;
-	for (i = 2; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return n;
-}
-
-bool
-json_utf8(const char *s, size_t len)
-{
-	const char *end = s + len;
-	size_t n;
-
-	for (; s < end; s += n) {
-		n = utf8_length(s, end);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
-/* Moves the mark to `at`, which lies not before it. */
+/* Moves the mark forward to `at`; an `at` before the mark leaves it. */
 static void
-mark(struct parser *s, const char *at)
+move_mark(struct parser *s, const char *at)
 {
 	for (; s->mark < at; s->mark++) {
 		if (*s->mark == '\n') {
@@ -84,12 +34,12 @@ mark(struct parser *s, const char *at)
 	}
 }
 
-/* Always false; so an error is one statement.  `at` before the mark means the
- * mark. */
+/* Returns false, so that an error is one statement.  An `at` before the mark
+ * means the mark. */
 static bool
 fail(struct parser *s, const char *at, const char *what)
 {
-	mark(s, at);
+	move_mark(s, at);
 	*s->error = (struct json_error){ s->line, s->column, what };
 	return false;
 }
@@ -107,18 +57,6 @@ skip_space(struct parser *s)
 	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' ||
 	    *s->p == '\n' || *s->p == '\r'))
 		s->p++;
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static char *
@@ -146,7 +84,7 @@ parse_hex(struct parser *s, unsigned *code)
 	*code = 0;
 	for (i = 0; i < 4; i++) {
 		c = s->p < s->end ? *s->p : '\0';
-		if (is_digit(c))
+		if (text_is_digit(c))
 			*code = *code * 16 + (unsigned)(c - '0');
 		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
 			*code = *code * 16 + (unsigned)((c | 0x20) - 'a') + 10;
@@ -178,7 +116,7 @@ add_utf8(struct buf *b, unsigned code)
 	buf_putc(b, (char)(0x80 | (code & 0x3f)));
 }
 
-/* Behind "\u", which began at `at`. */
+/* Reads what follows the "\u" at `at`. */
 static bool
 parse_unicode(struct parser *s, const char *at)
 {
@@ -222,14 +160,14 @@ parse_escape(struct parser *s)
 	return true;
 }
 
-/* At an opening quote, which an unclosed string is reported at. */
+/* At an opening quote; an unclosed string is reported there. */
 static char *
 parse_string(struct parser *s)
 {
 	const char *run;
 	size_t n;
 
-	mark(s, s->p);
+	move_mark(s, s->p);
 	buf_clear(&s->scratch);
 	for (run = ++s->p; s->p < s->end && *s->p != '"';) {
 		if (*s->p == '\\' && s->end - s->p > 1) {
@@ -246,7 +184,7 @@ parse_string(struct parser *s)
 			    "tab, \\u00XX for others)");
 			return NULL;
 		}
-		n = utf8_length(s->p, s->end);
+		n = text_utf8_length(s->p, s->end);
 		if (n == 0) {
 			fail(s, s->p, "not UTF-8");
 			return NULL;
@@ -268,9 +206,9 @@ parse_string(struct parser *s)
 static bool
 skip_digits(struct parser *s, const char *what)
 {
-	if (s->p == s->end || !is_digit(*s->p))
+	if (s->p == s->end || !text_is_digit(*s->p))
 		return fail(s, s->p, what);
-	while (s->p < s->end && is_digit(*s->p))
+	while (s->p < s->end && text_is_digit(*s->p))
 		s->p++;
 	return true;
 }
@@ -317,7 +255,7 @@ parse_word(struct parser *s, struct json *v)
 	const char *begin = s->p;
 	size_t i, n;
 
-	while (s->p < s->end && (is_letter(*s->p) || is_digit(*s->p) ||
+	while (s->p < s->end && (text_is_letter(*s->p) || text_is_digit(*s->p) ||
 	    *s->p == '_'))
 		s->p++;
 	n = (size_t)(s->p - begin);
@@ -332,7 +270,7 @@ parse_word(struct parser *s, struct json *v)
 	    "strings are in double quotes)");
 }
 
-/* One element, or one member with its name; NULL: failed. */
+/* Reads one element, or one member with its name; NULL: failed. */
 static struct json *
 parse_item(struct parser *s, bool object)
 {
@@ -426,11 +364,11 @@ parse_into(struct parser *s, struct json *v)
 	case '}':
 		return fail(s, s->p, "a value is missing");
 	default:
-		if (*s->p == '-' || is_digit(*s->p))
+		if (*s->p == '-' || text_is_digit(*s->p))
 			return parse_number(s, v);
-		if (is_letter(*s->p))
+		if (text_is_letter(*s->p))
 			return parse_word(s, v);
-		return fail(s, s->p, utf8_length(s->p, s->end) ?
+		return fail(s, s->p, text_utf8_length(s->p, s->end) ?
 		    "no JSON value begins with this character" : "not UTF-8");
 	}
 }
@@ -450,7 +388,7 @@ parse_value(struct parser *s)
 		fail_memory(s);
 		return NULL;
 	}
-	mark(s, s->p);
+	move_mark(s, s->p);
 	v->line = s->line;
 	v->column = s->column;
 	if (!parse_into(s, v)) {
@@ -467,7 +405,7 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	struct json *v = NULL;
 
 	if (!text)
-		text = "";  /* an empty struct buf has no bytes at all */
+		text = "";  /* the bytes of an empty struct buf */
 	s.p = s.mark = text;
 	s.end = text + len;
 	skip_space(&s);
@@ -490,8 +428,7 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	return v;
 }
 
-/* Recurses into children only: at most JSON_DEPTH deep, however many
- * siblings there are. */
+/* Recurses into children only, so it is at most JSON_DEPTH deep. */
 void
 json_free(struct json *v)
 {
@@ -519,7 +456,7 @@ json_type_name(enum json_type type)
 	return names[type];
 }
 
-/* Escapes more than JSON asks for, DEL and the C1 controls: what is quoted
+/* Escapes more than JSON asks for, DEL and the C1 controls, because the output
  * may end up on a terminal. */
 void
 json_quote(struct buf *b, const char *s)
@@ -532,7 +469,7 @@ json_quote(struct buf *b, const char *s)
 	buf_putc(b, '"');
 	for (; s < end; s += n) {
 		c = (unsigned char)*s;
-		n = utf8_length(s, end);
+		n = text_utf8_length(s, end);
 		found = strchr(from, c);
 		if (n == 0) {
 			buf_puts(b, "\xef\xbf\xbd");
@@ -549,4 +486,34 @@ json_quote(struct buf *b, const char *s)
 		}
 	}
 	buf_putc(b, '"');
+}
+
+void
+json_member(struct buf *b, const char *key)
+{
+	if (b->n && b->p[b->n - 1] != '{')
+		buf_putc(b, ',');
+	json_quote(b, key);
+	buf_putc(b, ':');
+}
+
+void
+json_member_string(struct buf *b, const char *key, const char *s)
+{
+	json_member(b, key);
+	json_quote(b, s);
+}
+
+void
+json_member_number(struct buf *b, const char *key, int64_t n)
+{
+	json_member(b, key);
+	buf_number(b, n);
+}
+
+void
+json_member_bool(struct buf *b, const char *key, bool yes)
+{
+	json_member(b, key);
+	buf_puts(b, yes ? "true" : "false");
 }

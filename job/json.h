@@ -1,11 +1,11 @@
 /*
  * json.h: strict JSON (RFC 8259) in and out.  Pure: memory in, memory out.
  *
- * Strict means more than the RFC where a job must survive the round trip
- * through C strings and UTF-8: \u0000, unpaired surrogates and bytes that are
- * no UTF-8 are errors, and so are more than JSON_DEPTH levels of nesting.
- * Duplicate keys are kept, in order: whoever knows what the object means
- * refuses them.
+ * It is stricter than the RFC, because a job must survive the way through C
+ * strings and UTF-8: \u0000, unpaired surrogates and bytes that are not UTF-8
+ * are errors, and so are more than JSON_DEPTH levels of nesting.  Duplicate
+ * keys are kept, in order; the caller knows what the object means and may
+ * refuse them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "job/buf.h"
+#include "job/text.h"
 
 enum { JSON_DEPTH = 512 };
 
@@ -27,7 +27,7 @@ enum json_type {
 struct json {
 	enum json_type type;
 	char *key;           /* member of an object: its name; else NULL */
-	char *text;          /* STRING: decoded; NUMBER: as written; else NULL */
+	char *text;          /* STRING: decoded; NUMBER: as it was; else NULL */
 	struct json *child;  /* ARRAY, OBJECT: the first element or member */
 	struct json *next;   /* the next element or member */
 	size_t line, column; /* where the value begins, both from 1, columns
@@ -40,24 +40,29 @@ struct json_error {
 };
 
 /*
- * One JSON value and nothing after it but white space.  The tree is the
- * caller's, who gives it to json_free().  NULL on error, with `error` filled
- * in; the first error in the text is the one named.
+ * Parses one JSON value with nothing after it but white space.  The caller
+ * frees the tree with json_free().  On failure it returns NULL, and `error`
+ * tells the first error in the text.
  */
 struct json *json_parse(const char *text, size_t len, struct json_error *error);
 
 void json_free(struct json *);
 
-/* What a person calls the type: "a string", "an object", "null"... */
+/* "a string", "an object", "null"... */
 const char *json_type_name(enum json_type);
 
 /*
- * Adds `s` as a JSON string, quotes and all.  Control characters are escaped;
- * bytes that are no UTF-8 become U+FFFD, one each.
+ * Adds `s` as a JSON string with its quotes.  Control characters are escaped;
+ * each byte that is not UTF-8 becomes U+FFFD.
  */
 void json_quote(struct buf *, const char *s);
 
-/* Whether `s` is UTF-8 throughout (no surrogates, no overlong forms). */
-bool json_utf8(const char *s, size_t len);
+/* These add a member to the object that `b` ends in: a comma, unless it is the
+ * first, then its name and its value.  json_member() leaves the value to the
+ * caller. */
+void json_member(struct buf *b, const char *key);
+void json_member_string(struct buf *, const char *key, const char *);
+void json_member_number(struct buf *, const char *key, int64_t);
+void json_member_bool(struct buf *, const char *key, bool);
 
 #endif

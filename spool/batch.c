@@ -17,8 +17,8 @@
 #include "spool/life_priv.h"
 
 enum {
-	RECLAIM_MS = 1000,     /* how long to wait for enqueuers to end */
-	FEW = 8                /* up to here fsync each, above syncfs */
+	RECLAIM_MS = 1000,     /* how long we wait for other enqueuers */
+	FEW = 8                /* up to so many jobs are synced one by one */
 };
 
 static bool
@@ -32,8 +32,8 @@ in_batch(const struct spool_batch *b, const char *id)
 	return false;
 }
 
-/* Makes way for a unique job, whose id another one has.  SPOOL_OK: it may be
- * tried again. */
+/* Makes way for a unique job whose id another job has.  SPOOL_OK: the id may be
+ * free now. */
 static int
 make_way(struct spool *sp, enum job_state state, const struct job_name *name)
 {
@@ -44,14 +44,14 @@ make_way(struct spool *sp, enum job_state state, const struct job_name *name)
 	int i, r;
 
 	if (state != JOB_DONE && state != JOB_DEAD) {
-		/* who enqueued it may not have come to that */
+		/* its enqueuer may not have synced it yet */
 		if (state == JOB_PENDING && sync &&
 		    ((r = dir_sync(sp, JOB_PENDING)) != SPOOL_OK ||
 		    (r = dir_sync(sp, SPOOL_IDS)) != SPOOL_OK))
 			return r;
 		return SPOOL_QUEUED;
 	}
-	/* busy: somebody else makes way for the same, most likely */
+	/* if it is locked, somebody else makes way for the same id */
 	while ((r = lock_and_read(sp, state, name, false, &c, &st)) == SPOOL_BUSY &&
 	    monotonic_ms() < deadline)
 		sleep_ms(1);
@@ -60,14 +60,14 @@ make_way(struct spool *sp, enum job_state state, const struct job_name *name)
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
 	r = purge_locked(sp, &c, &st);
-	/* After a power cut it must not come up again, beside the new one, in
-	 * any of the states that it has been in. */
+	/* After a power cut the old job must not come back beside the new
+	 * one, in any of the states that it has been in. */
 	for (i = 0; i < JOB_STATES && r == SPOOL_OK && sync; i++)
 		r = dir_sync(sp, i);
 	return r;
 }
 
-/* Creates ids/ID for a job, making the id where it has none. */
+/* Creates ids/ID for a job, and makes the id if it has none. */
 static int
 create_id(struct spool_batch *b, struct job *job, bool *made, int *fd)
 {
@@ -126,7 +126,7 @@ stage_locked(struct spool_batch *b, struct job *job)
 	    (!b->bulk && sp->config.sync != SYNC_NONE && fsync(fd) < 0)) {
 		r = spool_fail(sp, p.s);
 	}
-	/* close can report what write did not (NFS, quotas) */
+	/* close can report an error that write did not (NFS, quotas) */
 	if (close(fd) < 0 && r == SPOOL_OK)
 		r = spool_fail(sp, p.s);
 	if (r != SPOOL_OK) {
@@ -148,7 +148,7 @@ out:
 	return r;
 }
 
-/* Results must find room, so jobs leave some. */
+/* Refuses jobs while there is room left for the results of others. */
 static int
 check_room(struct spool *sp)
 {
@@ -199,7 +199,7 @@ spool_stage(struct spool_batch *b, struct job *job)
 	return r;
 }
 
-/* fsync of the files of a bulk batch, which were only written. */
+/* Makes the files of a bulk batch safe, which were only written. */
 static int
 sync_batch(struct spool_batch *b)
 {
@@ -207,8 +207,8 @@ sync_batch(struct spool_batch *b)
 	size_t i;
 
 #if ON_LINUX
-	/* It also writes out what others have written to the file system, but
-	 * one by one costs a commit of the journal for each job. */
+	/* syncfs also writes out what others wrote to the file system, but
+	 * fsync costs a commit of the journal for each job. */
 	if (b->n > FEW) {
 		if (syncfs(sp->fd) == 0)
 			return SPOOL_OK;
@@ -279,7 +279,7 @@ spool_publish(struct spool_batch *b)
 	return SPOOL_OK;
 }
 
-/* Takes a published job out of pending/ again; false: it is claimed. */
+/* Takes a published job out of pending/.  false: a worker has claimed it. */
 static bool
 withdraw(struct spool *sp, const struct job_name *name)
 {
@@ -302,7 +302,7 @@ spool_take_back(struct spool_batch *b)
 	struct spool *sp = b->spool;
 	size_t i;
 
-	/* the last first: a worker takes the first first */
+	/* backwards, because workers claim the first jobs first */
 	for (i = b->n; i-- > 0;)
 		if (i >= b->linked || withdraw(sp, &b->name[i]))
 			unlinkat(sp->fd, path_in(SPOOL_IDS,
@@ -344,7 +344,7 @@ spool_reclaim(struct spool *sp, const char *id)
 			return SPOOL_BUSY;
 		sleep_ms(ms);
 		ms = ms < 10 ? ms + 1 : ms;
-		/* who lives may just have published it */
+		/* another enqueuer may just have published it */
 		if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) && st.st_nlink > 1)
 			return SPOOL_EXISTS;
@@ -356,7 +356,7 @@ spool_reclaim(struct spool *sp, const char *id)
 	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		r = spool_refuse(sp, "its entry in ids/ is no regular file");
 	else if (r == SPOOL_OK || (r == SPOOL_GONE && st.st_nlink > 1))
-		r = SPOOL_EXISTS; /* or a job that a hand has put aside */
+		r = SPOOL_EXISTS; /* perhaps a hand has put the job aside */
 	else if (r == SPOOL_GONE)
 		r = unlinkat(sp->fd, p.s, 0) < 0 && errno != ENOENT ?
 		    spool_fail(sp, p.s) : SPOOL_OK;

@@ -98,8 +98,8 @@ spool_release(struct spool_claim *c)
 {
 	int e = errno;
 
-	/* Explicitly: a daemon that the job left behind may hold the same
-	 * file description. */
+	/* Unlock, do not only close: a daemon that the job left behind may
+	 * hold the same file description. */
 	if (c->fd >= 0) {
 		fd_lock(c->fd, LOCK_UN);
 		close(c->fd);
@@ -111,7 +111,7 @@ spool_release(struct spool_claim *c)
 	errno = e;
 }
 
-/* Opens a job's file that job_open() has opened, to append to it. */
+/* Opens a file that job_open() has opened, to append to it. */
 static int
 open_append(struct spool *sp, const char *path, int *fd)
 {
@@ -123,6 +123,11 @@ open_append(struct spool *sp, const char *path, int *fd)
 	    spool_refuse(sp, "it may not be written") : spool_fail(sp, path);
 }
 
+/*
+ * On an overlay, opening a file of a lower layer for writing copies it up.  The
+ * copy is another file than the one that we opened for reading, with locks of
+ * its own.  The copy is the one to lock, and the second round finds it.
+ */
 int
 lock_job(struct spool *sp, const char *path, bool change, struct spool_claim *c,
     struct stat *st)
@@ -136,8 +141,9 @@ lock_job(struct spool *sp, const char *path, bool change, struct spool_claim *c,
 		if (r == SPOOL_OK && change)
 			r = open_append(sp, path, &c->out);
 		if (r == SPOOL_OK && fd_lock(c->fd, LOCK_EX | LOCK_NB) < 0)
-			r = errno == EWOULDBLOCK ? SPOOL_BUSY : spool_fail(sp, path);
-		/* The size may have grown between open and lock. */
+			r = errno == EWOULDBLOCK ? SPOOL_BUSY :
+			    spool_fail(sp, path);
+		/* it may have grown between open and lock */
 		if (r == SPOOL_OK && fstat(change ? c->out : c->fd, st) < 0)
 			r = spool_fail(sp, path);
 		if (r == SPOOL_OK && same_file(&seen, st)) {
@@ -152,8 +158,9 @@ lock_job(struct spool *sp, const char *path, bool change, struct spool_claim *c,
 }
 
 int
-lock_and_read(struct spool *sp, enum job_state state, const struct job_name *name,
-    bool change, struct spool_claim *c, struct stat *st)
+lock_and_read(struct spool *sp, enum job_state state,
+    const struct job_name *name, bool change, struct spool_claim *c,
+    struct stat *st)
 {
 	struct path p = path_job(state, name);
 	int r;
@@ -185,7 +192,7 @@ append_line(struct spool *sp, struct spool_claim *c, enum job_state state,
 		return spool_fail(sp, p.s);
 	if (!st.st_nlink)
 		return SPOOL_GONE;
-	/* somebody else has written to it, or we could not write all */
+	/* somebody else has written to it, or our last write was cut short */
 	if (st.st_size != c->size) {
 		c->size = st.st_size;
 		if (st.st_size && pread(c->fd, &last, 1, st.st_size - 1) < 0)
@@ -259,7 +266,7 @@ ensure_id_entry(struct spool *sp, const char *path, const char *id,
 	r = check_entry(sp, p.s, id);
 	if (r != SPOOL_OK)
 		return r;
-	/* Not while it is being enqueued, nor while it moves. */
+	/* Nobody may be enqueueing that id, or moving its job. */
 	r = ids_lock(sp, LOCK_EX | LOCK_NB);
 	if (r != SPOOL_OK)
 		return r;

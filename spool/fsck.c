@@ -28,8 +28,8 @@ struct fsck {
 	bool lost;                 /* processing/ has jobs to recover */
 };
 
-/* `repair` is what mends it, NULL: only a person can; `done`, whether it did
- * (only asked with --repair). */
+/* Tells about a problem.  `repair` says what mends it, NULL: only a person can;
+ * `done`: it was mended. */
 static void
 problem(struct fsck *f, const char *path, const char *what,
     const char *repair, bool done)
@@ -84,7 +84,7 @@ check_dirs(struct fsck *f)
 		problem(f, "config", "it is not understood", NULL, false);
 }
 
-/* A job that we hold: its links. */
+/* Checks the links of a job that we have locked. */
 static void
 check_links(struct fsck *f, const char *path, const char *id,
     const struct stat *st)
@@ -108,7 +108,7 @@ check_links(struct fsck *f, const char *path, const char *id,
 		    f->repair && ensure_id_entry(sp, path, id, st) == SPOOL_OK);
 }
 
-/* A name in a state directory. */
+/* Checks the job behind a name in a state directory. */
 static void
 check_job(struct fsck *f, enum job_state state, const struct job_name *name)
 {
@@ -129,7 +129,7 @@ check_job(struct fsck *f, enum job_state state, const struct job_name *name)
 	case SPOOL_OK:
 	case SPOOL_BAD:
 		break;
-	default: /* it runs, or has gone on */
+	default: /* it runs, or has moved on */
 		return;
 	}
 	check_mode(f, p.s, &st);
@@ -158,7 +158,7 @@ check_state(struct fsck *f, enum job_state state)
 	int r;
 
 	if (spool_iter_open(f->spool, &it, state) != SPOOL_OK)
-		return; /* told by check_dirs() */
+		return; /* check_dirs() has told */
 	it.each_strange = true;
 	while ((r = spool_iter_next(&it, &name)) > 0)
 		if (r == 1)
@@ -171,7 +171,7 @@ check_state(struct fsck *f, enum job_state state)
 	spool_iter_close(&it);
 }
 
-/* An entry of ids/, without a job it seems. */
+/* Checks an entry of ids/. */
 static void
 check_id(struct fsck *f, const char *id)
 {
@@ -188,14 +188,14 @@ check_id(struct fsck *f, const char *id)
 		problem(f, p.s, "it is no entry of a job", NULL, false);
 		return;
 	}
-	/* With two links it is a job's, unless a hand has put that aside; to
-	 * look for each would take too long where there are many. */
+	/* An entry with two links belongs to a job, unless a hand has put the
+	 * job aside.  To look for each job would take too long. */
 	if (st.st_nlink > 1)
 		return;
 	r = spool_find(sp, id, &state, &name);
 	if (r != SPOOL_GONE)
 		return;
-	/* It may be being enqueued: only reclaiming knows. */
+	/* Somebody may be enqueueing it: only reclaiming knows. */
 	if (f->repair)
 		r = spool_reclaim(sp, id);
 	else if ((r = ids_lock(sp, LOCK_EX | LOCK_NB)) == SPOOL_OK)
@@ -205,7 +205,7 @@ check_id(struct fsck *f, const char *id)
 		    "remove the entry", f->repair);
 }
 
-/* What is in log/: ID.log of jobs. */
+/* Checks a file in log/, which must be the log of a job. */
 static void
 check_log(struct fsck *f, const char *file)
 {

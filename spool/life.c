@@ -2,6 +2,23 @@
  * spool/life.c: every rename of a job's normal life: claim, finish, retry,
  * purge.
  *
+ * Each change of state is one system call, the instant of commit.  This is the
+ * whole table; enqueue is in spool/batch.c, recovery in spool/recover.c.
+ *
+ *     step        commit                          a crash before it leaves
+ *     enqueue     link ids/ID → pending/          ids/ entry, link count 1
+ *     claim       rename pending|failed →         the job where it was
+ *                 processing (locked before)
+ *     finish      rename processing →             an Attempt: line in a file
+ *                 done|failed|dead                in processing/ (recovery
+ *                                                 goes by it)
+ *     requeue     rename processing → pending     the same
+ *     recover     rename processing →             the same; recovery repeats
+ *                 failed|dead|…
+ *     retry       rename dead → pending           a Retried: line in dead/
+ *     purge       unlink of the state's name      the job whole; after it an
+ *                                                 ids/ entry, link count 1
+ *
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
@@ -22,11 +39,11 @@
 enum { BAD_GRACE_S = 2 }; /* after its last change a text may still grow */
 
 /*
- * A rename that replaces nothing.  Without RENAME_NOREPLACE, here or in the
- * file system, the target is looked for first: the name holds the job's own
- * id and a fresh stamp, and who moves a job holds its lock, so that only a
- * hand could put the same name there in between.  (link and unlink would
- * close that gap, and open a worse one: the job in two states at once.)
+ * A rename that replaces nothing.  Where there is no RENAME_NOREPLACE, we look
+ * for the target first.  That leaves a small gap: the name holds the job's own
+ * id and a fresh stamp, and we hold the job's lock, so only a hand could put
+ * the same name there in between.  link and unlink would close the gap and open
+ * a worse one, the job in two states at once.
  */
 static int
 rename_noreplace(int dir, const char *from, const char *to)
@@ -49,7 +66,7 @@ rename_noreplace(int dir, const char *from, const char *to)
 	return renameat(dir, from, dir, to);
 }
 
-/* Moves a job; next->stamp is raised until the name is free. */
+/* Moves a job, and raises next->stamp until the name is free. */
 static int
 move_job(struct spool *sp, enum job_state from, const struct job_name *name,
     enum job_state to, struct job_name *next)
@@ -68,11 +85,9 @@ move_job(struct spool *sp, enum job_state from, const struct job_name *name,
 	}
 }
 
-/*
- * Moves a job that we hold, and sees that it was that one: an editor may have
- * put another file under its name since lock_and_read(), which is not locked by us, and
- * goes back.
- */
+/* Moves a job that we have locked, and checks that it was the same file.  An
+ * editor may have put another file under its name meanwhile; we do not hold
+ * that one's lock, so it goes back. */
 static int
 move_locked(struct spool *sp, enum job_state from, struct job_name *name,
     enum job_state to, struct job_name *next, const struct stat *st)
@@ -96,7 +111,7 @@ move_bad_text(struct spool *sp, struct spool_claim *c, const struct stat *st,
 	*next = c->name;
 	next->timed = false;
 	next->stamp = now;
-	/* It may still be growing, under somebody's cp. */
+	/* somebody's cp may still be writing it */
 	if (now / 1000000 - st->st_mtim.tv_sec < BAD_GRACE_S &&
 	    now / 1000000 >= st->st_mtim.tv_sec)
 		r = SPOOL_BUSY;
@@ -108,7 +123,7 @@ move_bad_text(struct spool *sp, struct spool_claim *c, const struct stat *st,
 	return r == SPOOL_OK ? SPOOL_BAD : r;
 }
 
-/* Attempts and losses are counted from here on. */
+/* Appends a Retried: line: from now on, attempts and losses count anew. */
 static int
 append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
 {
@@ -132,7 +147,8 @@ spool_claim(struct spool *sp, enum job_state state,
 	struct stat st;
 	int r, a;
 
-	/* Whether its name is still its own, the move will tell. */
+	/* Whether the name still leads to the file that we lock, move_locked()
+	 * finds out. */
 	claim_init(c, state, name);
 	r = lock_job(sp, p.s, true, c, &st);
 	if (r != SPOOL_OK)
@@ -148,13 +164,14 @@ spool_claim(struct spool *sp, enum job_state state,
 		return move_bad_text(sp, c, &st, now, &next);
 	next.timed = false;
 	next.stamp = now;
-	/* Only a hand puts a job here that has had all its attempts, or was
-	 * lost too often: mv from dead/ is a retry. */
+	/* A pending job that has had all its attempts, or was lost too often,
+	 * was put there by a hand: mv from dead/ is a retry. */
 	if (state == JOB_PENDING &&
 	    (next.attempt >= job_allowed(&c->job, policy) ||
 	    job_lost(&c->job, NULL) >= (unsigned)policy->max_crashes)) {
 		next.attempt = 0;
-		r = is_same_file(sp, p.s, &st) ? append_retried(sp, c, now) : SPOOL_GONE;
+		r = is_same_file(sp, p.s, &st) ? append_retried(sp, c, now) :
+		    SPOOL_GONE;
 	}
 	if (next.attempt < JOB_NUMBER_MAX)
 		next.attempt++;
@@ -168,9 +185,10 @@ spool_claim(struct spool *sp, enum job_state state,
 	return SPOOL_OK;
 }
 
-/* The same for an Attempt: line, once for a claim. */
+/* Appends the Attempt: line, once for a claim. */
 static int
-record_attempt(struct spool *sp, struct spool_claim *c, const struct job_attempt *end)
+record_attempt(struct spool *sp, struct spool_claim *c,
+    const struct job_attempt *end)
 {
 	struct buf line = { 0 };
 	int r;
@@ -188,15 +206,16 @@ int
 spool_finish(struct spool *sp, struct spool_claim *c,
     const struct job_attempt *end, enum job_state *to, struct job_name *next)
 {
-	/* that a job is cancelled was promised to somebody */
+	/* cancel promises its caller that the end is safe */
 	bool sync = sp->config.sync == SYNC_FULL ||
 	    (end->outcome == JOB_CANCELLED && sp->config.sync != SYNC_NONE);
 	int r = record_attempt(sp, c, end);
 
 	if (r == SPOOL_OK && sync && !c->synced) {
-		/* the file is safe before its name says what it says */
+		/* the line must be safe before the new name is */
 		if (fsync(c->fd) < 0)
-			r = spool_fail(sp, path_job(JOB_PROCESSING, &c->name).s);
+			r = spool_fail(sp,
+			    path_job(JOB_PROCESSING, &c->name).s);
 		c->synced = r == SPOOL_OK;
 	}
 	if (r == SPOOL_OK && !c->moved) {
@@ -261,7 +280,7 @@ purge_locked(struct spool *sp, struct spool_claim *c, const struct stat *st)
 {
 	struct path entry = path_in(SPOOL_IDS, c->name.id);
 	struct path p = path_job(c->from, &c->name), log = path_log(c->name.id);
-	/* by hand, the id may have become another job's */
+	/* a hand may have given the id to another job */
 	bool ours = !file_exists(sp, entry.s) || is_same_file(sp, entry.s, st);
 	int r = SPOOL_OK;
 

@@ -14,7 +14,7 @@
 #include "spool/log.h"
 #include "spool/spool_priv.h"
 
-enum { MARK_MAX = 80 }; /* bytes of the line for what was dropped */
+enum { MARK_MAX = 80 }; /* bytes of the line that stands for the gap */
 
 static const char not_ours[] =
     "its log is not a regular file that we may open";
@@ -27,7 +27,7 @@ format_mark(const struct spool_gap *gap, char line[MARK_MAX + 1])
 	    mark_begin, (long long)gap->from, (long long)gap->to - 1);
 }
 
-/* Reads the line at `place`, if it is the one. */
+/* Reads the line at `place`.  false: it does not stand for a gap. */
 static bool
 read_mark(int fd, int64_t place, struct spool_gap *gap)
 {
@@ -157,11 +157,10 @@ write_at(int fd, const char *p, size_t n, int64_t at)
 }
 
 /*
- * Drops the middle, so that what stays is half of log_max: a quarter of it at
- * the head and a quarter at the tail, which moves up to the line.  Three
- * quarters are full by then, so there is a middle.  What is
- * there after a crash in between is the job's output, with some of it missing
- * or twice.
+ * Drops the middle.  A quarter of `max` stays at the head and a quarter at the
+ * tail, which moves up behind the line.  At least three quarters are full by
+ * then, so there is a middle.  A crash in between leaves the job's output with
+ * a part of it missing or twice.
  */
 static int
 log_shrink(struct spool_log *log, int64_t max)
@@ -198,7 +197,7 @@ spool_log_add(struct spool *sp, const char *id, struct spool_log *log,
 	if (log->fd < 0 && (r = log_open(sp, id, log)) != SPOOL_OK)
 		return r;
 	while (n) {
-		/* in pieces that are small beside what is kept */
+		/* in pieces that are small beside the part that stays */
 		size_t part = max >= 0 && (int64_t)n > max / 4 ?
 		    (size_t)(max / 4) : n;
 

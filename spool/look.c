@@ -14,7 +14,7 @@
 
 #include "spool/file_priv.h"
 
-/* Where a job has not ended. */
+/* The states in which a job has not ended. */
 static const enum job_state unfinished[] =
     { JOB_PENDING, JOB_FAILED, JOB_PROCESSING };
 
@@ -32,13 +32,13 @@ spool_version(struct spool *sp)
 	return v;
 }
 
-/* Goes through the states once, for one id. */
+/* Reads the state directories once, for one id. */
 static int
 scan_for(struct spool *sp, const char *id, enum job_state *state,
     struct job_name *name)
 {
-	/* in the order of a job's life, so that one that moves on while we
-	 * look is met again rather than missed */
+	/* in the order of a job's life: a job that moves on while we look is
+	 * met again, and not missed */
 	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
 		JOB_PROCESSING, JOB_FAILED, JOB_DONE, JOB_DEAD };
 	struct spool_iter it;
@@ -59,10 +59,8 @@ scan_for(struct spool *sp, const char *id, enum job_state *state,
 	return SPOOL_GONE;
 }
 
-/*
- * Most names follow from the text, which ids/ID has: no directory need be
- * read, however long.  Whether the guess was right one stat tells.
- */
+/* Works out a job's name from its text, which ids/ID leads to, so that no
+ * directory must be read.  One stat tells whether the name is right. */
 static bool
 predict_name(struct spool *sp, const char *id, enum job_state *state,
     struct job_name *name)
@@ -110,8 +108,9 @@ spool_find(struct spool *sp, const char *id, enum job_state *state,
 		return SPOOL_GONE;
 	if (predict_name(sp, id, state, name))
 		return SPOOL_OK;
-	/* readdir is no snapshot: a job that moves can be missed.  With two
-	 * links it is somewhere; without, a second look decides. */
+	/* readdir is not a snapshot, so we can miss a job that moves.  If the
+	 * entry has two links, the job is somewhere; else a second look
+	 * decides. */
 	for (pass = 0; pass < 10; pass++) {
 		uint64_t before = spool_version(sp);
 
@@ -127,7 +126,7 @@ spool_find(struct spool *sp, const char *id, enum job_state *state,
 	return SPOOL_GONE;
 }
 
-/* One pass for an id that begins with `word`. */
+/* Reads the state directories once, for ids that begin with `word`. */
 static int
 scan_prefix(struct spool *sp, const char *word, char *id)
 {
@@ -220,7 +219,7 @@ spool_arrived(struct spool *sp, enum job_state state,
 {
 	struct stat st;
 
-	/* rename(2) changes the ctime, on all file systems that we know */
+	/* rename(2) changes the ctime on all file systems that we know */
 	if (fstatat(sp->fd, path_job(state, name).s, &st,
 	    AT_SYMLINK_NOFOLLOW) < 0)
 		return INT64_MAX;
@@ -242,7 +241,7 @@ spool_locked(struct spool *sp, enum job_state state,
 	return locked;
 }
 
-/* Whether what has the name of a job there is one, or will be dealt with. */
+/* Whether a worker would run that file, or move it: 1; 0: no; -1: errno. */
 static int
 is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 {
@@ -261,7 +260,7 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 		return r == SPOOL_GONE;
 	if (r == SPOOL_ERROR)
 		return -1;
-	/* unless its id is another job's, as who claims it would see it */
+	/* a worker leaves it alone if its id belongs to another job */
 	p = path_in(SPOOL_IDS, name->id);
 	if (is_same_file(sp, p.s, &st))
 		return 1;
@@ -269,7 +268,8 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 	return r == SPOOL_OK ? 1 : r == SPOOL_ERROR ? -1 : 0;
 }
 
-/* One look at the three directories: 1, there is work. */
+/* Looks once for a job that has not ended.  1: there is one; 0: there is
+ * none; -1: errno. */
 static int
 any_work(struct spool *sp)
 {
@@ -298,9 +298,10 @@ spool_drained(struct spool *sp)
 	work = any_work(sp);
 	if (work)
 		return work < 0 ? -1 : 0;
-	/* Nothing seen; but a job may have moved behind our back.  It cannot
-	 * have, if no directory changed from well before to well after a whole
-	 * look: each move leaves a new mtime, once its clock has ticked. */
+	/* We saw nothing, but a job may have moved behind our back.  Every
+	 * move leaves a new mtime once its clock has ticked.  So if no mtime
+	 * changed from well before a whole look until after it, no job
+	 * moved. */
 	if (fstatat(sp->fd, dir_name(JOB_PROCESSING), &st, 0) == 0 &&
 	    st.st_mtim.tv_nsec == 0)
 		ms = 2100; /* a file system of whole seconds, or of two */

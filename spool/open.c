@@ -15,7 +15,8 @@
 
 #include "spool/spool_priv.h"
 
-/* mkdir -p, but only the last part must not exist. */
+/* Makes a directory and its parents, as mkdir -p does, but the last part must
+ * not exist yet.  0, or -1 with errno. */
 static int
 make_path(const char *path)
 {
@@ -44,8 +45,8 @@ make_path(const char *path)
 	}
 }
 
-/* Refuses a directory that is in use for something else: it has files, and
- * none of them is a spool's. */
+/* Refuses a directory that is in use for something else: it holds files, and
+ * none of them belongs to a spool. */
 static int
 check_unused(struct spool *sp)
 {
@@ -75,7 +76,7 @@ check_unused(struct spool *sp)
 	return SPOOL_OK;
 }
 
-/* Tries what the promises stand on: hard links and locks that exclude. */
+/* Tries what our promises rest on: hard links, and locks that exclude. */
 static int
 check_file_system(struct spool *sp)
 {
@@ -111,9 +112,8 @@ check_file_system(struct spool *sp)
 	return r;
 }
 
-/* Makes the directories that are missing; pending/ comes last, when the others
- * are safe, so that a spool with it is whole.  What was made is removed again
- * on failure. */
+/* Makes the directories that are missing.  pending/ comes last, when the others
+ * are safe: a spool that has it is whole.  On failure, removes what it made. */
 static int
 make_dirs(struct spool *sp)
 {
@@ -188,7 +188,7 @@ spool_open(struct spool *sp, const char *path, bool create)
 	int r;
 
 	*sp = (struct spool){ .fd = -1, .ids = -1, .path = path };
-	/* with room for what is below it */
+	/* leave room for the names below it */
 	if (strlen(path) >= PATH_MAX - SPOOL_AT_MAX) {
 		errno = ENAMETOOLONG;
 		return spool_fail(sp, "");
@@ -228,8 +228,7 @@ spool_close(struct spool *sp)
 	sp->ids = sp->fd = -1;
 }
 
-/* Opens and reads config into `b`; false with errno, ENOENT where there is
- * none. */
+/* Reads config into `b`.  false: errno, ENOENT where there is none. */
 static bool
 config_text(struct spool *sp, struct stat *st, struct buf *b)
 {
@@ -248,7 +247,7 @@ config_text(struct spool *sp, struct stat *st, struct buf *b)
 	return done;
 }
 
-/* Whether config is still the file that was read. */
+/* Whether *st describes the config that was read last. */
 static bool
 config_is(const struct spool *sp, const struct stat *st)
 {

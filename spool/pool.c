@@ -76,7 +76,7 @@ sweep_request(void *arg, const struct job_name *run)
 		unlinkat(sp->fd, path_request(run).s, 0);
 }
 
-/* A pool's name has no dot; what is derived from it has. */
+/* A pool's name has no dot; the names derived from it have one. */
 static struct path
 path_pool(const char *name, const char *suffix)
 {
@@ -87,10 +87,8 @@ path_pool(const char *name, const char *suffix)
 	return p;
 }
 
-/*
- * Locked before it has its name, as a job is before it moves: an unlocked
- * file of that name is a dead pool's.
- */
+/* The file is locked before it gets its name, so an unlocked file of that name
+ * belongs to a dead pool. */
 static int
 pool_create(struct spool *sp, struct spool_pool *pool)
 {
@@ -124,7 +122,7 @@ spool_pool_join(struct spool *sp, struct spool_pool *pool, int count,
 	job_id_make(id, now);
 	snprintf(pool->name, sizeof pool->name, "%s-%ld", id, (long)getpid());
 	pool->count = count;
-	/* Another pool's sweep may take ours away before it is locked. */
+	/* another pool's sweep may remove our file before it is locked */
 	for (tries = 0; tries < 5 && r != SPOOL_OK; tries++) {
 		r = pool_create(sp, pool);
 		if (r != SPOOL_OK && errno != ENOENT && errno != EWOULDBLOCK)
@@ -145,10 +143,8 @@ spool_worker_log(struct spool *sp)
 	return fd;
 }
 
-/*
- * A line of fixed length for each worker, so that each writes its own in
- * place.  A failure is no reason to stop: the line is for people.
- */
+/* Each worker has a line of fixed length, so that it can write its own in
+ * place. */
 void
 spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
 {
@@ -184,7 +180,7 @@ spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
 	buf_free(&b);
 }
 
-/* What follows "key=" in a slot's line; NULL: it is not there. */
+/* Finds what follows "key=" in a slot's line.  NULL: the key is not there. */
 static char *
 slot_value(char *line, const char *key)
 {
@@ -224,7 +220,7 @@ slot_parse(char *line, struct spool_slot *s)
 	return true;
 }
 
-/* The slot at `at` of a pool's file; false: there is none. */
+/* Reads the slot at `at` of a pool's file.  false: the file ends before. */
 static bool
 slot_read(int fd, off_t at, struct spool_slot *s)
 {
@@ -291,7 +287,7 @@ pool_parse(const char *file, struct pool_file *f)
 	for (i = 0; i < 4; i++)
 		if (!strcmp(file + len, suffixes[i]))
 			break;
-	/* the id that spool_pool_join() makes is of 10 digits, base 36 */
+	/* the id that spool_pool_join() makes has 10 digits, base 36 */
 	if (i == 4 || len >= sizeof f->pool || id < 10 || id > 12 ||
 	    strspn(file, "0123456789abcdefghijklmnopqrstuvwxyz") != id)
 		return false;
@@ -355,8 +351,9 @@ spool_slots(struct spool *sp, bool dead, spool_slot_seen *each, void *arg)
 	return each_pool_file(sp, walk_slots, &w);
 }
 
-/* Removes a pool's file, whose tally then goes to metrics: by one only, and
- * nobody sees it in neither place or in both. */
+/* Removes a pool's file and adds its tally to metrics.  The lock makes sure
+ * that one process does it, and that nobody sees the tally in both places or in
+ * neither. */
 static void
 forget_pool(struct spool *sp, const char *name, int fd)
 {
@@ -416,7 +413,7 @@ sweep_one(struct spool *sp, const struct pool_file *f, void *arg)
 	int fd;
 
 	(void)arg;
-	/* a pool that is being born is locked under its first name */
+	/* a pool that is starting holds the lock under its first name */
 	fd = pool_open(sp, f->pool, born ? f->suffix : "", &live);
 	if (!live && !*f->suffix && fd >= 0)
 		forget_pool(sp, f->pool, fd);
@@ -520,8 +517,9 @@ request_stop_one(struct spool *sp, const struct pool_file *f, void *arg)
 	}
 }
 
-/* The files stay open: a lock on one is free when the last process of its pool
- * has ended, which is after its name is gone. */
+/* We wait for the lock of each pool's file, which is free when the last process
+ * of the pool has ended.  Its name is gone before that, so the files stay
+ * open. */
 int
 spool_pools_stop(struct spool *sp, bool now, size_t *pools)
 {
@@ -537,7 +535,7 @@ spool_pools_stop(struct spool *sp, bool now, size_t *pools)
 	for (i = 0; i < s.n; i++) {
 		fd_lock(s.pool[i].fd, LOCK_SH);
 		fd_close(s.pool[i].fd);
-		/* unless the pool ended on its own and did not see it */
+		/* the pool may have ended on its own and not seen it */
 		unlinkat(sp->fd, path_pool(s.pool[i].name, s.suffix).s, 0);
 	}
 	*pools = s.n;

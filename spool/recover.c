@@ -17,7 +17,7 @@
 #include "spool/pool_priv.h"
 #include "spool/recover_priv.h"
 
-/* What is known of a run whose worker died. */
+/* Describes a run whose worker died, from what is known about it. */
 static void
 lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
     struct job_attempt *end)
@@ -29,8 +29,8 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 		.number = c->name.attempt, .outcome = JOB_LOST,
 		.start = c->name.stamp, .end = now
 	};
-	/* Where its output begins its worker said; if that is lost too, then
-	 * not before the output of the attempt before. */
+	/* Its worker wrote down where its output begins.  If that is lost, too,
+	 * it cannot begin before the output of the attempt before it. */
 	if (job->attempt && job->nattempt)
 		end->log = job->attempt[job->nattempt - 1].log;
 	if (spool_runner(sp, true, &c->name, &slot)) {
@@ -64,8 +64,8 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 
 	bad = r = lock_and_read(sp, JOB_PROCESSING, name, true, &c, &st);
 	if (r == SPOOL_OK || r == SPOOL_BAD) {
-		r = ensure_id_entry(sp, path_job(JOB_PROCESSING, name).s, name->id,
-		    &st);
+		r = ensure_id_entry(sp, path_job(JOB_PROCESSING, name).s,
+		    name->id, &st);
 		if (r != SPOOL_OK)
 			spool_release(&c);
 	}
@@ -83,7 +83,7 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 		if (!c.recorded && spool_cancelled(sp, name))
 			end.outcome = JOB_CANCELLED;
 		r = spool_finish(sp, &c, &end, &to, &next);
-		end.error = NULL; /* it was the job's */
+		end.error = NULL; /* it belonged to the job, which is freed */
 		if (r == SPOOL_ERROR)
 			spool_release(&c);
 	}
@@ -118,7 +118,7 @@ locked_add(struct locked *l, const struct job_name *name)
 	return true;
 }
 
-/* Strikes out the one that a living worker says it runs. */
+/* Strikes out the name that a living worker says it runs. */
 static void
 strike_out(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
@@ -168,7 +168,7 @@ spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
 	return worst;
 }
 
-/* Cancels a job that waits: as if it were run, but it is not. */
+/* Cancels a job that waits: claims it, and records an end without a run. */
 static int
 cancel_waiting(struct spool *sp, struct spool_cancel *x,
     const struct job_name *name, int64_t now)
@@ -193,7 +193,8 @@ cancel_waiting(struct spool *sp, struct spool_cancel *x,
 	return r;
 }
 
-/* Asks whoever runs the job to end it; what nobody runs is recovered. */
+/* Asks the worker that runs the job to end it.  If the worker is dead, recovers
+ * the job. */
 static int
 cancel_running(struct spool *sp, struct spool_cancel *x,
     const struct job_name *name, int64_t now)

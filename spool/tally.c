@@ -12,8 +12,8 @@
 #include "spool/tally_priv.h"
 
 enum {
-	NUMBERS = TALLY_OUTCOMES + TALLY_BUCKETS + 1, /* of a tally */
-	LINE_MAX_LEN = NUMBERS * 20                   /* bytes of them */
+	NUMBERS = TALLY_OUTCOMES + TALLY_BUCKETS + 1, /* in a tally */
+	LINE_MAX_LEN = NUMBERS * 20                   /* bytes */
 };
 
 const int64_t spool_tally_bounds[TALLY_BUCKETS - 1] = { 10000, 100000, 1000000,
@@ -34,7 +34,7 @@ spool_tally_count(struct spool_tally *t, const struct job_attempt *a)
 	t->seconds += (uint64_t)took;
 }
 
-/* Its i-th number, in the order in which they are written. */
+/* The i-th number of a tally, in the order in which they are written. */
 static uint64_t *
 tally_number(struct spool_tally *t, int i)
 {

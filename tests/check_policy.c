@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/policy.h"
 #include "suite.h"
 #include "texts.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "job/json.h"
+#include "job/text.h"
 #include "suite.h"
 #include "texts.h"
 
@@ -277,14 +277,14 @@ END_TEST
 
 START_TEST(utf8)
 {
-	ck_assert(json_utf8("", 0));
-	ck_assert(json_utf8("a\0b", 3));
-	ck_assert(json_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9));
-	ck_assert(!json_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 8));
-	ck_assert(!json_utf8("a\xc3\xa9", 2));
-	ck_assert(!json_utf8("\xc1\xbf", 2));
-	ck_assert(!json_utf8("\xed\xbf\xbf", 3));
-	ck_assert(json_utf8("\xef\xbf\xbf", 3));
+	ck_assert(text_is_utf8("", 0));
+	ck_assert(text_is_utf8("a\0b", 3));
+	ck_assert(text_is_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9));
+	ck_assert(!text_is_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 8));
+	ck_assert(!text_is_utf8("a\xc3\xa9", 2));
+	ck_assert(!text_is_utf8("\xc1\xbf", 2));
+	ck_assert(!text_is_utf8("\xed\xbf\xbf", 3));
+	ck_assert(text_is_utf8("\xef\xbf\xbf", 3));
 }
 END_TEST
 

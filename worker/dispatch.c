@@ -8,14 +8,12 @@
 #include <string.h>
 
 #include "spool/watch.h"
+#include "worker/backlog.h"
 #include "worker/dispatch.h"
 #include "worker/order.h"
-#include "worker/queue.h"
 #include "worker/self.h"
 
 enum {
-	USUAL_ID = 10,          /* bytes, as job_id_make() makes them */
-	PASS_STEP = 4096,       /* names of a pass between two looks at events */
 	REFUSED_MAX = 64        /* names whose refusal was said already */
 };
 
@@ -34,17 +32,6 @@ struct seat {
 	unsigned char tries;       /* of the order's name */
 };
 
-/* A pass over pending/ and failed/. */
-struct pass {
-	bool active;
-	enum job_state state;      /* the directory that is being read */
-	struct spool_iter it;
-	struct candidate from;     /* what is better was given out already */
-	int64_t began, ended;      /* monotonic */
-	int64_t front;             /* began, of the last that skipped nothing */
-	bool whole;                /* all directories could be read */
-};
-
 struct dispatch {
 	struct spool *spool;
 	const struct worker_options *options;
@@ -58,12 +45,7 @@ struct dispatch {
 	bool stopping;
 	bool drained;
 
-	struct queue ready;        /* by priority and stamp */
-	struct queue timed;        /* deadlines that lie ahead */
-	struct queue busy;         /* locked; to be tried again */
-	struct pass pass;
-	int64_t wanted;            /* a pass from the front must have begun then
-	                            * or later */
+	struct backlog backlog;
 	int64_t tick;              /* when to look without being told */
 
 	bool tidy;                 /* give the next free worker that order */
@@ -80,7 +62,6 @@ struct dispatch {
 	size_t nrefused;
 
 	size_t size;               /* of all this memory */
-	size_t room;               /* bytes of the queue `ready` */
 };
 
 /* --- opening ------------------------------------------------------------ */
@@ -101,21 +82,15 @@ watch_spool(struct dispatch *d)
 struct dispatch *
 dispatch_open(struct spool *sp, const struct worker_options *o)
 {
-	const size_t wide = queue_width(JOB_ID_MAX);
 	size_t ready = o->ready ? o->ready : READY_MAX;
-	size_t timed = queue_size(o->timed ? o->timed : TIMED_MAX, wide);
+	size_t timed = o->timed ? o->timed : TIMED_MAX;
 	size_t count = (size_t)o->count;
-	size_t room = queue_size(ready, queue_width(USUAL_ID));
+	size_t size = sizeof(struct dispatch) + backlog_size(ready, timed) +
+	    count * (sizeof(struct seat) + sizeof(int));
 	struct dispatch *d;
-	size_t size;
-	char *p;
 	int k;
 
-	if (room < queue_size(1, wide))
-		room = queue_size(1, wide);
-	size = sizeof *d + count * (sizeof *d->seat + sizeof *d->free) + 8 +
-	    2 * timed + room;
-	/* In pages of its own, which workers do not inherit: pages that are
+	/* In pages of its own, which workers do not inherit.  Pages that are
 	 * not touched cost nothing. */
 	d = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -127,22 +102,17 @@ dispatch_open(struct spool *sp, const struct worker_options *o)
 	d->spool = sp;
 	d->options = o;
 	d->size = size;
-	d->room = room;
 	d->paused = sp->config.paused;
 	d->reconfigure = d->requests = d->tidy = true;
-	d->pass.it.names.fd = -1;
-	p = (char *)(d + 1);
-	d->seat = (void *)p;
-	p += count * sizeof *d->seat;
-	queue_lay_out(&d->timed, p, timed, wide);
-	queue_lay_out(&d->busy, p + timed, timed, wide);
-	queue_lay_out(&d->ready, p + 2 * timed, room, queue_width(USUAL_ID));
-	d->free = (void *)(p + 2 * timed + room);
+	d->seat = (void *)(d + 1);
 	for (k = 0; k < o->count; k++)
 		d->seat[k].channel = -1;
+	backlog_open(&d->backlog, sp, d->seat + count, ready, timed);
+	d->free = (void *)((char *)(d->seat + count) +
+	    backlog_size(ready, timed));
 	watch_spool(d);
-	d->wanted = d->expire = monotonic();
-	d->tick = d->wanted + (d->told ? TICK : POLL);
+	d->expire = monotonic();
+	d->tick = d->expire + (d->told ? TICK : POLL);
 	return d;
 }
 
@@ -154,212 +124,8 @@ dispatch_close(struct dispatch *d)
 	for (k = 0; k < d->options->count; k++)
 		close_quietly(d->seat[k].channel);
 	spool_watch_close(&d->watch);
-	if (d->pass.active)
-		spool_iter_close(&d->pass.it);
+	backlog_close(&d->backlog);
 	munmap(d, d->size);
-}
-
-/* --- what is known of a name -------------------------------------------- */
-
-/* The longest that a job can wait for a retry, in microseconds. */
-static int64_t
-longest_wait(const struct dispatch *d, int64_t backoff_max)
-{
-	const struct job_policy *policy = &d->spool->config.policy;
-
-	if (backoff_max < 0)
-		backoff_max = policy->backoff_max;
-	return backoff_max * SECOND / 100 * (100 + policy->backoff_jitter);
-}
-
-/*
- * Whether a deadline in failed/ is further ahead than a backoff can be: it was
- * set before the clock was set back, and counts as due.  The job may say what
- * its backoff can be, so its file is read.
- */
-static bool
-is_bogus(struct dispatch *d, const struct job_name *name, int64_t now)
-{
-	int64_t max = -1;
-	struct job job;
-
-	if (spool_load(d->spool, JOB_FAILED, name, &job) == SPOOL_OK &&
-	    job.backoff_max >= 0)
-		max = job.backoff_max;
-	job_free(&job);
-	return name->stamp - now > longest_wait(d, max);
-}
-
-/* Makes a candidate of a name.  Whether it is ready; else it has a deadline. */
-static bool
-appraise(struct dispatch *d, enum job_state state, const struct job_name *name,
-    int64_t now, struct candidate *c)
-{
-	*c = candidate_of(state, name);
-	if (!name->timed || name->stamp <= now || (state == JOB_FAILED &&
-	    name->stamp - now > longest_wait(d, -1) &&
-	    is_bogus(d, name, now)))
-		return true;
-	c->rank = 0;
-	return false;
-}
-
-/* Makes a candidate ready that was due at a time. */
-static void
-push_ready(struct dispatch *d, struct candidate *c)
-{
-	c->rank = c->priority;
-	c->when = c->stamp;
-	queue_push(&d->ready, c);
-}
-
-/* Takes in a name that somebody told us about. */
-static void
-push_name(struct dispatch *d, enum job_state state,
-    const struct job_name *name)
-{
-	struct candidate c;
-
-	if (appraise(d, state, name, today(), &c))
-		queue_push(&d->ready, &c);
-	else
-		queue_push(&d->timed, &c);
-	if (d->ready.wider) /* its id is too long for the slots */
-		d->wanted = monotonic();
-}
-
-/* A name that is locked, or could not be claimed, is tried again in a while. */
-static void
-postpone(struct dispatch *d, const struct order *o, unsigned tries, int64_t us)
-{
-	struct candidate c = candidate_of(o->state, &o->name);
-
-	c.rank = 0;
-	c.when = today() + us;
-	c.tries = (unsigned char)(tries < 30 ? tries + 1 : tries);
-	queue_push(&d->busy, &c);
-}
-
-/* --- a pass over the directories ---------------------------------------- */
-
-static void
-pass_open(struct dispatch *d, enum job_state state)
-{
-	d->pass.state = state;
-	d->pass.active = true;
-	if (spool_iter_open(d->spool, &d->pass.it, state) == SPOOL_OK)
-		return;
-	d->pass.whole = false;
-	say_error(0, d->spool, "cannot look for jobs; trying again in a "
-	    "second");
-}
-
-/* Begins a pass, behind names that were given out already; NULL: from the
- * front.  The queues begin anew with it. */
-static void
-pass_begin(struct dispatch *d, const struct candidate *from)
-{
-	static const struct candidate lowest = { .when = INT64_MIN };
-
-	d->pass.from = from ? *from : lowest;
-	d->pass.began = monotonic();
-	d->pass.whole = true;
-	if (!from)
-		d->pass.front = d->pass.began;
-	if (d->ready.wider)
-		queue_lay_out(&d->ready, d->ready.order, d->room,
-		    d->ready.wider);
-	queue_clear(&d->ready);
-	queue_clear(&d->timed);
-	if (!from) {
-		queue_clear(&d->busy);
-		queue_sort(&d->busy);
-	}
-	pass_open(d, JOB_PENDING);
-}
-
-/* A job may say that its backoff is shorter than the config's: then appraise()
- * was too patient.  Only the names that were kept are looked at. */
-static void
-mend_deadlines(struct dispatch *d, int64_t now)
-{
-	size_t i;
-
-	for (i = 0; i < d->timed.n; i++) {
-		struct candidate c = queue_get(&d->timed, i);
-		struct job_name name = candidate_name(&c);
-
-		if (c.state == JOB_FAILED && is_bogus(d, &name, now))
-			push_ready(d, &c);
-	}
-}
-
-static void
-pass_end(struct dispatch *d)
-{
-	struct pass *p = &d->pass;
-
-	if (d->ready.wider) { /* once more, with room for longer ids */
-		pass_begin(d, p->front == p->began ? NULL : &p->from);
-		return;
-	}
-	mend_deadlines(d, today());
-	queue_sort(&d->ready);
-	queue_sort(&d->timed);
-	p->active = false;
-	p->ended = monotonic();
-	if (!p->whole)
-		d->tick = p->ended + RETRY;
-}
-
-/* Reads a bounded number of names, so that events do not wait. */
-static void
-pass_step(struct dispatch *d)
-{
-	struct pass *p = &d->pass;
-	int64_t now = today();
-	struct job_name name;
-	struct candidate c;
-	int n, r = 1;
-
-	for (n = 0; n < PASS_STEP && p->it.names.fd >= 0 &&
-	    (r = spool_iter_next(&p->it, &name)) > 0; n++)
-		if (!appraise(d, p->state, &name, now, &c))
-			queue_push(&d->timed, &c);
-		else if (candidate_compare(&c, &p->from) >= 0)
-			queue_push(&d->ready, &c);
-	if (n == PASS_STEP)
-		return;
-	if (r < 0) {
-		p->whole = false;
-		say_error(0, d->spool, "cannot look for jobs; trying again in "
-		    "a second");
-	}
-	spool_iter_close(&p->it);
-	if (p->state == JOB_PENDING)
-		pass_open(d, JOB_FAILED);
-	else
-		pass_end(d);
-}
-
-/* Begins a pass if one is due, and goes on with the one that was begun. */
-static void
-look(struct dispatch *d)
-{
-	struct pass *p = &d->pass;
-	const struct candidate from = d->ready.horizon;
-
-	/* Without news, an urgent job may have come unseen.  We look for it
-	 * before the next order, for a tenth of the time at most. */
-	if (!d->told && !p->active && d->ready.n &&
-	    monotonic() - p->ended > 10 * (p->ended - p->began))
-		d->wanted = monotonic();
-	if (!p->active && p->front < d->wanted)
-		pass_begin(d, NULL);
-	else if (!p->active && !d->ready.n && d->ready.over)
-		pass_begin(d, &from);
-	if (p->active)
-		pass_step(d);
 }
 
 /* --- news --------------------------------------------------------------- */
@@ -382,7 +148,7 @@ pass_on_request(void *arg, const struct job_name *run)
 static void
 lose_news(struct dispatch *d)
 {
-	d->wanted = monotonic();
+	backlog_refresh(&d->backlog);
 	d->reconfigure = d->requests = true;
 	spool_requests(d->spool, pass_on_request, d);
 }
@@ -401,7 +167,7 @@ dispatch_news(struct dispatch *d)
 			pass_on_request(d, &name);
 		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
 		    job_name_parse(&name, file))
-			push_name(d, (enum job_state)dir, &name);
+			backlog_add(&d->backlog, (enum job_state)dir, &name);
 	}
 	if (r < 0)
 		lose_news(d);
@@ -461,7 +227,7 @@ dispatch_lose(struct dispatch *d, int k)
 			d->free[n++] = d->free[i];
 	d->nfree = n;
 	if (s->busy && s->order.what == ORDER_RUN && *s->order.name.id)
-		push_name(d, s->order.state, &s->order.name);
+		backlog_add(&d->backlog, s->order.state, &s->order.name);
 	s->busy = false;
 }
 
@@ -517,11 +283,12 @@ hear_ended(struct dispatch *d, int k, const struct report *r)
 	struct seat *s = &d->seat[k];
 	unsigned n = s->tries < 8 ? s->tries : 8;
 
-	if (r->result == SPOOL_BUSY)
-		postpone(d, &s->order, s->tries, BUSY_MIN << n < BUSY_MAX ?
-		    BUSY_MIN << n : BUSY_MAX);
-	else if (r->result == SPOOL_ERROR)
-		postpone(d, &s->order, s->tries, RETRY);
+	int64_t us = r->result == SPOOL_ERROR ? RETRY :
+	    BUSY_MIN << n < BUSY_MAX ? BUSY_MIN << n : BUSY_MAX;
+
+	if (r->result == SPOOL_BUSY || r->result == SPOOL_ERROR)
+		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
+		    s->tries, us);
 	else if (r->result == SPOOL_ALIEN && !s->order.quiet)
 		d->refused[d->nrefused++ % REFUSED_MAX] =
 		    hash_name(&s->order.name);
@@ -586,7 +353,7 @@ hear_one(struct dispatch *d, int k, const struct report *r)
 		break;
 	case REPORT_RETURNED:
 		if (s->order.what == ORDER_RUN)
-			push_name(d, s->order.state, &s->order.name);
+			backlog_add(&d->backlog, s->order.state, &s->order.name);
 		else
 			d->tidy = true;
 		s->order.number = r->before;
@@ -651,24 +418,26 @@ static int64_t
 interval(const struct dispatch *d)
 {
 	int64_t poll = d->options->drain ? POLL / 4 : POLL;
-	int64_t took = d->pass.ended - d->pass.began;
+	int64_t took = d->backlog.pass.ended - d->backlog.pass.began;
 
 	if (d->told)
 		return TICK;
 	return poll > 10 * took ? poll : 10 * took;
 }
 
+/* Plans what is to be done without news. */
 static void
 tick(struct dispatch *d, int64_t now)
 {
+	const struct pass *p = &d->backlog.pass;
+
 	if (now >= d->tick) {
-		d->reconfigure = d->requests = true;
+		d->reconfigure = d->requests = d->tidy = true;
 		if (!d->told)
 			spool_requests(d->spool, pass_on_request, d);
 		/* unless we have looked not long ago */
-		if (!d->pass.whole || d->pass.front < now - interval(d) / 2)
-			d->wanted = now;
-		d->tidy = true;
+		if (!p->whole || p->front < now - interval(d) / 2)
+			backlog_refresh(&d->backlog);
 		d->tick = now + interval(d);
 	}
 	if (d->recover && now >= d->recover) {
@@ -677,31 +446,21 @@ tick(struct dispatch *d, int64_t now)
 	}
 }
 
-/* Makes ready what is due. */
+/* Brings the backlog up to date. */
 static void
-collect_due(struct dispatch *d)
+look(struct dispatch *d, int64_t now)
 {
-	const struct candidate *c;
-	int64_t now = today();
+	const struct pass *p = &d->backlog.pass;
+	bool was_active = p->active;
 
-	if (d->pass.active)
-		return;
-	while ((c = queue_best(&d->timed)) && c->when <= now) {
-		struct candidate due = queue_pop(&d->timed);
-
-		push_ready(d, &due);
-	}
-	while ((c = queue_best(&d->busy)) && c->when <= now) {
-		struct candidate due = queue_pop(&d->busy);
-
-		push_ready(d, &due);
-	}
-	/* a deadline that found no room, or locked names that did not, when
-	 * nothing else is left */
-	if ((d->timed.over && !d->timed.n && d->timed.horizon.when <= now) ||
-	    (d->busy.over && !d->ready.n && !d->ready.over &&
-	    d->pass.ended + BUSY_MAX <= monotonic()))
-		d->wanted = monotonic();
+	/* Without news, an urgent job may have come unseen.  We look for it
+	 * before the next order, for a tenth of the time at most. */
+	if (!d->told && d->backlog.ready.n &&
+	    now - p->ended > 10 * (p->ended - p->began))
+		backlog_refresh(&d->backlog);
+	backlog_step(&d->backlog);
+	if (was_active && !p->active && !p->whole)
+		d->tick = now + RETRY;
 }
 
 static bool
@@ -723,8 +482,9 @@ give_tidy(struct dispatch *d, int64_t now, bool idle)
 static void
 give_jobs(struct dispatch *d)
 {
-	while (d->nfree && d->ready.n && !d->pass.active && !d->paused) {
-		struct candidate c = queue_pop(&d->ready);
+	struct candidate c;
+
+	while (d->nfree && backlog_pop(&d->backlog, &c)) {
 		struct order o = { .what = ORDER_RUN,
 			.state = (enum job_state)c.state,
 			.name = candidate_name(&c) };
@@ -766,27 +526,21 @@ dispatch_drained(const struct dispatch *d)
 	return d->drained;
 }
 
-/* Until when to sleep, as ms from now. */
+/* How long nothing needs to be done without an event, in ms. */
 static int
 time_left(const struct dispatch *d)
 {
-	int64_t until = d->tick, now = monotonic(), wall = today(), due;
-	const struct candidate *c;
+	int64_t until = d->tick, now = monotonic(), due;
 
-	if (d->pass.active)
+	if (d->backlog.pass.active && !d->paused)
 		return 0;
 	if (d->recover && d->recover < until)
 		until = d->recover;
 	if (d->nfree && d->expire < until)
 		until = d->expire;
-	if (d->busy.over && !d->ready.n && d->pass.ended + BUSY_MAX < until)
-		until = d->pass.ended + BUSY_MAX;
-	due = (c = queue_best(&d->timed)) ? c->when : d->timed.over ?
-	    d->timed.horizon.when : INT64_MAX;
-	if ((c = queue_best(&d->busy)) && c->when < due)
-		due = c->when;
-	if (!d->paused && due < wall + until - now)
-		until = now + due - wall;
+	due = d->paused ? INT64_MAX : backlog_due(&d->backlog);
+	if (due != INT64_MAX && due - today() < until - now)
+		until = now + due - today();
 	return poll_ms(until - now);
 }
 
@@ -794,20 +548,18 @@ int
 dispatch_step(struct dispatch *d)
 {
 	int64_t now = monotonic();
-	bool idle;
 
 	if (d->stopping)
-		return d->told ? poll_ms(TICK) : poll_ms(POLL);
+		return poll_ms(d->told ? TICK : POLL);
 	follow_config(d);
 	tick(d, now);
 	give_tidy(d, now, false);
 	if (!d->paused) {
-		collect_due(d);
-		look(d);
+		look(d, now);
 		give_jobs(d);
 	}
-	idle = !d->pass.active && (d->paused || !d->ready.n);
-	if (idle && !give_tidy(d, now, true))
+	if ((d->paused || backlog_is_dry(&d->backlog)) &&
+	    !give_tidy(d, now, true))
 		check_drained(d);
 	return time_left(d);
 }

@@ -2,18 +2,10 @@
  * worker/dispatch.h: which name goes to which worker, and when.
  *
  * The dispatcher is a part of the pool's supervisor.  It alone watches the
- * spool.  It keeps the best names that are ready and the next deadlines, and
- * gives a free worker one name at a time.  It runs nothing and moves nothing:
- * the worker claims the job, because workers of other pools compete for it.
- *
- *     a pass over pending/ and failed/ ┐
- *     news by inotify                  ├─→ ready, timed, busy ─→ an order
- *     a job that was locked            ┘
- *
- * One pass fills the queues; it needs no stat.  Between passes inotify feeds
- * them.  The dispatcher passes over the directories again when `ready` runs dry
- * after names were turned away, when news was lost, when a deadline is due that
- * found no room, and on a slow tick.
+ * spool.  It keeps a backlog of names and gives a free worker one name at a
+ * time.  It runs nothing and moves nothing: the worker claims the job, because
+ * workers of other pools compete for it.  What may take long, recovery and
+ * purging, is an order to a worker, too.
  *
  * Its owner, worker/pool.c, polls the descriptors and calls these functions.
  * None of them waits, but dispatch_step() may pause for 20 ms when the queue

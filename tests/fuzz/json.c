@@ -125,7 +125,7 @@ quote(const char *p, size_t n)
 	must(fuzz_printable(&b));
 	v = read_json(b.p, b.n, &error);
 	must(v != NULL && v->type == JSON_STRING);
-	must(!strcmp(v->text, s) == json_utf8(s, strlen(s)));
+	must(!strcmp(v->text, s) == text_is_utf8(s, strlen(s)));
 	json_free(v);
 	buf_clear(&b);
 	job_escape(&b, s, 0);
@@ -148,7 +148,7 @@ fuzz_json(const char *p, size_t n)
 		must(error.column <= n + 1);
 		return;
 	}
-	must(json_utf8(p, n) && !memchr(p, '\0', n));
+	must(text_is_utf8(p, n) && !memchr(p, '\0', n));
 	write_json(&once, v);
 	must(fuzz_printable(&once));
 	again = read_json(once.p, once.n, &error);

@@ -54,7 +54,7 @@ fuzz_printable(const struct buf *b)
 {
 	size_t i;
 
-	if (b->n && !json_utf8(b->p, b->n))
+	if (b->n && !text_is_utf8(b->p, b->n))
 		return false;
 	for (i = 0; i < b->n; i++)
 		if ((unsigned char)b->p[i] < 0x20 || b->p[i] == 0x7f ||

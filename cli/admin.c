@@ -1,0 +1,430 @@
+/*
+ * admin.c: the commands that look after a queue.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/admin.h"
+#include "cli/listing.h"
+#include "spool/fsck.h"
+#include "worker/pool.h"
+
+const struct option_def json_options[] = {
+	{ "json", 0, NULL, "as JSON" },
+	{ NULL, 0, NULL, NULL }
+};
+
+const struct option_def worker_start_options[] = {
+	{ "count", 'c', "N", "that many workers; default 1" },
+	{ "daemon", 'd', NULL, "detach and write to worker.log" },
+	{ "drain", 0, NULL, "end when no job is pending, processing or "
+	    "failed" },
+	{ NULL, 0, NULL, NULL }
+};
+
+int
+command_worker_start(struct call *c)
+{
+	const char *count = call_option(c, "count");
+	struct worker_options o = { .daemon = call_option(c, "daemon"),
+		.drain = call_option(c, "drain"), .umask = c->umask };
+	int64_t n = 1;
+
+	if (count && !job_number_parse(count, 1, WORKER_COUNT_MAX, &n)) {
+		complain("--count must be a whole number from 1 to %d, not %s",
+		    WORKER_COUNT_MAX, count);
+		return USAGE;
+	}
+	o.count = (int)n;
+	if (call_open_spool(c, true) != DONE)
+		return FAILED;
+	return worker_pool(&c->spool, &o) < 0 ? FAILED : DONE;
+}
+
+const struct option_def worker_stop_options[] = {
+	{ "now", 0, NULL, "end the current jobs and requeue them" },
+	{ NULL, 0, NULL, NULL }
+};
+
+int
+command_worker_stop(struct call *c)
+{
+	size_t pools;
+
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	if (spool_pools_stop(&c->spool, call_option(c, "now"), &pools) !=
+	    SPOOL_OK)
+		return complain_spool(&c->spool);
+	if (pools)
+		complain("stopped %zu pool%s", pools, pools == 1 ? "" : "s");
+	else
+		complain("no worker is running");
+	return DONE;
+}
+
+static void
+print_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	char since[JOB_TIME_LEN + 1], start[JOB_TIME_LEN + 1];
+
+	(void)arg;
+	(void)pid;
+	short_time(since, s->since);
+	if (s->job[0]) {
+		short_time(start, s->start);
+		printf("%-20s  %6d  %8ld  %-20s  %s since %s\n", pool,
+		    s->number, s->pid, since, s->job, start);
+	} else {
+		printf("%-20s  %6d  %8ld  %-20s  -\n", pool, s->number,
+		    s->pid, since);
+	}
+}
+
+int
+command_worker_list(struct call *c)
+{
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	printf("%-20s  %6s  %8s  %-20s  %s\n", "POOL", "WORKER", "PID",
+	    "SINCE", "JOB");
+	if (spool_slots(&c->spool, false, print_worker, NULL) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	return DONE;
+}
+
+static void
+add_dead_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
+{
+	const struct job *job = v->job;
+	struct buf reason = { 0 }, shown = { 0 };
+	char died[JOB_TIME_LEN + 1];
+
+	(void)arg;
+	if (v->bad)
+		buf_puts(&reason, "damaged");
+	else if (job->nattempt)
+		job_outcome_words(&reason, &job->attempt[job->nattempt - 1]);
+	else
+		buf_puts(&reason, "-");
+	job_escape(&shown, buf_text(&reason), cut ? 24 : 0);
+	short_time(died, v->name->stamp);
+	buf_printf(cells, "%8u  %-20s  %-24s", v->name->attempt, died,
+	    buf_text(&shown));
+	buf_free(&reason);
+	buf_free(&shown);
+}
+
+int
+command_dlq_list(struct call *c)
+{
+	struct listing l = { 0 };
+	int r;
+
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	r = listing_read_sorted(&c->spool, &l, JOB_DEAD);
+	if (r == DONE)
+		r = table_print(&c->spool, &l, l.n, call_option(c, "json"),
+		    "ATTEMPTS  DIED                  REASON                  ",
+		    add_dead_cells, NULL);
+	free(l.v);
+	return r;
+}
+
+/* A change to one job, as spool_purge() is; a result of the spool. */
+typedef int change(struct spool *, enum job_state, const char *id);
+
+static int
+retry_job(struct spool *sp, enum job_state state, const char *id)
+{
+	(void)state;
+	return spool_retry(sp, id, now_us());
+}
+
+/* Changes the first `n` jobs of the listing (`change_one` NULL: none of them)
+ * and prints their ids.  A job that has moved in the meantime is skipped. */
+static int
+change_each(struct spool *sp, const struct listing *l, size_t n,
+    change *change_one)
+{
+	size_t i;
+	int r, worst = DONE;
+
+	for (i = 0; i < n && !ferror(stdout); i++) {
+		const char *id = l->v[i].name.id;
+
+		r = change_one ? change_one(sp, l->v[i].state, id) : SPOOL_OK;
+		if (r == SPOOL_OK)
+			puts(id);
+		else if (r != SPOOL_GONE && r != SPOOL_STATE)
+			worst = complain_job(sp, r, id);
+	}
+	return worst;
+}
+
+const struct option_def dlq_options[] = {
+	{ "all", 0, NULL, "every job of the dead letter queue" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static int
+complain_not_dead(struct spool *sp, const char *id)
+{
+	enum job_state state;
+	struct job_name name;
+
+	if (spool_find(sp, id, &state, &name) == SPOOL_OK)
+		complain("%s: not in the dead letter queue: it is %s", id,
+		    job_state_word(state));
+	else
+		complain("%s: not in the dead letter queue", id);
+	return FAILED;
+}
+
+static int
+change_dead(struct call *c, change *change_one)
+{
+	struct spool *sp = &c->spool;
+	struct listing l = { 0 };
+	char id[JOB_ID_MAX + 1];
+	int r;
+
+	if ((call_option(c, "all") != NULL) == (c->n == 1)) {
+		complain("name one job, or --all");
+		return USAGE;
+	}
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	if (!c->n) {
+		r = listing_read_sorted(sp, &l, JOB_DEAD);
+		if (r == DONE)
+			r = change_each(sp, &l, l.n, change_one);
+		free(l.v);
+		return r;
+	}
+	r = spool_resolve(sp, c->operand[0], id);
+	if (r == SPOOL_OK)
+		r = change_one(sp, JOB_DEAD, id);
+	if (r == SPOOL_STATE)
+		return complain_not_dead(sp, id);
+	if (r != SPOOL_OK)
+		return complain_job(sp, r, c->operand[0]);
+	puts(id);
+	return DONE;
+}
+
+int
+command_dlq_retry(struct call *c)
+{
+	return change_dead(c, retry_job);
+}
+
+int
+command_dlq_purge(struct call *c)
+{
+	return change_dead(c, spool_purge);
+}
+
+const struct option_def purge_options[] = {
+	{ "state", 's', "STATE", "completed or dead jobs; default: completed" },
+	{ "older-than", 0, "D", "those that ended D ago: 90 (seconds), 15m, "
+	    "12h, 7d" },
+	{ "dry-run", 'n', NULL, "print their ids only" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* Purges the jobs of a state that ended `span` ago (-1: none), and the oldest
+ * ones beyond `most` (0: any number may stay). */
+static int
+purge_state(struct call *c, enum job_state state, int64_t span, int most)
+{
+	int64_t before = span < 0 ? INT64_MIN : now_us() - span;
+	struct listing l = { 0 };
+	size_t n = 0, keep = most ? (size_t)most : SIZE_MAX;
+	int r = listing_read_sorted(&c->spool, &l, state);
+
+	/* They are in the order in which they ended. */
+	while (n < l.n && (l.v[n].name.stamp < before || l.n - n > keep))
+		n++;
+	if (r == DONE)
+		r = change_each(&c->spool, &l, n,
+		    call_option(c, "dry-run") ? NULL : spool_purge);
+	free(l.v);
+	return r;
+}
+
+int
+command_purge(struct call *c)
+{
+	const char *word = call_option(c, "state");
+	const char *age = call_option(c, "older-than");
+	const struct config *config = &c->spool.config;
+	enum job_state state = JOB_DONE;
+	int64_t span = 0;
+	int r, s;
+
+	if (word && state_read(word, &state) != DONE)
+		return USAGE;
+	if (!state_is_final(state)) {
+		complain("only completed and dead jobs are purged; queuectl "
+		    "cancel ends others");
+		return USAGE;
+	}
+	if (age && !config_span_parse(age, &span)) {
+		complain("--older-than must be a time such as 90 (seconds), "
+		    "15m, 12h or 7d, not %s", age);
+		return USAGE;
+	}
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	if (word || age)
+		return purge_state(c, state, span, 0);
+	/* As idle workers do. */
+	r = purge_state(c, JOB_DONE, config->keep_done, config->keep_max);
+	s = purge_state(c, JOB_DEAD, config->keep_dead, config->keep_max);
+	return r == DONE ? s : r;
+}
+
+static const struct config_key *
+key_find(const char *word)
+{
+	const struct config_key *k = config_key(word);
+
+	if (k)
+		return k;
+	complain("no such key: %s; the keys are:", word);
+	for (k = config_keys; k->name; k++)
+		fprintf(stderr, "  %-14s %s\n", k->name, k->help);
+	return NULL;
+}
+
+/* Sets a key, with `create` perhaps in a new spool; `value` NULL: to its
+ * default. */
+static int
+write_setting(struct call *c, const char *key, const char *value, bool create)
+{
+	const struct config_key *k = key_find(key);
+	struct config scratch = { .timeout = 0 };
+
+	if (!k)
+		return USAGE;
+	if (value && !config_apply(&scratch, k, value)) {
+		complain("%s must be %s, not %s", k->name, k->range, value);
+		return USAGE;
+	}
+	if (call_open_spool(c, create) != DONE)
+		return FAILED;
+	if (spool_config_set(&c->spool, k, value) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	return DONE;
+}
+
+int
+command_config_set(struct call *c)
+{
+	return write_setting(c, c->operand[0], c->operand[1], true);
+}
+
+int
+command_config_unset(struct call *c)
+{
+	return write_setting(c, c->operand[0], NULL, false);
+}
+
+/* To be paused is a setting, so that it lasts. */
+int
+command_pause(struct call *c)
+{
+	return write_setting(c, "paused", "yes", false);
+}
+
+int
+command_resume(struct call *c)
+{
+	return write_setting(c, "paused", NULL, false);
+}
+
+int
+command_config_get(struct call *c)
+{
+	bool json = call_option(c, "json");
+	const struct config_key *k, *one = NULL;
+	struct buf b = { 0 }, value = { 0 };
+	int r = DONE;
+
+	if (c->n && !(one = key_find(c->operand[0])))
+		return USAGE;
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	buf_puts(&b, json ? "{" : "");
+	for (k = config_keys; k->name; k++) {
+		if (one && one != k)
+			continue;
+		buf_clear(&value);
+		config_value(&c->spool.config, k, &value);
+		if (!json) {
+			buf_printf(&b, "%s%s%s\n", one ? "" : k->name,
+			    one ? "" : " = ", buf_text(&value));
+		} else if (k->kind >= CONFIG_WORD) {
+			json_member_string(&b, k->name,
+			    buf_text(&value));
+		} else {
+			json_member(&b, k->name);
+			buf_add(&b, value.p, value.n);
+		}
+	}
+	buf_puts(&b, json ? "}\n" : "");
+	if (b.failed || value.failed)
+		r = complain_memory();
+	else
+		fputs(b.p, stdout);
+	buf_free(&b);
+	buf_free(&value);
+	return r;
+}
+
+const struct option_def fsck_options[] = {
+	{ "repair", 0, NULL, "repair it, unless that would remove a job" },
+	{ "json", 0, NULL, "one JSON object per line" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static void
+print_problem(void *arg, const struct spool_problem *p)
+{
+	struct buf b = { 0 };
+
+	if (call_option(arg, "json")) {
+		buf_putc(&b, '{');
+		json_member_string(&b, "path", p->path);
+		json_member_string(&b, "problem", p->what);
+		if (p->repair)
+			json_member_string(&b, "repair", p->repair);
+		json_member_bool(&b, "repaired", p->repaired);
+		buf_putc(&b, '}');
+	} else {
+		job_escape(&b, p->path, 0);
+		buf_printf(&b, ": %s; %s%s", p->what, p->repaired ?
+		    "repaired: " : p->repair ? "would " : "look at it "
+		    "yourself", p->repair ? p->repair : "");
+	}
+	puts(b.p ? b.p : p->path);
+	buf_free(&b);
+}
+
+int
+command_fsck(struct call *c)
+{
+	size_t left;
+
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	if (spool_fsck(&c->spool, call_option(c, "repair"), now_us(),
+	    print_problem, c, &left) != SPOOL_OK)
+		return complain_spool(&c->spool);
+	return left ? FAILED : DONE;
+}

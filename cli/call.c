@@ -1,0 +1,194 @@
+/*
+ * call.c: one call of the program: its options, its spool, its complaints.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+
+const char *
+call_option(const struct call *c, const char *name)
+{
+	size_t i;
+
+	for (i = c->ngiven; i-- > 0;)
+		if (!strcmp(c->given[i].option->name, name))
+			return c->given[i].value;
+	return NULL;
+}
+
+const char *
+call_cwd(struct call *c)
+{
+	struct buf *b = &c->cwd;
+	size_t room;
+
+	for (room = 128; !b->n && buf_room(b, room); room *= 2) {
+		if (getcwd(b->p, room))
+			b->n = strlen(b->p);
+		else if (errno != ERANGE)
+			return NULL;
+	}
+	if (b->n)
+		return b->p;
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* The path of the spool; NULL after a complaint. */
+static const char *
+find_spool(struct call *c)
+{
+	const char *path = c->spool_path, *state, *home;
+	struct buf *b = &c->path;
+
+	if (!path)
+		path = getenv("QUEUECTL_SPOOL");
+	if (path && *path == '/')
+		return path;
+	if (path && *path) {
+		if (!call_cwd(c)) {
+			complain("the current directory: %s", strerror(errno));
+			return NULL;
+		}
+		buf_printf(b, "%s/%s", c->cwd.p, path);
+	} else if (geteuid() == 0) {
+		return "/var/spool/queuectl";
+	} else if ((state = getenv("XDG_STATE_HOME")) && *state == '/') {
+		buf_printf(b, "%s/queuectl", state);
+	} else if ((home = getenv("HOME")) && *home == '/') {
+		buf_printf(b, "%s/.local/state/queuectl", home);
+	} else {
+		complain("no spool: HOME is not set; use --spool DIR or set "
+		    "QUEUECTL_SPOOL");
+		return NULL;
+	}
+	if (b->failed)
+		complain_memory();
+	return b->failed ? NULL : b->p;
+}
+
+int
+call_open_spool(struct call *c, bool create)
+{
+	const char *path;
+
+	if (c->spool.fd >= 0)
+		return DONE;
+	path = find_spool(c);
+	if (!path)
+		return FAILED;
+	switch (spool_open(&c->spool, path, create)) {
+	case SPOOL_OK:
+		break;
+	case SPOOL_GONE:
+		complain("%s: there is no spool; queuectl enqueue makes one",
+		    path);
+		return FAILED;
+	case SPOOL_ALIEN:
+		complain("%s: not used as a spool: %s", path, c->spool.why);
+		return FAILED;
+	default:
+		return complain_spool(&c->spool);
+	}
+	if (c->spool.config_error)
+		complain("%s/config: %s; the defaults are in force", path,
+		    strerror(c->spool.config_error));
+	else if (c->spool.config_bad)
+		complain("%s/config: line %zu is not understood and passed "
+		    "over", path, c->spool.config_bad);
+	return DONE;
+}
+
+int
+call_each_id(struct call *c, int (*each)(void *arg, const char *id), void *arg)
+{
+	char id[JOB_ID_MAX + 1];
+	int i, r, worst = DONE;
+
+	for (i = 0; i < c->n; i++) {
+		r = spool_resolve(&c->spool, c->operand[i], id);
+		if (r == SPOOL_OK)
+			r = each(arg, id);
+		else
+			r = complain_job(&c->spool, r, c->operand[i]);
+		if (r != DONE)
+			worst = r;
+	}
+	return worst;
+}
+
+void
+complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("queuectl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	putc('\n', stderr);
+}
+
+int
+complain_memory(void)
+{
+	complain("out of memory");
+	return FAILED;
+}
+
+int
+complain_spool(const struct spool *sp)
+{
+	complain("%s%s%s: %s", sp->path, *sp->at ? "/" : "", sp->at,
+	    strerror(errno));
+	return FAILED;
+}
+
+int
+complain_job(const struct spool *sp, int result, const char *id)
+{
+	switch (result) {
+	case SPOOL_GONE:
+		complain("%s: no such job", id);
+		break;
+	case SPOOL_AMBIGUOUS:
+		complain("%s: more than one job's id begins so", id);
+		break;
+	case SPOOL_BUSY:
+		complain("%s: the job is in use: a process of it still runs",
+		    id);
+		break;
+	case SPOOL_BAD:
+		if (sp->line)
+			complain("%s: its text is damaged: line %zu: %s", id,
+			    sp->line, sp->why);
+		else
+			complain("%s: its text is damaged: %s", id, sp->why);
+		break;
+	case SPOOL_ALIEN:
+		complain("%s: left alone: %s", id, sp->why);
+		break;
+	default:
+		return complain_spool(sp);
+	}
+	return FAILED;
+}
+
+int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}

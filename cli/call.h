@@ -1,0 +1,81 @@
+/*
+ * call.h: one call of the program: its options and operands, complaints, the
+ * exit status, the spool, the clock.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CALL_H
+#define CALL_H
+
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spool.h"
+
+#define SECOND INT64_C(1000000)
+
+/* queuectl(1), EXIT STATUS */
+enum { DONE, FAILED, USAGE, TIMED_OUT = 124 };
+
+struct option_def {
+	const char *name;
+	char letter;            /* 0: none */
+	const char *arg;        /* NULL: it takes none */
+	const char *help;
+};
+
+struct given {
+	const struct option_def *option;
+	char *value;            /* "" if it takes none */
+};
+
+/* A command as it was given. */
+struct call {
+	const struct command *command;
+	struct given *given;    /* ngiven options, in the user's order */
+	size_t ngiven;
+	char **operand;         /* the n other words */
+	int n;
+	bool dashes;            /* "--" was there */
+	const char *spool_path; /* of --spool, or NULL */
+	struct buf path;        /* the spool's, if call.c put it together */
+	struct buf cwd;         /* empty: nobody has asked for it yet */
+	struct spool spool;     /* fd -1: not open */
+	mode_t umask;
+};
+
+/* The value of the option, "" for one that takes none; NULL: not given.  If
+ * the user gave it twice, the last counts. */
+const char *call_option(const struct call *, const char *name);
+
+/* The current directory; NULL with errno. */
+const char *call_cwd(struct call *);
+
+/* Opens the call's spool, once.  DONE, or FAILED after a complaint. */
+int call_open_spool(struct call *, bool create);
+
+/*
+ * Passes the id of the job that each operand stands for to `each`, which
+ * returns an exit status.  It complains of operands that stand for none, and
+ * goes on.  Returns the last exit status that is not DONE.
+ */
+int call_each_id(struct call *, int (*each)(void *arg, const char *id),
+    void *arg);
+
+/* Prints a line to stderr, after what stdout still holds. */
+#ifdef __GNUC__
+__attribute__((format(printf, 1, 2)))
+#endif
+void complain(const char *fmt, ...);
+/* These return FAILED.  Out of memory: */
+int complain_memory(void);
+/* What the spool could not do, by its errno: */
+int complain_spool(const struct spool *);
+/* What `result`, not SPOOL_OK, says of one job: */
+int complain_job(const struct spool *, int result, const char *id);
+
+/* Microseconds since 1970. */
+int64_t now_us(void);
+
+#endif

@@ -1,0 +1,594 @@
+/*
+ * enqueue.c: turns JSON, lines of JSON on stdin, or words into a batch of jobs.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/enqueue.h"
+#include "cli/wait.h"
+#include "cli/words.h"
+
+enum {
+	BATCH_JOBS = 1000,      /* lines between two syncs */
+	READ_SIZE = 65536,
+	LINE_LEN_MAX = 2 * JOB_TEXT_MAX,
+	AGAIN_MAX = 50          /* times that a unique job is staged again */
+};
+
+struct enqueue {
+	struct call *call;
+	struct spool_batch batch;
+	struct waiting *waiting; /* NULL: nobody waits */
+	int64_t last;           /* the last stamp given to a job */
+	struct buf ids;         /* printed when the batch is safe: n ids, each
+	                         * with a newline */
+	size_t n;
+	int again;              /* times that a job was staged again */
+	bool held;              /* signals are blocked */
+
+	/* enqueue - */
+	struct buf in;          /* read, and not used yet */
+	size_t line;            /* number of the current line, from 1 */
+	bool came;              /* input came since we last read the config */
+	bool skip;              /* the line is too long; drop what is left */
+	bool stop;              /* after this failure no line can succeed */
+};
+
+/* A job that is not staged yet. */
+struct draft {
+	struct job job;
+	struct buf cwd;         /* the memory behind job.cwd, if it needs any */
+};
+
+static void
+draft_free(struct draft *d)
+{
+	job_free(&d->job);
+	buf_free(&d->cwd);
+}
+
+/* Stamps increase strictly, so that a batch keeps its order. */
+static int64_t
+next_stamp(struct enqueue *q)
+{
+	int64_t now = now_us();
+
+	q->last = now > q->last ? now : q->last + 1;
+	return q->last;
+}
+
+/* Makes the job's directory absolute. */
+static int
+complete_cwd(struct enqueue *q, struct draft *d)
+{
+	struct job *job = &d->job;
+	const char *cwd;
+
+	if (job->cwd && *job->cwd == '/')
+		return DONE;
+	cwd = call_cwd(q->call);
+	if (!cwd) {
+		complain("the current directory: %s; name one with cwd",
+		    strerror(errno));
+		return FAILED;
+	}
+	if (!text_is_utf8(cwd, strlen(cwd))) {
+		complain("the current directory's name is not UTF-8; name "
+		    "another with cwd");
+		return FAILED;
+	}
+	if (!job->cwd) {
+		job->cwd = cwd;
+		return DONE;
+	}
+	buf_printf(&d->cwd, "%s/%s", cwd, job->cwd);
+	job->cwd = d->cwd.p;
+	return d->cwd.failed ? complain_memory() : DONE;
+}
+
+/* Fills in what the job does not say.  From then on the spool is open. */
+static int
+complete(struct enqueue *q, struct draft *d)
+{
+	struct spool *sp = &q->call->spool;
+	const struct job_policy *policy = &sp->config.policy;
+	struct job *job = &d->job;
+
+	if (call_open_spool(q->call, true) != DONE)
+		return FAILED;
+	/* A producer may be slow; the config when a job comes counts. */
+	if (q->came)
+		spool_config_refresh(sp);
+	q->came = false;
+	q->batch.spool = sp;
+	if (job->priority < 0)
+		job->priority = JOB_PRIORITY;
+	if (job->max_retries < 0)
+		job->max_retries = policy->max_retries;
+	if (job->backoff_base < 0)
+		job->backoff_base = policy->backoff_base;
+	return complete_cwd(q, d);
+}
+
+/* Blocks the signals of a terminal from the first entry in ids/ to the last id
+ * printed, so that they leave nothing half-done. */
+static void
+hold_signals(struct enqueue *q, bool hold)
+{
+	sigset_t set;
+
+	if (hold == q->held)
+		return;
+	q->held = hold;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static void
+add_id(struct enqueue *q, const char *id)
+{
+	buf_puts(&q->ids, id);
+	buf_putc(&q->ids, '\n');
+	q->n++;
+}
+
+static void
+forget_ids(struct enqueue *q)
+{
+	buf_clear(&q->ids);
+	q->n = 0;
+}
+
+/* Stages a job and keeps its id, or the id of the unique job that is queued
+ * already. */
+static int
+stage(struct enqueue *q, struct job *job)
+{
+	int r;
+
+	/* Once a job is published, there must be room for its id. */
+	if (!buf_room(&q->ids, JOB_ID_MAX + 1)) {
+		q->call->spool.at[0] = '\0';
+		errno = ENOMEM;
+		return SPOOL_ERROR;
+	}
+	r = spool_stage(&q->batch, job);
+	if (r == SPOOL_OK || r == SPOOL_QUEUED)
+		q->again = 0;
+	if (r == SPOOL_OK)
+		add_id(q, q->batch.name[q->batch.n - 1].id);
+	if (r == SPOOL_QUEUED) {
+		add_id(q, job->id);
+		return SPOOL_OK;
+	}
+	return r;
+}
+
+/* Prints the ids of a batch that is safe. */
+static int
+print_ids(struct enqueue *q)
+{
+	char *id = q->ids.p, *end;
+	int r = DONE;
+
+	if (id)
+		fputs(id, stdout);
+	for (; q->waiting && id && *id && r == DONE; id = end + 1) {
+		end = strchr(id, '\n');
+		*end = '\0';
+		r = waiting_add(q->waiting, id);
+	}
+	forget_ids(q);
+	spool_batch_clear(&q->batch);
+	if (fflush(stdout))
+		r = FAILED;
+	hold_signals(q, false);
+	return r;
+}
+
+static int
+complain_stage(const struct spool *sp, int result, const char *id,
+    const char *where)
+{
+	if (result == SPOOL_EXISTS)
+		complain("%sid \"%s\" exists already", where, id);
+	else if (result == SPOOL_BUSY)
+		complain("%sid \"%s\" is in use: it is being enqueued by "
+		    "someone else, or a process of its job still runs",
+		    where, id);
+	else if (result == SPOOL_ALIEN)
+		complain("%sid \"%s\" cannot be used: %s", where, id, sp->why);
+	else if (result == SPOOL_FULL)
+		complain("%s%s: nothing was enqueued: %s", where, sp->path,
+		    sp->why);
+	else if (errno == EFBIG)
+		complain("%sthe job is larger than 16 MiB", where);
+	else
+		return complain_spool(sp);
+	return FAILED;
+}
+
+/*
+ * Removes the entry that a crashed enqueuer left in the job's way.  The entry
+ * may have become a job in the meantime; a unique job is then staged again, to
+ * see which.  If that does not end, because someone moved the job's file out of
+ * the spool, the id exists.
+ */
+static int
+reclaim(struct enqueue *q, const struct job *job)
+{
+	int r = spool_reclaim(&q->call->spool, job->id);
+
+	return r == SPOOL_EXISTS && job->unique &&
+	    q->again++ < AGAIN_MAX ? SPOOL_OK : r;
+}
+
+/* Enqueues all or none: stages them all, then publishes them.  After reclaim()
+ * it starts again. */
+static int
+enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
+{
+	struct spool *sp = &q->call->spool;
+	size_t i;
+	int r;
+
+	hold_signals(q, true);
+	q->batch.bulk = n > 1;
+	for (i = 0; i < n;) {
+		struct job *job = &drafts[i].job;
+
+		r = stage(q, job);
+		if (r == SPOOL_OK) {
+			i++;
+			continue;
+		}
+		spool_take_back(&q->batch);
+		forget_ids(q);
+		if (r == SPOOL_LEFTOVER)
+			r = reclaim(q, job);
+		if (r != SPOOL_OK)
+			return complain_stage(sp, r, job->id, "");
+		i = 0;
+	}
+	if (spool_publish(&q->batch) != SPOOL_OK)
+		return complain_spool(sp);
+	return print_ids(q);
+}
+
+static int
+enqueue_words(struct enqueue *q)
+{
+	struct words words;
+	struct draft d = { .cwd = { 0 } };
+	int r = words_read(&words, q->call, next_stamp(q), &d.job);
+
+	if (r == DONE)
+		r = complete(q, &d);
+	if (r == DONE)
+		r = enqueue_all(q, &d, 1);
+	draft_free(&d);
+	words_free(&words);
+	return r;
+}
+
+static int
+complain_json(const char *text, const struct json_error *e)
+{
+	if (!e->line)
+		return complain_memory();
+	complain("not JSON: line %zu, column %zu: %s", e->line, e->column,
+	    e->what);
+	if (text[strspn(text, " \t\r\n")] != '{' &&
+	    text[strspn(text, " \t\r\n")] != '[')
+		complain("to enqueue a command with its arguments: queuectl "
+		    "enqueue -- CMD [ARG...]");
+	return USAGE;
+}
+
+/* Makes a draft of an object, the `number`th of an array (0: it stands alone).
+ * DONE, or USAGE after a complaint. */
+static int
+read_draft(struct enqueue *q, struct draft *d, const struct json *object,
+    size_t number)
+{
+	const struct json *at;
+	struct buf why = { 0 };
+	int64_t now = next_stamp(q);
+	bool good = field_read(&d->job, object, now, &why, &at);
+	const char *reason = why.p ? why.p : "out of memory";
+
+	d->job.created = now;
+	if (!good && number)
+		complain("job %zu of the array (line %zu, column %zu): %s",
+		    number, at->line, at->column, reason);
+	else if (!good)
+		complain("line %zu, column %zu: %s", q->line ? q->line :
+		    at->line, at->column, reason);
+	buf_free(&why);
+	return good ? DONE : USAGE;
+}
+
+static int
+enqueue_tree(struct enqueue *q, const struct json *tree)
+{
+	bool array = tree->type == JSON_ARRAY;
+	const struct json *e, *first = array ? tree->child : tree;
+	struct draft *drafts;
+	size_t n = 0, i;
+	int r = DONE;
+
+	if (tree->type != JSON_OBJECT && !array) {
+		complain("a job must be an object or an array of objects, "
+		    "not %s", json_type_name(tree->type));
+		return USAGE;
+	}
+	for (e = first; e; e = e->next)
+		n++;
+	drafts = calloc(n + 1, sizeof *drafts);
+	if (!drafts)
+		return complain_memory();
+	for (e = first, i = 0; e && r == DONE; e = e->next, i++)
+		r = read_draft(q, &drafts[i], e, array ? i + 1 : 0);
+	for (i = 0; i < n && r == DONE; i++)
+		r = complete(q, &drafts[i]);
+	if (r == DONE && n)
+		r = enqueue_all(q, drafts, n);
+	for (i = 0; i < n; i++)
+		draft_free(&drafts[i]);
+	free(drafts);
+	return r;
+}
+
+static int
+enqueue_json(struct enqueue *q, const char *text)
+{
+	struct json_error error;
+	struct json *tree = json_parse(text, strlen(text), &error);
+	int r;
+
+	if (!tree)
+		return complain_json(text, &error);
+	r = enqueue_tree(q, tree);
+	json_free(tree);
+	return r;
+}
+
+/* Publishes what is staged of the lines before `line`. */
+static int
+publish_lines(struct enqueue *q, size_t line)
+{
+	if (!q->n)
+		return DONE;
+	if (spool_publish(&q->batch) == SPOOL_OK)
+		return print_ids(q);
+	complain_spool(&q->call->spool);
+	forget_ids(q);
+	complain("stopped before line %zu; the jobs whose ids were "
+	    "printed are enqueued, others are not", line);
+	return FAILED;
+}
+
+/* Stages the job of the current line. */
+static int
+stage_line(struct enqueue *q, struct job *job)
+{
+	struct spool *sp = &q->call->spool;
+	char where[40];
+	int r;
+
+	hold_signals(q, true);
+	while ((r = stage(q, job)) == SPOOL_LEFTOVER) {
+		/* reclaim() needs ids/ for itself. */
+		if (publish_lines(q, q->line) != DONE) {
+			q->stop = true;
+			return FAILED;
+		}
+		r = reclaim(q, job);
+		if (r != SPOOL_OK)
+			break;
+	}
+	if (r == SPOOL_OK)
+		return DONE;
+	if (!q->n)
+		hold_signals(q, false);
+	snprintf(where, sizeof where, "line %zu: ", q->line);
+	complain_stage(sp, r, job->id, where);
+	q->stop = r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG);
+	return FAILED;
+}
+
+static int
+enqueue_line(struct enqueue *q, const char *text, size_t len)
+{
+	struct json_error error;
+	struct json *tree;
+	struct draft d = { .cwd = { 0 } };
+	int r = FAILED;
+
+	if (strspn(text, " \t\r") == len)
+		return DONE;
+	tree = json_parse(text, len, &error);
+	if (!tree) {
+		complain("line %zu, column %zu: %s", q->line, error.column,
+		    error.line ? error.what : "out of memory");
+		return FAILED;
+	}
+	if (read_draft(q, &d, tree, 0) == DONE) {
+		r = complete(q, &d);
+		if (r == DONE)
+			r = stage_line(q, &d.job);
+		else
+			q->stop = true;
+	}
+	draft_free(&d);
+	json_free(tree);
+	return r;
+}
+
+/* Drops the first `n` bytes of the input. */
+static void
+use_input(struct enqueue *q, size_t n)
+{
+	q->in.n -= n;
+	memmove(q->in.p, q->in.p + n, q->in.n + 1);
+}
+
+/* Enqueues the whole lines of the input. */
+static int
+enqueue_lines(struct enqueue *q)
+{
+	size_t at = 0;
+	int r = DONE;
+	char *end;
+
+	while (!q->stop &&
+	    (end = memchr(q->in.p + at, '\n', q->in.n - at))) {
+		char *line = q->in.p + at;
+		size_t n = (size_t)(end - line);
+
+		*end = '\0';
+		q->line++;
+		if (memchr(line, '\0', n)) {
+			complain("line %zu: a NUL byte", q->line);
+			r = FAILED;
+		} else if (enqueue_line(q, line, n) != DONE) {
+			r = FAILED;
+		}
+		at += n + 1;
+		if (q->n >= BATCH_JOBS &&
+		    publish_lines(q, q->line + 1) != DONE) {
+			q->stop = true;
+			r = FAILED;
+		}
+	}
+	use_input(q, at);
+	return r;
+}
+
+/* Reads some input; *end: there is no more, and the last line has a newline. */
+static int
+read_input(struct enqueue *q, bool *end)
+{
+	struct buf *in = &q->in;
+	ssize_t n;
+
+	if (!buf_room(in, READ_SIZE))
+		return complain_memory();
+	do
+		n = read(STDIN_FILENO, in->p + in->n, READ_SIZE);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		complain("standard input: %s", strerror(errno));
+		return FAILED;
+	}
+	q->came = true;
+	*end = n == 0;
+	in->n += (size_t)n;
+	if (*end && in->n)
+		in->p[in->n++] = '\n';
+	in->p[in->n] = '\0';
+	if (q->skip) {
+		char *newline = memchr(in->p, '\n', in->n);
+
+		use_input(q, newline ? (size_t)(newline - in->p) + 1 : in->n);
+		q->skip = !newline;
+	}
+	return DONE;
+}
+
+/* Whether more can be read without waiting. */
+static bool
+more_waits(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Enqueues one JSON object per line, in batches.  A batch also ends when no
+ * more input waits, so that a slow producer's jobs do not wait for it. */
+static int
+enqueue_stdin(struct enqueue *q)
+{
+	bool end = false;
+	int r = DONE;
+
+	q->batch.bulk = true;
+	while (!q->stop && !end) {
+		if (read_input(q, &end) != DONE) {
+			r = FAILED;
+			break;
+		}
+		if (enqueue_lines(q) != DONE)
+			r = FAILED;
+		if (!q->stop && q->in.n > LINE_LEN_MAX) {
+			complain("line %zu: longer than 32 MiB", ++q->line);
+			r = FAILED;
+			q->skip = true;
+			q->in.n = 0;
+		}
+		if (!q->stop && (end || !more_waits()) &&
+		    publish_lines(q, q->line + 1) != DONE) {
+			q->stop = true;
+			r = FAILED;
+		}
+	}
+	/* What was staged before a failure. */
+	if (publish_lines(q, q->line + 1) != DONE)
+		r = FAILED;
+	return r;
+}
+
+static int
+enqueue_given(struct enqueue *q)
+{
+	struct call *c = q->call;
+
+	if (c->dashes)
+		return enqueue_words(q);
+	if (words_have_fields(c)) {
+		complain("the options of enqueue go with -- CMD [ARG...]; a "
+		    "JSON job has fields for them");
+		return USAGE;
+	}
+	if (c->n != 1) {
+		complain("one JSON argument, please (quote it); or queuectl "
+		    "enqueue -- CMD [ARG...]");
+		return USAGE;
+	}
+	return !strcmp(c->operand[0], "-") ? enqueue_stdin(q) :
+	    enqueue_json(q, c->operand[0]);
+}
+
+int
+command_enqueue(struct call *c)
+{
+	struct waiting waiting = { .n = 0 };
+	struct enqueue q = { .call = c };
+	int r, ended;
+
+	if (call_option(c, "wait"))
+		q.waiting = &waiting;
+	r = enqueue_given(&q);
+	spool_batch_free(&q.batch);
+	buf_free(&q.ids);
+	buf_free(&q.in);
+	if (waiting.n) {
+		ended = waiting_wait(&waiting, &c->spool, -1);
+		r = r == DONE ? ended : r;
+	}
+	waiting_free(&waiting);
+	return r;
+}

@@ -1,0 +1,378 @@
+/*
+ * listing.c: finds jobs, puts them in order and shows them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* wcwidth */
+#include <sys/ioctl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "cli/listing.h"
+
+bool
+listing_add(struct listing *l, enum job_state state,
+    const struct job_name *name)
+{
+	struct entry *v = array_room(l->v, &l->cap, l->n + 1, sizeof *v);
+
+	if (!v)
+		return false;
+	l->v = v;
+	v[l->n] = (struct entry){ state, *name, l->n };
+	l->n++;
+	return true;
+}
+
+int
+listing_read(struct spool *sp, struct listing *l, enum job_state state)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int r;
+
+	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
+		return complain_spool(sp);
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (!listing_add(l, state, &name)) {
+			spool_iter_close(&it);
+			return complain_memory();
+		}
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(sp) : DONE;
+}
+
+static int
+compare_sights(const void *pa, const void *pb)
+{
+	const struct entry *a = pa, *b = pb;
+	int c = strcmp(a->name.id, b->name.id);
+
+	return c ? c : a->seen < b->seen ? -1 : 1;
+}
+
+static int
+compare_shown(const void *pa, const void *pb)
+{
+	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
+		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
+	const struct entry *a = pa, *b = pb;
+
+	if (a->state != b->state)
+		return rank[a->state] - rank[b->state];
+	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
+		return a->name.stamp < b->name.stamp ? -1 : 1;
+	return job_name_compare(&a->name, &b->name);
+}
+
+/* A job that moves while we read the directories may be seen twice or missed.
+ * Then we read them again, and the last sight of a job counts. */
+int
+listing_read_sorted(struct spool *sp, struct listing *l, enum job_state only)
+{
+	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
+		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
+	uint64_t before = spool_version(sp);
+	size_t i, n = 0, pass;
+	int r;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < JOB_STATES; i++)
+			if ((only == JOB_STATES || only == order[i]) &&
+			    (r = listing_read(sp, l, order[i])) != DONE)
+				return r;
+		if (spool_version(sp) == before)
+			break;
+	}
+	if (!l->n)
+		return DONE;
+	qsort(l->v, l->n, sizeof *l->v, compare_sights);
+	for (i = 1; i < l->n; i++) {
+		if (strcmp(l->v[n].name.id, l->v[i].name.id) != 0)
+			n++;
+		l->v[n] = l->v[i];
+	}
+	l->n = n + 1;
+	qsort(l->v, l->n, sizeof *l->v, compare_shown);
+	return DONE;
+}
+
+int
+entry_find(struct call *c, const char *word, struct entry *e)
+{
+	char id[JOB_ID_MAX + 1];
+	int r = spool_resolve(&c->spool, word, id);
+
+	if (r == SPOOL_OK)
+		r = spool_find(&c->spool, id, &e->state, &e->name);
+	return r == SPOOL_OK ? DONE : complain_job(&c->spool, r, word);
+}
+
+int
+state_read(const char *word, enum job_state *state)
+{
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		*state = (enum job_state)i;
+		if (!strcasecmp(word, job_state_dir(*state)) ||
+		    !strcasecmp(word, job_state_word(*state)))
+			return DONE;
+	}
+	complain("no such state: %s; the states are pending, processing, "
+	    "completed, failed, dead", word);
+	return USAGE;
+}
+
+bool
+state_is_final(enum job_state state)
+{
+	return state == JOB_DONE || state == JOB_DEAD;
+}
+
+bool
+name_is_ready(const struct job_name *name, int64_t now)
+{
+	return !name->timed || name->stamp <= now;
+}
+
+/* A look at all slots: for the crew, and for the runner of the job `name`. */
+struct look {
+	struct crew crew;
+	const struct job_name *name; /* NULL: no job */
+	struct spool_slot slot;      /* pid 0: not found */
+};
+
+static void
+see_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+{
+	struct look *l = arg;
+
+	(void)pool;
+	(void)pid;
+	l->crew.workers++;
+	l->crew.busy += s->job[0] != '\0';
+	if (l->name && s->start == l->name->stamp &&
+	    !strcmp(s->job, l->name->id))
+		l->slot = *s;
+}
+
+int
+crew_count(struct spool *sp, struct crew *crew)
+{
+	struct look look = { .name = NULL };
+	int r = spool_slots(sp, false, see_slot, &look);
+
+	*crew = look.crew;
+	return r;
+}
+
+bool
+runner_find(struct spool *sp, const struct job_name *name,
+    struct spool_slot *slot)
+{
+	struct look look = { .name = name };
+
+	spool_slots(sp, false, see_slot, &look);
+	*slot = look.slot;
+	return slot->pid != 0;
+}
+
+int
+view_load(struct spool *sp, const struct entry *e, struct job *job,
+    struct field_view *v)
+{
+	struct spool_slot slot;
+	int r = spool_load(sp, e->state, &e->name, job);
+
+	if (r == SPOOL_GONE || r == SPOOL_ERROR)
+		return r;
+	*v = (struct field_view){ .state = e->state, .name = &e->name,
+		.job = job, .policy = &sp->config.policy };
+	if (r != SPOOL_OK) {
+		v->bad = sp->why;
+		v->line = sp->line;
+		v->alien = r == SPOOL_ALIEN;
+	}
+	if (e->state == JOB_PROCESSING && runner_find(sp, &e->name, &slot))
+		v->worker = slot.pid;
+	return SPOOL_OK;
+}
+
+void
+view_title(struct buf *b, const struct field_view *v)
+{
+	if (!v->bad)
+		job_title(b, v->job, 0);
+	else if (v->alien)
+		buf_printf(b, "(left alone: %s)", v->bad);
+	else if (v->line)
+		buf_printf(b, "(damaged: line %zu: %s)", v->line, v->bad);
+	else
+		buf_printf(b, "(damaged: %s)", v->bad);
+}
+
+int
+view_print_json(const struct field_view *v)
+{
+	struct buf b = { 0 };
+	int r = DONE;
+
+	field_write(&b, v);
+	if (b.failed)
+		r = complain_memory();
+	else
+		puts(b.p);
+	buf_free(&b);
+	return r;
+}
+
+size_t
+terminal_width(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize ws;
+	int64_t n;
+
+	if (!isatty(fd))
+		return 0;
+	setlocale(LC_CTYPE, ""); /* for wcwidth */
+	if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
+		return ws.ws_col;
+	if (columns && job_number_parse(columns, 1, 10000, &n))
+		return (size_t)n;
+	return 80;
+}
+
+size_t
+columns_fit(const char *s, size_t width, size_t *columns)
+{
+	size_t at = 0, used = 0, n;
+
+	for (; s[at]; at += n) {
+		wchar_t wc;
+		int w = 1, bytes = mbtowc(&wc, s + at, MB_CUR_MAX);
+
+		n = bytes > 0 ? (size_t)bytes : 1;
+		if (n > 1 || (unsigned char)s[at] < 0x80)
+			w = wcwidth(wc);
+		if (w < 0)
+			w = 1;
+		if (used + (size_t)w > width)
+			break;
+		used += (size_t)w;
+	}
+	*columns = used;
+	return at;
+}
+
+void
+short_time(char out[JOB_TIME_LEN + 1], int64_t time)
+{
+	if (time < 0) {
+		strcpy(out, "-");
+		return;
+	}
+	job_time_format(out, time);
+	strcpy(out + 19, "Z");
+}
+
+void
+span_words(struct buf *b, int64_t us)
+{
+	int64_t s = us > 0 ? (us + SECOND - 1) / SECOND : 0;
+
+	if (s < 60)
+		buf_printf(b, "%lld s", (long long)s);
+	else if (s < 3600)
+		buf_printf(b, "%lld min %lld s", (long long)(s / 60),
+		    (long long)(s % 60));
+	else if (s < 86400)
+		buf_printf(b, "%lld h %lld min", (long long)(s / 3600),
+		    (long long)(s / 60 % 60));
+	else
+		buf_printf(b, "%lld d %lld h", (long long)(s / 86400),
+		    (long long)(s / 3600 % 24));
+}
+
+/* Prints the last cell of a row, and `after` behind it.  In a terminal of
+ * `width` columns (0: it is not one), of which `used` are taken, the cell is cut
+ * to the rest, and `after` is left out unless it has room. */
+static void
+put_last(const char *s, const char *after, size_t width, size_t used)
+{
+	size_t columns, n, more;
+
+	columns_fit(after, SIZE_MAX, &more);
+	if (width && width < used + more + 1) {
+		after = "";
+		more = 0;
+	}
+	if (width && width <= used) {
+		putchar('\n');
+		return;
+	}
+	n = width ? columns_fit(s, width - used - more, &columns) : strlen(s);
+	if (!s[n]) {
+		printf("%s%s\n", s, after);
+		return;
+	}
+	n = columns_fit(s, width - used - more - 1, &columns);
+	printf("%.*s…%s\n", (int)n, s, after);
+}
+
+static void
+print_row(const struct field_view *v, const char *cells, size_t ids,
+    size_t width)
+{
+	struct buf title = { 0 }, why = { 0 };
+	int used;
+
+	view_title(&title, v);
+	if (v->why && !v->bad)
+		buf_printf(&why, "  [%s]", v->why);
+	used = printf("%-*s  %s  ", (int)ids, v->name->id, cells);
+	put_last(buf_text(&title), buf_text(&why), width,
+	    (size_t)used);
+	buf_free(&title);
+	buf_free(&why);
+}
+
+int
+table_print(struct spool *sp, const struct listing *l, size_t n, bool json,
+    const char *head, table_cells *add_cells, void *arg)
+{
+	size_t width = terminal_width(STDOUT_FILENO), ids = 2, i;
+	struct buf cells = { 0 };
+	int s, r = DONE, worst = DONE;
+
+	for (i = 0; i < n; i++)
+		if (strlen(l->v[i].name.id) > ids)
+			ids = strlen(l->v[i].name.id);
+	if (!json)
+		printf("%-*s  %s  COMMAND\n", (int)ids, "ID", head);
+	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
+		struct field_view v;
+		struct job job;
+
+		s = view_load(sp, &l->v[i], &job, &v);
+		if (s == SPOOL_ERROR)
+			worst = complain_spool(sp);
+		if (s != SPOOL_OK)
+			continue;
+		buf_clear(&cells);
+		add_cells(arg, &v, &cells, width > 0);
+		if (json)
+			r = view_print_json(&v);
+		else
+			print_row(&v, buf_text(&cells), ids, width);
+		job_free(&job);
+	}
+	buf_free(&cells);
+	return r == DONE ? worst : r;
+}

@@ -1,0 +1,96 @@
+/*
+ * listing.h: jobs in order, as rows of a table and as JSON; the workers.
+ *
+ * Functions that return int return an exit status, after a complaint if it is
+ * not DONE, unless their comment says otherwise.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef LISTING_H
+#define LISTING_H
+
+#include "cli/call.h"
+#include "job/field.h"
+#include "spool/pool.h"
+
+/* Finding jobs. */
+
+/* Where a job is. */
+struct entry {
+	enum job_state state;
+	struct job_name name;
+	size_t seen;            /* for listing.c: its turn in the reading */
+};
+
+/* Zeroed, it is empty; the caller frees `v`. */
+struct listing {
+	struct entry *v;
+	size_t n, cap;
+};
+
+/* Adds a job; false: out of memory. */
+bool listing_add(struct listing *, enum job_state, const struct job_name *);
+/* Adds the jobs of a state as the directory has them: in no order, and a job
+ * that moves meanwhile may be missing or be there twice. */
+int listing_read(struct spool *, struct listing *, enum job_state);
+/* Fills an empty listing with the jobs of a state, or with all for JOB_STATES:
+ * each id once, those that run first, then those that will, then the ended. */
+int listing_read_sorted(struct spool *, struct listing *, enum job_state);
+
+/* Finds the job that a word of the command line, an id or the beginning of
+ * just one, stands for. */
+int entry_find(struct call *, const char *word, struct entry *);
+/* Reads a word such as "completed". */
+int state_read(const char *word, enum job_state *);
+/* Whether jobs in that state have ended. */
+bool state_is_final(enum job_state);
+/* Whether a job that is pending or failed may run at `now`. */
+bool name_is_ready(const struct job_name *, int64_t now);
+
+/* The workers. */
+
+/* How many live, and how many of these run a job. */
+struct crew {
+	size_t workers, busy;
+};
+
+/* Returns a result of the spool and does not complain. */
+int crew_count(struct spool *, struct crew *);
+/* The slot of the living worker that runs the job; false: there is none. */
+bool runner_find(struct spool *, const struct job_name *, struct spool_slot *);
+
+/* Showing jobs. */
+
+/*
+ * Loads a job to be shown; job_free() it.  A text that cannot be read is shown
+ * as such: v->bad says why.  Returns SPOOL_OK; SPOOL_GONE and SPOOL_ERROR mean
+ * that there is nothing to show, and are not complained of.
+ */
+int view_load(struct spool *, const struct entry *, struct job *,
+    struct field_view *);
+/* Adds the command as one line, or what is wrong with the text. */
+void view_title(struct buf *, const struct field_view *);
+/* Prints the job as a line of JSON. */
+int view_print_json(const struct field_view *);
+
+/* Adds a row's cells between id and command, and may set v->why, which follows
+ * the command.  `cut`: columns are scarce. */
+typedef void table_cells(void *arg, struct field_view *v, struct buf *cells,
+    bool cut);
+
+/* Prints the first `n` jobs as a table with the heading `head` over the cells,
+ * or as JSON. */
+int table_print(struct spool *, const struct listing *, size_t n, bool json,
+    const char *head, table_cells *, void *arg);
+
+/* The columns of the terminal `fd`; 0: it is not a terminal, so nothing needs
+ * to be cut. */
+size_t terminal_width(int fd);
+/* How many bytes of `s` fit into `width` columns, and how many they take. */
+size_t columns_fit(const char *s, size_t width, size_t *columns);
+/* A time to the second, "-" below 0. */
+void short_time(char out[JOB_TIME_LEN + 1], int64_t time);
+/* "43 s", "2 min 5 s", "3 h 20 min", "5 d 2 h". */
+void span_words(struct buf *, int64_t us);
+
+#endif

@@ -1,0 +1,481 @@
+/*
+ * show.c: list, show, logs, and why a job is not running.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <sys/stat.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/listing.h"
+#include "cli/show.h"
+#include "spool/log.h"
+
+enum { FOLLOW_MS = 100 };       /* between two looks of logs -f */
+
+/* What a job may be waiting for, apart from its time. */
+struct outlook {
+	struct spool *spool;
+	struct crew crew;
+	struct listing ready;   /* if all workers are busy: what they may run
+	                         * now, in order */
+	struct buf words;
+};
+
+static int
+compare_ready(const void *a, const void *b)
+{
+	return job_name_compare(&((const struct entry *)a)->name,
+	    &((const struct entry *)b)->name);
+}
+
+/* Looks at the workers and, with `ahead`, at the jobs that they will run. */
+static int
+outlook_open(struct outlook *o, struct spool *sp, bool ahead)
+{
+	static const enum job_state states[] = { JOB_PENDING, JOB_FAILED };
+	int64_t now = now_us();
+	size_t i, n = 0;
+	int r;
+
+	*o = (struct outlook){ .spool = sp };
+	if (crew_count(sp, &o->crew) != SPOOL_OK)
+		return complain_spool(sp);
+	if (!ahead || o->crew.workers > o->crew.busy || !o->crew.workers ||
+	    sp->config.paused)
+		return DONE;
+	for (i = 0; i < 2; i++)
+		if ((r = listing_read(sp, &o->ready, states[i])) != DONE)
+			return r;
+	for (i = 0; i < o->ready.n; i++)
+		if (name_is_ready(&o->ready.v[i].name, now))
+			o->ready.v[n++] = o->ready.v[i];
+	o->ready.n = n;
+	if (n)
+		qsort(o->ready.v, n, sizeof *o->ready.v, compare_ready);
+	return DONE;
+}
+
+static void
+outlook_free(struct outlook *o)
+{
+	free(o->ready.v);
+	buf_free(&o->words);
+}
+
+static size_t
+count_ahead(const struct outlook *o, const struct job_name *name)
+{
+	size_t low = 0, high = o->ready.n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (job_name_compare(&o->ready.v[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* One phrase that says why a job is not running; NULL: it runs, or has ended.
+ * The next call overwrites it. */
+static const char *
+outlook_why(struct outlook *o, const struct field_view *v)
+{
+	const struct job_name *name = v->name;
+	struct buf *b = &o->words;
+	int64_t now = now_us();
+	bool waits = !name_is_ready(name, now);
+
+	if (v->state != JOB_PENDING && v->state != JOB_FAILED)
+		return NULL;
+	buf_clear(b);
+	if (v->bad)
+		buf_printf(b, "unreadable file: %s", v->bad);
+	else if (v->state == JOB_FAILED && waits)
+		buf_printf(b, "waits for its retry (attempt %u of %u), due in ",
+		    name->attempt + 1, job_allowed(v->job, v->policy));
+	else if (waits)
+		buf_puts(b, "due in ");
+	else if (o->spool->config.paused)
+		buf_puts(b, "paused");
+	else if (!o->crew.workers)
+		buf_puts(b, "no worker");
+	else if (o->crew.workers > o->crew.busy)
+		buf_puts(b, "about to run");
+	else
+		buf_printf(b, "all workers busy (%zu ahead of it)",
+		    count_ahead(o, name));
+	if (waits && !v->bad)
+		span_words(b, name->stamp - now);
+	return b->p;
+}
+
+const struct option_def list_options[] = {
+	{ "state", 's', "STATE", "only pending, processing, completed, "
+	    "failed or dead jobs" },
+	{ "limit", 'n', "N", "the first N jobs only" },
+	{ "json", 0, NULL, "one JSON object per line" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static void
+add_list_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
+{
+	char created[JOB_TIME_LEN + 1];
+
+	(void)cut;
+	v->why = outlook_why(arg, v);
+	short_time(created, v->job->created);
+	buf_printf(cells, "%-10s  %8u  %8d  %-20s", job_state_word(v->state),
+	    v->name->attempt, v->name->priority, created);
+}
+
+int
+command_list(struct call *c)
+{
+	const char *word = call_option(c, "state");
+	const char *most = call_option(c, "limit");
+	enum job_state state = JOB_STATES;
+	struct listing l = { 0 };
+	struct outlook o = { .spool = NULL };
+	int64_t limit = JOB_NUMBER_MAX;
+	size_t i, n;
+	int r;
+
+	if (word && state_read(word, &state) != DONE)
+		return USAGE;
+	if (most && !job_number_parse(most, 0, JOB_NUMBER_MAX, &limit)) {
+		complain("--limit must be a whole number, not %s", most);
+		return USAGE;
+	}
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	r = listing_read_sorted(&c->spool, &l, state);
+	n = l.n < (size_t)limit ? l.n : (size_t)limit;
+	for (i = 0; i < n && state_is_final(l.v[i].state);)
+		i++;
+	if (r == DONE)
+		r = outlook_open(&o, &c->spool, i < n);
+	if (r == DONE)
+		r = table_print(&c->spool, &l, n, call_option(c, "json"),
+		    "STATE       ATTEMPTS  PRIORITY  CREATED             ",
+		    add_list_cells, &o);
+	outlook_free(&o);
+	free(l.v);
+	return r;
+}
+
+static void
+show_state(const struct field_view *v)
+{
+	const struct job_attempt *last = v->job->nattempt ?
+	    &v->job->attempt[v->job->nattempt - 1] : NULL;
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
+
+	job_time_format(time, v->name->stamp);
+	if (v->state == JOB_PROCESSING && v->worker)
+		buf_printf(&b, ", by worker process %ld since %s", v->worker,
+		    time);
+	else if (v->state == JOB_PROCESSING)
+		buf_printf(&b, ", by no worker that lives, since %s", time);
+	else if (v->name->timed) {
+		buf_printf(&b, ", not before %s (in ", time);
+		span_words(&b, v->name->stamp - now_us());
+		buf_putc(&b, ')');
+	} else if (last && v->state != JOB_PENDING) {
+		buf_puts(&b, ": ");
+		job_outcome_words(&b, last);
+	}
+	printf("State:      %s%s\n", job_state_word(v->state),
+	    buf_text(&b));
+	printf("Attempts:   %u of %u\n", v->name->attempt,
+	    job_allowed(v->job, v->policy));
+	buf_free(&b);
+}
+
+static void
+show_given(const struct job *job)
+{
+	struct buf b = { 0 };
+	size_t i;
+
+	if (job->timeout >= 0) {
+		job_seconds_format(&b, job->timeout);
+		printf("Timeout:    %s s\n", buf_text(&b));
+		buf_clear(&b);
+	}
+	if (job->dead_exit)
+		printf("Dead exit:  %s\n", job->dead_exit);
+	if (job->cwd) {
+		job_escape(&b, job->cwd, 0);
+		printf("Directory:  %s\n", buf_text(&b));
+	}
+	for (i = 0; i < job->nenv; i++) {
+		buf_clear(&b);
+		job_escape(&b, job->env[i], 0);
+		printf("Env:        %s\n", buf_text(&b));
+	}
+	if (job->input)
+		printf("Stdin:      %zu bytes\n", strlen(job->input));
+	buf_free(&b);
+}
+
+static void
+show_history(const struct job *job)
+{
+	size_t i;
+
+	if (!job->nattempt)
+		return;
+	printf("\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
+	    "WORKER", "OUTCOME");
+	for (i = 0; i < job->nattempt; i++) {
+		const struct job_attempt *a = &job->attempt[i];
+		char start[JOB_TIME_LEN + 1];
+		/* It is below 0 if the clock was set back in between. */
+		int64_t took = a->end > a->start ? a->end - a->start : 0;
+		struct buf b = { 0 };
+
+		short_time(start, a->start);
+		job_outcome_words(&b, a);
+		printf("%-7u  %-20s  %7lld.%03lld s  %7ld  %s\n", a->number,
+		    start, (long long)(took / SECOND),
+		    (long long)(took % SECOND / 1000), a->worker,
+		    buf_text(&b));
+		buf_free(&b);
+	}
+}
+
+const struct option_def show_options[] = {
+	{ "json", 0, NULL, "one JSON object, with the attempts as history" },
+	{ NULL, 0, NULL, NULL }
+};
+
+static void
+show_job(const struct field_view *v)
+{
+	char time[JOB_TIME_LEN + 1];
+	struct buf title = { 0 };
+
+	view_title(&title, v);
+	printf("Id:         %s\n", v->name->id);
+	printf("Command:    %s\n", buf_text(&title));
+	show_state(v);
+	if (v->why)
+		printf("Why:        %s\n", v->why);
+	printf("Priority:   %d\n", v->name->priority);
+	if (v->job->created >= 0) {
+		job_time_format(time, v->job->created);
+		printf("Created:    %s\n", time);
+	}
+	job_time_format(time, field_updated(v));
+	printf("Updated:    %s\n", time);
+	show_given(v->job);
+	show_history(v->job);
+	buf_free(&title);
+}
+
+int
+command_show(struct call *c)
+{
+	struct field_view v;
+	struct entry e;
+	struct job job;
+	struct outlook o;
+	int r;
+
+	if (call_open_spool(c, false) != DONE ||
+	    entry_find(c, c->operand[0], &e) != DONE)
+		return FAILED;
+	r = view_load(&c->spool, &e, &job, &v);
+	if (r != SPOOL_OK)
+		return complain_job(&c->spool, r, e.name.id);
+	v.history = true;
+	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
+	    name_is_ready(&e.name, now_us())) == DONE)
+		v.why = outlook_why(&o, &v);
+	r = DONE;
+	if (call_option(c, "json"))
+		r = view_print_json(&v);
+	else
+		show_job(&v);
+	outlook_free(&o);
+	job_free(&job);
+	return r;
+}
+
+const struct option_def logs_options[] = {
+	{ "follow", 'f', NULL, "go on until the job has ended for good" },
+	{ "attempt", 'a', "N", "only what attempt N wrote (the latest N)" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* Copies the log from *at up to `end` (-1: as far as it goes) to stdout. */
+static int
+copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
+{
+	char bytes[65536];
+
+	while (end < 0 || *at < end) {
+		size_t want = end >= 0 && end - *at < (int64_t)sizeof bytes ?
+		    (size_t)(end - *at) : sizeof bytes;
+		ssize_t n = pread(fd, bytes, want, (off_t)*at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			complain("%s/log/%s.log: %s", c->spool.path, id,
+			    strerror(errno));
+			return FAILED;
+		}
+		if (n == 0)
+			break;
+		if (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n)
+			return FAILED;
+		*at += n;
+	}
+	return fflush(stdout) ? FAILED : DONE;
+}
+
+/* Finds where the attempt with that number, or the latest of several, begins
+ * and ends in the log, counted in bytes that the job wrote. */
+static int
+find_attempt(struct call *c, const char *word, const struct entry *e,
+    int64_t *begin, int64_t *end)
+{
+	struct spool_slot slot;
+	struct job job;
+	int64_t n;
+	size_t i;
+	bool found = false;
+	int r;
+
+	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n)) {
+		complain("--attempt must be a whole number from 1, not %s",
+		    word);
+		return USAGE;
+	}
+	*end = -1;
+	r = spool_load(&c->spool, e->state, &e->name, &job);
+	if (r != SPOOL_OK && r != SPOOL_BAD)
+		return complain_job(&c->spool, r, e->name.id);
+	for (i = 0; i < job.nattempt; i++) {
+		if (found && *end < 0)
+			*end = job.attempt[i].log;
+		if (job.attempt[i].number == n) {
+			*begin = job.attempt[i].log;
+			*end = -1;
+			found = true;
+		}
+	}
+	job_free(&job);
+	if (e->state == JOB_PROCESSING &&
+	    runner_find(&c->spool, &e->name, &slot)) {
+		if (e->name.attempt == n) {
+			*begin = slot.log;
+			*end = -1;
+			found = true;
+		} else if (found && *end < 0) {
+			*end = slot.log;
+		}
+	}
+	if (found)
+		return DONE;
+	complain("%s: there was no attempt %lld", e->name.id, (long long)n);
+	return FAILED;
+}
+
+/* Copies what is new in the log; *at is the place that was reached, *gap the
+ * gap that the log had then. */
+static int
+copy_news(struct call *c, const char *id, int fd, int64_t *at,
+    struct spool_gap *gap)
+{
+	struct spool_gap old = *gap;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || st.st_size == *at)
+		return DONE;
+	/* The worker may have dropped the middle of the log in between. */
+	if (spool_log_gap(fd, gap) == 0 && gap->to != old.to)
+		*at = spool_log_place(gap, spool_log_offset(&old, *at));
+	return copy_log(c, id, fd, at, -1);
+}
+
+/* Copies as the log grows, until the job is completed, dead or gone. */
+static int
+follow_log(struct call *c, struct entry *e)
+{
+	char id[JOB_ID_MAX + 1];
+	struct spool_gap gap = { .mark = 0 };
+	int64_t at = 0;
+	int fd = -1, r = DONE, s;
+	bool ended = false;
+
+	strcpy(id, e->name.id);
+	while (r == DONE) {
+		/* First whether it has ended, so that the last copy comes
+		 * after the last byte. */
+		s = spool_there(&c->spool, e->state, &e->name) ? SPOOL_OK :
+		    spool_find(&c->spool, id, &e->state, &e->name);
+		if (s == SPOOL_ERROR)
+			r = complain_spool(&c->spool);
+		ended = s == SPOOL_GONE || state_is_final(e->state);
+		s = fd < 0 ? spool_log_read(&c->spool, id, &fd) : SPOOL_OK;
+		if (s != SPOOL_OK && s != SPOOL_GONE)
+			r = complain_job(&c->spool, s, id);
+		if (fd >= 0 && r == DONE)
+			r = copy_news(c, id, fd, &at, &gap);
+		if (ended)
+			break;
+		poll(NULL, 0, FOLLOW_MS);
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+int
+command_logs(struct call *c)
+{
+	const char *attempt = call_option(c, "attempt");
+	bool follow = call_option(c, "follow");
+	struct entry e;
+	struct spool_gap gap;
+	int64_t begin = 0, end = -1;
+	int fd, r;
+
+	if (follow && attempt) {
+		complain("--follow and --attempt do not go together");
+		return USAGE;
+	}
+	if (call_open_spool(c, false) != DONE ||
+	    entry_find(c, c->operand[0], &e) != DONE)
+		return FAILED;
+	if (follow)
+		return follow_log(c, &e);
+	if (attempt && (r = find_attempt(c, attempt, &e, &begin, &end)) != DONE)
+		return r;
+	r = spool_log_read(&c->spool, e.name.id, &fd);
+	if (r == SPOOL_GONE)
+		return DONE; /* the job has written nothing yet */
+	if (r != SPOOL_OK)
+		return complain_job(&c->spool, r, e.name.id);
+	if (attempt && spool_log_gap(fd, &gap) == 0) {
+		begin = spool_log_place(&gap, begin);
+		if (end >= 0)
+			end = spool_log_place(&gap, end);
+	}
+	r = copy_log(c, e.name.id, fd, &begin, end);
+	close(fd);
+	return r;
+}

@@ -1,0 +1,302 @@
+/*
+ * status.c: counts jobs and workers, for people, as JSON and as metrics.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/listing.h"
+#include "cli/status.h"
+#include "spool/tally.h"
+
+enum { COUNT_AGAIN = 10000 };   /* a queue with more jobs is counted once */
+
+struct survey {
+	size_t count[JOB_STATES];
+	size_t strange[JOB_STATES]; /* files that are not jobs */
+	char example[JOB_STATES][256];
+	struct crew crew;
+	int64_t oldest;         /* stamp of the first job that is pending and
+	                         * ready; INT64_MAX: there is none */
+	struct job_name next;   /* the earliest job that is due later */
+	bool any_next;
+	struct listing running;
+};
+
+/* Counts a job; `now` is used for a pending one. */
+static int
+survey_job(struct survey *v, enum job_state state, const struct job_name *name,
+    int64_t now)
+{
+	v->count[state]++;
+	if (state == JOB_PENDING && name_is_ready(name, now) &&
+	    name->stamp < v->oldest)
+		v->oldest = name->stamp;
+	if ((state == JOB_PENDING || state == JOB_FAILED) && name->timed &&
+	    (!v->any_next || name->stamp < v->next.stamp)) {
+		v->next = *name;
+		v->any_next = true;
+	}
+	if (state == JOB_PROCESSING && !listing_add(&v->running, state, name))
+		return complain_memory();
+	return DONE;
+}
+
+static int
+survey_state(struct survey *v, struct spool *sp, enum job_state state)
+{
+	struct job_name name;
+	struct spool_iter it;
+	int64_t now = -1; /* asked for when it is needed */
+	int r, s = DONE;
+
+	v->count[state] = 0;
+	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
+		return complain_spool(sp);
+	while ((r = spool_iter_next(&it, &name)) > 0 && s == DONE) {
+		if (now < 0 && state == JOB_PENDING)
+			now = now_us();
+		s = survey_job(v, state, &name, now);
+	}
+	v->strange[state] = it.strange;
+	strcpy(v->example[state], it.example);
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(sp) : s;
+}
+
+/* A job that moves meanwhile may be counted twice or not at all.  So a small
+ * queue is counted again, a few times at most, until nothing has moved. */
+static int
+survey_all(struct survey *v, struct spool *sp)
+{
+	uint64_t before;
+	size_t n;
+	int i, r, pass;
+
+	for (pass = 0; pass < 5; pass++) {
+		before = spool_version(sp);
+		v->running.n = 0;
+		v->any_next = false;
+		v->oldest = INT64_MAX;
+		for (i = 0, n = 0; i < JOB_STATES; i++) {
+			r = survey_state(v, sp, (enum job_state)i);
+			if (r != DONE)
+				return r;
+			n += v->count[i];
+		}
+		if (n > COUNT_AGAIN || spool_version(sp) == before)
+			break;
+	}
+	return crew_count(sp, &v->crew) == SPOOL_OK ? DONE :
+	    complain_spool(sp);
+}
+
+/* Prints the jobs in processing/ that no living worker runs. */
+static void
+print_held(struct spool *sp, const struct listing *running)
+{
+	struct spool_slot slot;
+	size_t i;
+
+	for (i = 0; i < running->n; i++) {
+		const struct job_name *name = &running->v[i].name;
+
+		if (runner_find(sp, name, &slot))
+			continue;
+		if (spool_locked(sp, JOB_PROCESSING, name))
+			printf("note        %s: its worker died, and a "
+			    "process of it still runs\n", name->id);
+		else if (spool_there(sp, JOB_PROCESSING, name))
+			printf("note        %s: its worker died; the next "
+			    "worker recovers it\n", name->id);
+	}
+}
+
+/* Prints the files in a state's directory that are not jobs. */
+static void
+print_strange(const struct survey *v, enum job_state state)
+{
+	size_t n = v->strange[state];
+	struct buf b = { 0 };
+
+	if (!n)
+		return;
+	job_escape(&b, v->example[state], 80);
+	printf("note        %s/ holds %zu file%s that %s no job%s: %s%s\n",
+	    job_state_dir(state), n, n == 1 ? "" : "s",
+	    n == 1 ? "is" : "are", n == 1 ? "" : "s", buf_text(&b),
+	    n == 1 ? "" : ", …");
+	buf_free(&b);
+}
+
+static void
+add_count(struct buf *b, const char *what, size_t n)
+{
+	buf_puts(b, what);
+	buf_add(b, "            ", 12 - strlen(what));
+	buf_number(b, (int64_t)n);
+	buf_putc(b, '\n');
+}
+
+static void
+print_status(struct spool *sp, const struct survey *v)
+{
+	char time[JOB_TIME_LEN + 1];
+	char room[256];
+	struct buf b;
+	int i;
+
+	/* printf took a twentieth of this command's time. */
+	buf_on(&b, room, sizeof room);
+	buf_puts(&b, "spool       ");
+	job_escape(&b, sp->path, 0);
+	buf_putc(&b, '\n');
+	for (i = 0; i < JOB_STATES; i++)
+		add_count(&b, job_state_word((enum job_state)i), v->count[i]);
+	add_count(&b, "workers", v->crew.workers);
+	fputs(b.p, stdout);
+	if (sp->config.paused)
+		puts("paused      yes; queuectl resume goes on");
+	if (v->any_next) {
+		buf_clear(&b);
+		short_time(time, v->next.stamp);
+		span_words(&b, v->next.stamp - now_us());
+		printf("next due    %s in %s (%s)\n", v->next.id, b.p, time);
+	}
+	buf_free(&b);
+	print_held(sp, &v->running);
+	for (i = 0; i < JOB_STATES; i++)
+		print_strange(v, (enum job_state)i);
+}
+
+static int
+print_status_json(struct spool *sp, const struct survey *v)
+{
+	char time[JOB_TIME_LEN + 1];
+	struct buf b = { 0 };
+	size_t strange = 0;
+	int i, r = DONE;
+
+	buf_putc(&b, '{');
+	json_member_string(&b, "spool", sp->path);
+	for (i = 0; i < JOB_STATES; i++) {
+		json_member_number(&b, job_state_word((enum job_state)i),
+		    (int64_t)v->count[i]);
+		strange += v->strange[i];
+	}
+	json_member_number(&b, "workers", (int64_t)v->crew.workers);
+	json_member_bool(&b, "paused", sp->config.paused);
+	if (v->any_next) {
+		job_time_format(time, v->next.stamp);
+		json_member_string(&b, "next_due_at", time);
+	}
+	if (strange)
+		json_member_number(&b, "not_jobs", (int64_t)strange);
+	buf_putc(&b, '}');
+	if (b.failed)
+		r = complain_memory();
+	else
+		puts(b.p);
+	buf_free(&b);
+	return r;
+}
+
+/* Prints the head of a metric, in the text format of Prometheus, 0.0.4. */
+static void
+print_metric(const char *name, const char *type, const char *help)
+{
+	printf("# HELP queuectl_%s %s\n# TYPE queuectl_%s %s\n", name, help,
+	    name, type);
+}
+
+static void
+print_tally(const struct spool_tally *t)
+{
+	struct buf b = { 0 };
+	uint64_t n = 0;
+	int i;
+
+	print_metric("attempts_total", "counter", "Attempts, by outcome.");
+	for (i = 0; i < TALLY_OUTCOMES; i++)
+		printf("queuectl_attempts_total{outcome=\"%s\"} %llu\n",
+		    i ? job_outcome_word((enum job_outcome)(i - 1)) :
+		    "success", (unsigned long long)t->outcome[i]);
+	print_metric("attempt_duration_seconds", "histogram",
+	    "How long attempts took.");
+	for (i = 0; i < TALLY_BUCKETS; i++) {
+		n += t->took[i];
+		buf_clear(&b);
+		if (i < TALLY_BUCKETS - 1)
+			job_seconds_format(&b, spool_tally_bounds[i]);
+		printf("queuectl_attempt_duration_seconds_bucket{le=\"%s\"} "
+		    "%llu\n", i < TALLY_BUCKETS - 1 && b.p ? b.p : "+Inf",
+		    (unsigned long long)n);
+	}
+	printf("queuectl_attempt_duration_seconds_sum %llu.%06llu\n"
+	    "queuectl_attempt_duration_seconds_count %llu\n",
+	    (unsigned long long)t->seconds / SECOND,
+	    (unsigned long long)t->seconds % SECOND, (unsigned long long)n);
+	buf_free(&b);
+}
+
+static int
+print_prometheus(struct spool *sp, const struct survey *v)
+{
+	int64_t age = v->oldest < INT64_MAX ? now_us() - v->oldest : 0;
+	struct spool_tally t;
+	int i;
+
+	if (spool_tally_sum(sp, &t) != SPOOL_OK)
+		return complain_spool(sp);
+	print_metric("jobs", "gauge", "Jobs in the spool, by state.");
+	for (i = 0; i < JOB_STATES; i++)
+		printf("queuectl_jobs{state=\"%s\"} %zu\n",
+		    job_state_word((enum job_state)i), v->count[i]);
+	print_metric("oldest_pending_seconds", "gauge", "For how long the oldest "
+	    "pending job could have run; 0: none is ready.");
+	printf("queuectl_oldest_pending_seconds %lld.%06lld\n",
+	    (long long)(age > 0 ? age / SECOND : 0),
+	    (long long)(age > 0 ? age % SECOND : 0));
+	print_metric("workers", "gauge", "Worker processes.");
+	printf("queuectl_workers{state=\"busy\"} %zu\n"
+	    "queuectl_workers{state=\"idle\"} %zu\n", v->crew.busy,
+	    v->crew.workers - v->crew.busy);
+	print_metric("paused", "gauge", "1: workers begin no job.");
+	printf("queuectl_paused %d\n", sp->config.paused);
+	print_tally(&t);
+	return DONE;
+}
+
+const struct option_def status_options[] = {
+	{ "json", 0, NULL, "as JSON" },
+	{ "prometheus", 0, NULL, "as metrics, for the node exporter's textfile "
+	    "collector" },
+	{ NULL, 0, NULL, NULL }
+};
+
+int
+command_status(struct call *c)
+{
+	bool json = call_option(c, "json");
+	bool metrics = call_option(c, "prometheus");
+	struct survey v = { .oldest = INT64_MAX };
+	int r;
+
+	if (json && metrics) {
+		complain("--json and --prometheus do not go together");
+		return USAGE;
+	}
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	r = survey_all(&v, &c->spool);
+	if (r == DONE && json)
+		r = print_status_json(&c->spool, &v);
+	else if (r == DONE && metrics)
+		r = print_prometheus(&c->spool, &v);
+	else if (r == DONE)
+		print_status(&c->spool, &v);
+	free(v.running.v);
+	return r;
+}

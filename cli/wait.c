@@ -1,0 +1,456 @@
+/*
+ * wait.c: wait and cancel.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/listing.h"
+#include "cli/wait.h"
+#include "spool/watch.h"
+
+enum {
+	LOOK_MS = 250,          /* between two looks without inotify, */
+	TICK_MS = 60000,        /* and with it */
+	BAR_MS = 100,           /* between two progress lines, at least */
+	BAR_MAX_MS = 1000,      /* and at most */
+	HELD_MS = 2000          /* a job may seem to have no worker for so long,
+	                         * while it passes from one to the next */
+};
+
+static int64_t
+monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* News of jobs. */
+struct news {
+	struct spool_watch watch;
+	bool told;              /* inotify tells of all; else we must look */
+};
+
+static void
+news_open(struct news *n, struct spool *sp)
+{
+	int i;
+
+	spool_watch_open(&n->watch);
+	n->told = !spool_watch_silent(sp);
+	/* A job that leaves a state in which it has not ended may be gone for
+	 * good. */
+	for (i = 0; i < JOB_STATES; i++)
+		n->told &= spool_watch_add(sp, &n->watch, i,
+		    !state_is_final((enum job_state)i));
+}
+
+/* Sleeps until there is news, for `ms` at most. */
+static void
+news_wait(struct news *n, int64_t ms)
+{
+	struct pollfd p = { .fd = n->watch.fd, .events = POLLIN };
+
+	if (!n->told && ms > LOOK_MS)
+		ms = LOOK_MS;
+	poll(&p, 1, ms > 0 ? (int)ms : 0);
+}
+
+struct awaited {
+	char id[JOB_ID_MAX + 1];
+	bool ended;
+};
+
+int
+waiting_add(void *waiting, const char *id)
+{
+	struct waiting *w = waiting;
+	struct awaited *v = array_room(w->v, &w->cap, w->n + 1, sizeof *v);
+
+	if (!v)
+		return complain_memory();
+	w->v = v;
+	v[w->n].ended = false;
+	strcpy(v[w->n++].id, id);
+	return DONE;
+}
+
+void
+waiting_free(struct waiting *w)
+{
+	free(w->v);
+}
+
+static int
+compare_awaited(const void *a, const void *b)
+{
+	return strcmp(((const struct awaited *)a)->id,
+	    ((const struct awaited *)b)->id);
+}
+
+/* Sorts the jobs and drops what is there twice. */
+static void
+waiting_sort(struct waiting *w)
+{
+	size_t i, n = 0;
+
+	if (w->n)
+		qsort(w->v, w->n, sizeof *w->v, compare_awaited);
+	for (i = 0; i < w->n; i++)
+		if (!n || strcmp(w->v[n - 1].id, w->v[i].id))
+			w->v[n++] = w->v[i];
+	w->n = n;
+}
+
+/* The exit status that stands for how a dead job ended; says it in words, too,
+ * if nobody waits for another job. */
+static int
+tell_failure(struct spool *sp, const struct job_name *name, bool alone)
+{
+	int status = FAILED;
+	const struct job_attempt *last = NULL;
+	struct buf b = { 0 };
+	struct job job;
+
+	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK && job.nattempt)
+		last = &job.attempt[job.nattempt - 1];
+	if (last && last->outcome == JOB_EXIT && last->value)
+		status = last->value;
+	else if (last && last->outcome == JOB_SIGNAL)
+		status = 128 + last->value;
+	if (last)
+		job_outcome_words(&b, last);
+	if (alone)
+		complain("%s: %s", name->id, b.p ? b.p : "damaged");
+	buf_free(&b);
+	job_free(&job);
+	return status;
+}
+
+/* Looks whether a job has ended. */
+static int
+check_one(struct waiting *w, struct spool *sp, struct awaited *a)
+{
+	enum job_state state = JOB_DEAD;
+	struct job_name name;
+	int r;
+
+	if (a->ended)
+		return DONE;
+	r = spool_find(sp, a->id, &state, &name);
+	if (r != SPOOL_OK && r != SPOOL_GONE)
+		return complain_spool(sp);
+	if (r == SPOOL_OK && !state_is_final(state))
+		return DONE;
+	a->ended = true;
+	w->ended++;
+	if (r == SPOOL_OK && state == JOB_DONE)
+		return DONE;
+	w->failed++;
+	w->status = FAILED;
+	if (r == SPOOL_OK)
+		w->status = tell_failure(sp, &name, w->n == 1);
+	else
+		complain("%s: it was removed before it had ended", a->id);
+	return DONE;
+}
+
+static int
+check_all(struct waiting *w, struct spool *sp)
+{
+	size_t i;
+	int r = DONE;
+
+	for (i = 0; i < w->n && r == DONE; i++)
+		r = check_one(w, sp, &w->v[i]);
+	return r;
+}
+
+/* Looks at the jobs that there is news of; at all if news was lost. */
+static int
+check_news(struct waiting *w, struct spool *sp, struct news *news)
+{
+	struct job_name name;
+	struct awaited key = { .ended = false }, *a;
+	const char *file;
+	bool lost = false;
+	int dir, s, r = DONE;
+
+	while (r == DONE &&
+	    (s = spool_watch_next(&news->watch, &dir, &file)) != 0) {
+		lost |= s < 0;
+		if (s < 0 || !job_name_parse(&name, file))
+			continue;
+		strcpy(key.id, name.id);
+		a = bsearch(&key, w->v, w->n, sizeof key, compare_awaited);
+		if (a)
+			r = check_one(w, sp, a);
+	}
+	return r == DONE && lost ? check_all(w, sp) : r;
+}
+
+/* [######--------------] 6/20, 1 failed, 3.1/s, 5 s left */
+static void
+draw_bar(struct waiting *w, int64_t now)
+{
+	static const char full[] = "####################";
+	static const char empty[] = "--------------------";
+	size_t done = w->n ? 20 * w->ended / w->n : 20, columns;
+	double seconds = (double)(now - w->began) / 1000;
+	double rate = (double)(w->ended - w->before) / seconds;
+	struct buf b = { 0 };
+
+	buf_printf(&b, "[%.*s%.*s] %zu/%zu", (int)done, full,
+	    (int)(20 - done), empty, w->ended, w->n);
+	if (w->failed)
+		buf_printf(&b, ", %zu failed", w->failed);
+	if (w->ended > w->before && seconds > 0) {
+		buf_printf(&b, ", %.1f/s", rate);
+		if (w->ended < w->n) {
+			buf_puts(&b, ", ");
+			span_words(&b, (int64_t)((double)(w->n - w->ended) /
+			    rate * 1e6));
+			buf_puts(&b, " left");
+		}
+	}
+	if (b.p && !b.failed)
+		fprintf(stderr, "\r%.*s\033[K", (int)columns_fit(b.p,
+		    w->columns - 1, &columns), b.p);
+	buf_free(&b);
+	w->drawn = now;
+}
+
+/* Says so if the jobs may wait long. */
+static void
+warn_if_idle(struct spool *sp)
+{
+	struct crew crew;
+
+	if (crew_count(sp, &crew) == SPOOL_OK &&
+	    (!crew.workers || sp->config.paused))
+		complain("%s; waiting all the same", crew.workers ?
+		    "the queue is paused" : "no worker is running");
+}
+
+/* Draws the bar if it is due, and sleeps until there is news or something else
+ * is due.  false: the time is up. */
+static bool
+sleep_once(struct waiting *w, struct news *news, int64_t timeout)
+{
+	int64_t ms = TICK_MS, now = monotonic_ms(), end = w->began + timeout;
+
+	if (timeout >= 0 && now >= end)
+		return false;
+	if (w->columns && now - w->drawn >= BAR_MS)
+		draw_bar(w, now);
+	if (timeout >= 0 && end - now < ms)
+		ms = end - now;
+	if (w->columns && ms > BAR_MAX_MS)
+		ms = BAR_MAX_MS;
+	news_wait(news, ms);
+	return true;
+}
+
+/* The exit status, and a word about several jobs. */
+static int
+sum_up(const struct waiting *w)
+{
+	if (w->ended < w->n) {
+		complain("%zu of %zu job%s had not ended in time",
+		    w->n - w->ended, w->n, w->n == 1 ? "" : "s");
+		return TIMED_OUT;
+	}
+	if (w->failed && w->n > 1)
+		complain("%zu of %zu jobs did not succeed", w->failed, w->n);
+	return !w->failed ? DONE : w->n == 1 ? w->status : FAILED;
+}
+
+int
+waiting_wait(struct waiting *w, struct spool *sp, int64_t timeout)
+{
+	struct news news;
+	int64_t now, next = 0;
+	int r;
+
+	waiting_sort(w);
+	w->columns = terminal_width(STDERR_FILENO);
+	w->began = monotonic_ms();
+	news_open(&news, sp);
+	r = check_all(w, sp);
+	w->before = w->ended;
+	if (w->ended < w->n && timeout)
+		warn_if_idle(sp);
+	while (r == DONE && w->ended < w->n &&
+	    sleep_once(w, &news, timeout)) {
+		now = monotonic_ms();
+		r = check_news(w, sp, &news);
+		/* Without inotify, looking takes a tenth of the time. */
+		if (r == DONE && now >= next) {
+			r = check_all(w, sp);
+			next = now + (news.told ? TICK_MS :
+			    10 * (monotonic_ms() - now));
+		}
+	}
+	if (w->columns && w->drawn) {
+		draw_bar(w, monotonic_ms());
+		putc('\n', stderr);
+	}
+	spool_watch_close(&news.watch);
+	return r == DONE ? sum_up(w) : r;
+}
+
+const struct option_def wait_options[] = {
+	{ "timeout", 0, "S", "for at most S seconds; then exit status 124" },
+	{ "all", 0, NULL, "wait for all jobs that wait or run now" },
+	{ NULL, 0, NULL, NULL }
+};
+
+/* Adds the jobs that have not ended. */
+static int
+await_all(struct waiting *w, struct spool *sp)
+{
+	struct listing l = { 0 };
+	size_t i;
+	int r = listing_read_sorted(sp, &l, JOB_STATES);
+
+	for (i = 0; i < l.n && r == DONE; i++)
+		if (!state_is_final(l.v[i].state))
+			r = waiting_add(w, l.v[i].name.id);
+	free(l.v);
+	return r;
+}
+
+int
+command_wait(struct call *c)
+{
+	const char *timeout = call_option(c, "timeout");
+	struct waiting w = { .n = 0 };
+	int64_t us = -1000;
+	int r;
+
+	if ((call_option(c, "all") != NULL) == (c->n > 0)) {
+		complain("name jobs, or --all");
+		return USAGE;
+	}
+	if (timeout && !job_seconds_parse(timeout, &us)) {
+		complain("--timeout must be a number of seconds, not %s",
+		    timeout);
+		return USAGE;
+	}
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	r = c->n ? call_each_id(c, waiting_add, &w) :
+	    await_all(&w, &c->spool);
+	if (r == DONE)
+		r = waiting_wait(&w, &c->spool, us / 1000);
+	waiting_free(&w);
+	return r;
+}
+
+/* The jobs to cancel; an id becomes "" when its job is done with. */
+struct cancelling {
+	struct spool *spool;
+	struct spool_cancel *v;
+	size_t n;
+};
+
+static int
+cancelling_add(void *cancelling, const char *id)
+{
+	struct cancelling *k = cancelling;
+
+	strcpy(k->v[k->n++].id, id);
+	return DONE;
+}
+
+/* Says why a job could not be cancelled, as `result` tells. */
+static int
+complain_cancel(const struct spool *sp, int result,
+    const struct spool_cancel *x)
+{
+	if (result == SPOOL_STATE)
+		complain("%s: has ended already: it is %s", x->id,
+		    job_state_word(x->state));
+	else if (result == SPOOL_BAD)
+		complain("%s: not cancelled, but moved to the dead letter "
+		    "queue: its text is no job: %s", x->id, sp->why);
+	else
+		return complain_job(sp, result, x->id);
+	return FAILED;
+}
+
+/* Tries to cancel each job that is left; *left: how many still are.  With
+ * `patient`, a job that has no worker may get one yet. */
+static int
+cancel_round(struct cancelling *k, bool patient, size_t *left)
+{
+	int r, worst = DONE;
+	size_t i;
+
+	*left = 0;
+	for (i = 0; i < k->n; i++) {
+		struct spool_cancel *x = &k->v[i];
+
+		if (!*x->id)
+			continue;
+		r = spool_cancel(k->spool, x, now_us());
+		if (r == SPOOL_BUSY && (patient || !x->held)) {
+			++*left;
+			continue;
+		}
+		if (r == SPOOL_OK) {
+			puts(x->id);
+		} else if (r == SPOOL_BUSY) {
+			complain("%s: its worker died, and a process of it "
+			    "still runs; it is cancelled when that has ended",
+			    x->id);
+			worst = FAILED;
+		} else {
+			worst = complain_cancel(k->spool, r, x);
+		}
+		*x->id = '\0';
+	}
+	return worst;
+}
+
+int
+command_cancel(struct call *c)
+{
+	struct cancelling k = { .spool = &c->spool };
+	struct news news;
+	const char *file;
+	int64_t held = monotonic_ms() + HELD_MS;
+	size_t left;
+	int r, dir, worst;
+
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	k.v = calloc((size_t)c->n, sizeof *k.v);
+	if (!k.v)
+		return complain_memory();
+	worst = call_each_id(c, cancelling_add, &k);
+	news_open(&news, &c->spool);
+	do {
+		r = cancel_round(&k, monotonic_ms() < held, &left);
+		if (r != DONE)
+			worst = r;
+		if (fflush(stdout))
+			break;
+		if (left)
+			news_wait(&news, HELD_MS / 2);
+		/* The next round looks at all of them anyway. */
+		while (spool_watch_next(&news.watch, &dir, &file))
+			;
+	} while (left);
+	spool_watch_close(&news.watch);
+	free(k.v);
+	return worst;
+}

@@ -1,0 +1,157 @@
+/*
+ * words.c: a job from words.
+ *
+ * The options of enqueue are fields of a job under the names of options.  They
+ * become members of a JSON object, so that field.c checks them like those of
+ * any other job.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/words.h"
+
+const struct option_def enqueue_options[] = {
+	{ "id", 0, "ID", "name it, instead of getting a generated id" },
+	{ "priority", 0, "N", "0 first … 9 last; default 5" },
+	{ "max-retries", 0, "N", "attempts in all; default: config" },
+	{ "backoff-base", 0, "N", "seconds, to the power of the attempt" },
+	{ "delay", 0, "S", "not before S seconds from now" },
+	{ "run-at", 0, "TIME", "not before TIME (2026-11-24T05:30:00Z)" },
+	{ "timeout", 0, "S", "end an attempt after S seconds" },
+	{ "dead-exit", 0, "LIST", "no other attempt after these exit statuses: "
+	    "2,65-78" },
+	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
+	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
+	{ "unique", 0, NULL, "unless a job of that id waits or runs; then print "
+	    "that id" },
+	{ "wait", 0, NULL, "return when the jobs have ended, as wait does; also "
+	    "with JSON" },
+	{ NULL, 0, NULL, NULL }
+};
+
+bool
+words_have_fields(const struct call *c)
+{
+	enum json_type type;
+	size_t i;
+
+	for (i = 0; i < c->ngiven; i++)
+		if (field_of_option(c->given[i].option->name, &type))
+			return true;
+	return false;
+}
+
+/* Makes the next node; **tail is where its sibling is to be linked. */
+static void
+add_node(struct words *w, struct json ***tail, enum json_type type,
+    const char *key, char *text)
+{
+	struct json *v = &w->node[w->n++];
+
+	*v = (struct json){ .type = type, .text = text, .line = 1,
+		.key = (char *)(uintptr_t)key };
+	**tail = v;
+	*tail = &v->next;
+}
+
+static int
+read_options(struct words *w, const struct call *c, struct json ***tail)
+{
+	struct json **env = &w->env.child;
+	size_t i;
+
+	for (i = 0; i < c->ngiven; i++) {
+		const struct option_def *o = c->given[i].option;
+		char *v = c->given[i].value, *eq;
+		enum json_type type;
+		const char *key = field_of_option(o->name, &type);
+
+		if (!text_is_utf8(v, strlen(v))) {
+			complain("--%s is not UTF-8", o->name);
+			return USAGE;
+		}
+		if (!key) {
+			w->n++; /* its node stays unused */
+		} else if (type != JSON_OBJECT) {
+			add_node(w, tail, o->arg ? type : JSON_TRUE, key, v);
+		} else if ((eq = strchr(v, '='))) {
+			*eq = '\0'; /* field.c refuses a bad name */
+			add_node(w, &env, JSON_STRING, v, eq + 1);
+		} else {
+			complain("--env must be NAME=VALUE, not %s", v);
+			return USAGE;
+		}
+	}
+	return DONE;
+}
+
+static int
+read_command(struct words *w, const struct call *c)
+{
+	struct json **args = &w->argv.child;
+	int i;
+
+	for (i = 0; i < c->n; i++) {
+		if (!text_is_utf8(c->operand[i], strlen(c->operand[i]))) {
+			complain("argument %d of the command is not UTF-8; "
+			    "sh -c 'printf ...' can make such bytes", i);
+			return USAGE;
+		}
+		add_node(w, &args, JSON_STRING, NULL, c->operand[i]);
+	}
+	return DONE;
+}
+
+/* Says what is wrong, and with which option. */
+static void
+complain_field(const struct words *w, const struct call *c,
+    const struct json *at, const struct buf *why)
+{
+	const char *option = at >= w->node && at < w->node + c->ngiven ?
+	    c->given[at - w->node].option->name : NULL;
+
+	complain("%s%s%s%s", option ? "--" : "", option ? option : "",
+	    option ? ": " : "", why->p ? why->p : "out of memory");
+}
+
+int
+words_read(struct words *w, const struct call *c, int64_t now, struct job *job)
+{
+	static char argv[] = "argv", env[] = "env";
+	struct json **tail;
+	const struct json *at;
+	struct buf why = { 0 };
+	int r;
+
+	*w = (struct words){ .object.type = JSON_OBJECT,
+		.argv = { .type = JSON_ARRAY, .key = argv },
+		.env = { .type = JSON_OBJECT, .key = env } };
+	tail = &w->object.child;
+	job_init(job);
+	w->node = calloc(c->ngiven + (size_t)c->n + 1, sizeof *w->node);
+	if (!w->node)
+		return complain_memory();
+	r = read_options(w, c, &tail);
+	if (r == DONE)
+		r = read_command(w, c);
+	if (r != DONE)
+		return r;
+	*tail = &w->argv;
+	if (w->env.child)
+		w->argv.next = &w->env;
+	if (!field_read(job, &w->object, now, &why, &at)) {
+		complain_field(w, c, at, &why);
+		r = USAGE;
+	}
+	job->created = now;
+	buf_free(&why);
+	return r;
+}
+
+void
+words_free(struct words *w)
+{
+	free(w->node);
+}

@@ -1,0 +1,51 @@
+/*
+ * name.h: a job's id, its file name and its state.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NAME_H
+#define NAME_H
+
+#include "job/text.h"
+
+enum {
+	JOB_ID_MAX = 64,
+	JOB_NAME_MAX = 1 + 1 + JOB_STAMP_LEN + 1 + 10 + 1 + JOB_ID_MAX,
+	JOB_PRIORITY = 5,         /* default */
+	JOB_PRIORITY_MAX = 9
+};
+
+/* The states; each is a directory of the spool. */
+enum job_state {
+	JOB_PENDING, JOB_PROCESSING, JOB_DONE, JOB_FAILED, JOB_DEAD, JOB_STATES
+};
+
+/* Directory and word of a state: "done" and "completed". */
+const char *job_state_dir(enum job_state);
+const char *job_state_word(enum job_state);
+
+/* A job's file name. */
+struct job_name {
+	int64_t stamp;
+	unsigned attempt;           /* attempts charged, the running included */
+	unsigned char priority;     /* 0 first … 9 last */
+	bool timed;                 /* '@': not before stamp; '-': it orders */
+	char id[JOB_ID_MAX + 1];
+};
+
+/* Whether `id` is 1-64 of A-Za-z0-9._- and begins with none of . and -. */
+bool job_id_valid(const char *id);
+/* Writes the 10-character id that belongs to a time: base 36, so that ids
+ * sort by time until the year 2085. */
+void job_id_make(char id[JOB_ID_MAX + 1], int64_t time);
+
+/* Writes the file name and a NUL.  An attempt beyond JOB_NUMBER_MAX is written
+ * as JOB_NUMBER_MAX: a count that stands still is better than a name that
+ * job_name_parse() refuses. */
+void job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *);
+/* false: not the name of a job. */
+bool job_name_parse(struct job_name *, const char *file);
+/* Run order: by priority, stamp, then id. */
+int job_name_compare(const struct job_name *, const struct job_name *);
+
+#endif

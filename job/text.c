@@ -1,0 +1,521 @@
+/*
+ * text.c: numbers, times and words as text.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <limits.h>
+
+#include "job/text.h"
+
+enum { SECOND = 1000000 };
+
+bool
+text_read_char(const char **s, char c)
+{
+	if (**s != c)
+		return false;
+	++*s;
+	return true;
+}
+
+bool
+text_read_number(const char **s, int64_t max, int64_t *n)
+{
+	const char *p = *s;
+	int64_t v = 0;
+
+	if (!text_is_digit(p[0]) || (p[0] == '0' && text_is_digit(p[1])))
+		return false;
+	for (; text_is_digit(*p); p++) {
+		if (v > (max - (*p - '0')) / 10)
+			return false;
+		v = v * 10 + (*p - '0');
+	}
+	if (v > max)
+		return false;
+	*s = p;
+	*n = v;
+	return true;
+}
+
+bool
+job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n)
+{
+	int64_t v;
+
+	if (!text_read_number(&s, max, &v) || *s || v < min)
+		return false;
+	*n = v;
+	return true;
+}
+
+/* Exactly `n` digits. */
+static bool
+read_digits(const char **s, int n, int *value)
+{
+	const char *p = *s, *end = p + n;
+	int v = 0;
+
+	for (; p < end; p++) {
+		if (!text_is_digit(*p))
+			return false;
+		v = v * 10 + (*p - '0');
+	}
+	*s = p;
+	*value = v;
+	return true;
+}
+
+char *
+text_put_digits(char *p, int64_t value, int n)
+{
+	for (int i = n; i-- > 0; value /= 10)
+		p[i] = (char)('0' + value % 10);
+	return p + n;
+}
+
+/* Reads a fraction of a second as microseconds and drops the digits after the
+ * sixth.  Returns how many digits there were. */
+static int
+read_fraction(const char **s, int *us)
+{
+	int n;
+
+	*us = 0;
+	for (n = 0; text_is_digit(**s); ++*s) {
+		if (n < 6)
+			*us = *us * 10 + (**s - '0');
+		if (n < INT_MAX)
+			n++;
+	}
+	for (int i = n; i < 6; i++)
+		*us *= 10;
+	return n;
+}
+
+struct civil {
+	int year, month, day, hour, minute, second, us;
+};
+
+/*
+ * Days since 1970-01-01, and back, by the arithmetic of Howard Hinnant,
+ * "chrono-Compatible Low-Level Date Algorithms" (days_from_civil,
+ * civil_from_days): the year begins in March, so that the leap day is its
+ * last, and 400 years are one era of 146097 days.  For years after 0 only.
+ */
+static int64_t
+days_from_civil(int y, int m, int d)
+{
+	int era, yoe, doy;
+
+	y -= m <= 2;
+	era = y / 400;
+	yoe = y % 400;
+	doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
+	return (int64_t)era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy -
+	    719468;
+}
+
+static void
+civil_from_days(int64_t days, struct civil *c)
+{
+	int z = (int)days + 719468;
+	int era = z / 146097, doe = z % 146097;
+	int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int mp = (5 * doy + 2) / 153;
+
+	c->day = doy - (153 * mp + 2) / 5 + 1;
+	c->month = mp < 10 ? mp + 3 : mp - 9;
+	c->year = era * 400 + yoe + (c->month <= 2);
+}
+
+int64_t
+text_clamp_time(int64_t time)
+{
+	return time < 0 ? 0 : time > JOB_TIME_MAX ? JOB_TIME_MAX : time;
+}
+
+static void
+civil_from_time(int64_t time, struct civil *c)
+{
+	int64_t seconds;
+	int rest;
+
+	time = text_clamp_time(time);
+	seconds = time / SECOND;
+	rest = (int)(seconds % 86400);
+	civil_from_days(seconds / 86400, c);
+	c->hour = rest / 3600;
+	c->minute = rest / 60 % 60;
+	c->second = rest % 60;
+	c->us = (int)(time % SECOND);
+}
+
+/* Local time is `offset` minutes ahead of UTC. */
+static bool
+time_from_civil(const struct civil *c, int offset, int64_t *time)
+{
+	static const char lengths[] = {
+		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+	};
+	bool leap = c->year % 4 == 0 && (c->year % 100 || c->year % 400 == 0);
+	int64_t t;
+
+	/* A local time of 1969 may be one of 1970 in UTC; one of 1968 is not. */
+	if (c->year < 1969 || c->month < 1 || c->month > 12 || c->day < 1 ||
+	    c->day > lengths[c->month - 1] + (leap && c->month == 2) ||
+	    c->hour > 23 || c->minute > 59 || c->second > 60)
+		return false;
+	t = days_from_civil(c->year, c->month, c->day) * 86400 +
+	    c->hour * 3600 + c->minute * 60 + c->second - offset * 60;
+	t = t * SECOND + c->us;
+	if (t < 0 || t > JOB_TIME_MAX)
+		return false;
+	*time = t;
+	return true;
+}
+
+void
+job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
+{
+	struct civil c;
+	char *p = out;
+
+	civil_from_time(time, &c);
+	p = text_put_digits(p, c.year, 4);
+	p = text_put_digits(p, c.month, 2);
+	p = text_put_digits(p, c.day, 2);
+	*p++ = 'T';
+	p = text_put_digits(p, c.hour, 2);
+	p = text_put_digits(p, c.minute, 2);
+	p = text_put_digits(p, c.second, 2);
+	*p++ = '.';
+	p = text_put_digits(p, c.us, 6);
+	*p++ = 'Z';
+	*p = '\0';
+}
+
+/* Reads date and time to the second, with the separators of RFC 3339 or with
+ * 'T' alone. */
+static bool
+read_civil(const char **s, bool separators, struct civil *c)
+{
+	if (!read_digits(s, 4, &c->year) ||
+	    (separators && !text_read_char(s, '-')) ||
+	    !read_digits(s, 2, &c->month) ||
+	    (separators && !text_read_char(s, '-')) ||
+	    !read_digits(s, 2, &c->day))
+		return false;
+	if (**s != 'T' && (!separators || (**s != 't' && **s != ' ')))
+		return false;
+	++*s;
+	return read_digits(s, 2, &c->hour) &&
+	    (!separators || text_read_char(s, ':')) &&
+	    read_digits(s, 2, &c->minute) &&
+	    (!separators || text_read_char(s, ':')) &&
+	    read_digits(s, 2, &c->second);
+}
+
+bool
+text_read_stamp(const char **s, int64_t *time)
+{
+	struct civil c;
+
+	return read_civil(s, false, &c) && text_read_char(s, '.') &&
+	    read_digits(s, 6, &c.us) && text_read_char(s, 'Z') &&
+	    c.second < 60 && time_from_civil(&c, 0, time);
+}
+
+void
+job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
+{
+	char stamp[JOB_STAMP_LEN + 1];
+
+	job_stamp_format(stamp, time);
+	memcpy(out, "0000-00-00T00:00:00", 19);
+	memcpy(out, stamp, 4);
+	memcpy(out + 5, stamp + 4, 2);
+	memcpy(out + 8, stamp + 6, 2);
+	memcpy(out + 11, stamp + 9, 2);
+	memcpy(out + 14, stamp + 11, 2);
+	memcpy(out + 17, stamp + 13, 2);
+	memcpy(out + 19, stamp + 15, 9);
+}
+
+/* "Z" or "+HH:MM", at the end of a time. */
+static bool
+read_offset(const char *s, int *offset)
+{
+	bool behind = *s == '-';
+	int hours, minutes;
+
+	*offset = 0;
+	if (*s == 'Z' || *s == 'z')
+		return s[1] == '\0';
+	if (*s != '+' && *s != '-')
+		return false;
+	s++;
+	if (!read_digits(&s, 2, &hours) || !text_read_char(&s, ':') ||
+	    !read_digits(&s, 2, &minutes) || *s ||
+	    hours > 23 || minutes > 59)
+		return false;
+	*offset = hours * 60 + minutes;
+	if (behind)
+		*offset = -*offset;
+	return true;
+}
+
+/* A leap second, second 60, has no number of its own in the count of seconds
+ * since 1970; it is read as the first second of the next minute. */
+bool
+job_time_parse(const char *s, int64_t *time)
+{
+	struct civil c;
+	int offset;
+
+	if (!read_civil(&s, true, &c))
+		return false;
+	c.us = 0;
+	if (text_read_char(&s, '.') && read_fraction(&s, &c.us) == 0)
+		return false;
+	return read_offset(s, &offset) && time_from_civil(&c, offset, time);
+}
+
+void
+job_seconds_format(struct buf *b, int64_t us)
+{
+	char fraction[7];
+	int n = 6;
+
+	if (us < 0)
+		us = 0;
+	buf_printf(b, "%lld", (long long)(us / SECOND));
+	*text_put_digits(fraction, us % SECOND, 6) = '\0';
+	while (n > 0 && fraction[n - 1] == '0')
+		n--;
+	if (n > 0) {
+		buf_putc(b, '.');
+		buf_add(b, fraction, (size_t)n);
+	}
+}
+
+bool
+job_seconds_parse(const char *s, int64_t *us)
+{
+	int64_t t;
+	int fraction = 0, n;
+
+	if (!text_read_number(&s, JOB_NUMBER_MAX, &t))
+		return false;
+	if (text_read_char(&s, '.')) {
+		n = read_fraction(&s, &fraction);
+		if (n < 1 || n > 6)
+			return false;
+	}
+	t = t * SECOND + fraction;
+	if (*s || t > (int64_t)JOB_NUMBER_MAX * SECOND)
+		return false;
+	*us = t;
+	return true;
+}
+
+enum { CODE_MAX = 255 };
+
+bool
+job_codes_have(const struct job_codes *c, int code)
+{
+	return code > 0 && code <= CODE_MAX &&
+	    c->bit[code / 32] >> code % 32 & 1;
+}
+
+/* 0: there is no code at *s.  Leading zeros are allowed. */
+static int
+read_code(const char **s)
+{
+	int n = 0;
+
+	for (; text_is_digit(**s) && n <= CODE_MAX; ++*s)
+		n = 10 * n + (**s - '0');
+	return n <= CODE_MAX ? n : 0;
+}
+
+bool
+job_codes_parse(const char *s, struct job_codes *c)
+{
+	int low, high;
+
+	*c = (struct job_codes){ { 0 } };
+	if (!*s)
+		return true;
+	do {
+		low = high = read_code(&s);
+		if (text_read_char(&s, '-'))
+			high = read_code(&s);
+		if (!low || high < low)
+			return false;
+		for (; low <= high; low++)
+			c->bit[low / 32] |= 1U << low % 32;
+	} while (text_read_char(&s, ','));
+	return !*s;
+}
+
+void
+job_codes_format(struct buf *b, const struct job_codes *c)
+{
+	const char *comma = "";
+	int low, high;
+
+	for (low = 1; low <= CODE_MAX; low = high + 1) {
+		high = low;
+		if (!job_codes_have(c, low))
+			continue;
+		while (job_codes_have(c, high + 1))
+			high++;
+		buf_printf(b, "%s%d", comma, low);
+		if (high > low)
+			buf_printf(b, "-%d", high);
+		comma = ",";
+	}
+}
+
+/* The second byte's range rules out overlong forms, surrogates and characters
+ * beyond U+10FFFF (RFC 3629, section 4). */
+size_t
+text_utf8_length(const char *p, const char *end)
+{
+	const unsigned char *s = (const unsigned char *)p;
+	size_t left = (size_t)(end - p), n, i;
+	unsigned low = 0x80, high = 0xbf;
+
+	if (left == 0)
+		return 0;
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (left < n || s[1] < low || s[1] > high)
+		return 0;
+	for (i = 2; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return n;
+}
+
+bool
+text_is_utf8(const char *s, size_t len)
+{
+	const char *end = s + len;
+	size_t n;
+
+	for (; s < end; s += n) {
+		n = text_utf8_length(s, end);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+uint32_t
+text_hash(uint32_t hash, const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+
+	while (n-- > 0)
+		hash = (hash ^ *p++) * 16777619u;
+	return hash;
+}
+
+void
+job_escape(struct buf *b, const char *s, size_t max)
+{
+	const char *end = s + strlen(s);
+	char unit[5];
+	size_t n, len, used = 0;
+
+	for (; s < end; s += n, used += len) {
+		unsigned char c = (unsigned char)*s;
+
+		len = n = text_utf8_length(s, end);
+		/* U+0080 to U+009F are controls, too. */
+		if (n == 0 || c < 0x20 || c == 0x7f ||
+		    (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
+			n = 1;
+			len = (size_t)(c == '\n' || c == '\t' ?
+			    sprintf(unit, "\\%c", c == '\n' ? 'n' : 't') :
+			    sprintf(unit, "\\x%02x", c));
+		} else {
+			memcpy(unit, s, n);
+		}
+		if (max && used + len > max) {
+			buf_puts(b, "…");
+			return;
+		}
+		buf_add(b, unit, len);
+	}
+}
+
+bool
+text_same_key(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if (*a != *b && (!strchr("-_", *a) || !strchr("-_", *b)))
+			return false;
+	return *a == *b;
+}
+
+/* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
+ * words beyond 31 bytes are far from everything. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[32], n = strlen(b), i, j;
+
+	if (n > 31 || strlen(a) > 31)
+		return 99;
+	for (j = 0; j <= n; j++)
+		row[j] = j;
+	for (i = 0; a[i]; i++) {
+		size_t corner = row[0];
+
+		row[0] = i + 1;
+		for (j = 0; j < n; j++) {
+			size_t best = corner + (a[i] != b[j]);
+
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j + 1] + 1 < best)
+				best = row[j + 1] + 1;
+			corner = row[j + 1];
+			row[j + 1] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *
+text_nearest(const char *word, const char *const *words, size_t n)
+{
+	const char *nearest = NULL;
+	size_t best = strlen(word) / 3 + 2, i;
+
+	for (i = 0; i < n; i++) {
+		size_t d = distance(word, words[i]);
+
+		if (d < best) {
+			best = d;
+			nearest = words[i];
+		}
+	}
+	return nearest;
+}

@@ -1,0 +1,323 @@
+/*
+ * worker/backlog.c: the names that wait to be given to a worker.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+
+#include "worker/backlog.h"
+#include "worker/self.h"
+
+enum {
+	USUAL_ID = 10,          /* bytes, as job_id_make() makes them */
+	PASS_STEP = 4096        /* names of a pass that are read at a time */
+};
+
+#define LOOK_AGAIN SECOND   /* for locked names that found no room */
+
+/* --- opening ------------------------------------------------------------ */
+
+/* `ready` has room for names with a usual id; a longer one makes its slots
+ * wider, and needs room for one at least. */
+static size_t
+ready_size(size_t ready)
+{
+	size_t size = queue_size(ready, queue_width(USUAL_ID));
+	size_t least = queue_size(1, queue_width(JOB_ID_MAX));
+
+	return size > least ? size : least;
+}
+
+size_t
+backlog_size(size_t ready, size_t timed)
+{
+	return ready_size(ready) + 2 * queue_size(timed,
+	    queue_width(JOB_ID_MAX));
+}
+
+void
+backlog_open(struct backlog *b, struct spool *sp, void *memory, size_t ready,
+    size_t timed)
+{
+	const size_t wide = queue_width(JOB_ID_MAX);
+	size_t size = queue_size(timed, wide);
+	char *p = memory;
+
+	b->spool = sp;
+	b->room = ready_size(ready);
+	queue_lay_out(&b->timed, p, size, wide);
+	queue_lay_out(&b->busy, p + size, size, wide);
+	queue_lay_out(&b->ready, p + 2 * size, b->room,
+	    queue_width(USUAL_ID));
+	b->pass = (struct pass){ .active = false };
+	b->wanted = monotonic();
+}
+
+void
+backlog_close(struct backlog *b)
+{
+	if (b->pass.active)
+		spool_iter_close(&b->pass.it);
+}
+
+/* --- what is known of a name -------------------------------------------- */
+
+/* The longest that a job can wait for a retry, in microseconds. */
+static int64_t
+longest_wait(const struct backlog *b, int64_t backoff_max)
+{
+	const struct job_policy *policy = &b->spool->config.policy;
+
+	if (backoff_max < 0)
+		backoff_max = policy->backoff_max;
+	return backoff_max * SECOND / 100 * (100 + policy->backoff_jitter);
+}
+
+/*
+ * Whether a deadline in failed/ is further ahead than a backoff can be: it was
+ * set before the clock was set back, and counts as due.  The job may say what
+ * its backoff can be, so its file is read.
+ */
+static bool
+is_bogus(struct backlog *b, const struct job_name *name, int64_t now)
+{
+	int64_t max = -1;
+	struct job job;
+
+	if (spool_load(b->spool, JOB_FAILED, name, &job) == SPOOL_OK &&
+	    job.backoff_max >= 0)
+		max = job.backoff_max;
+	job_free(&job);
+	return name->stamp - now > longest_wait(b, max);
+}
+
+/* Makes a candidate of a name.  Whether it is ready; else it has a deadline. */
+static bool
+appraise(struct backlog *b, enum job_state state, const struct job_name *name,
+    int64_t now, struct candidate *c)
+{
+	*c = candidate_of(state, name);
+	if (!name->timed || name->stamp <= now || (state == JOB_FAILED &&
+	    name->stamp - now > longest_wait(b, -1) &&
+	    is_bogus(b, name, now)))
+		return true;
+	c->rank = 0;
+	return false;
+}
+
+/* Makes a candidate ready that was due at a time. */
+static void
+push_ready(struct backlog *b, struct candidate *c)
+{
+	c->rank = c->priority;
+	c->when = c->stamp;
+	queue_push(&b->ready, c);
+}
+
+void
+backlog_add(struct backlog *b, enum job_state state,
+    const struct job_name *name)
+{
+	struct candidate c;
+
+	if (appraise(b, state, name, today(), &c))
+		queue_push(&b->ready, &c);
+	else
+		queue_push(&b->timed, &c);
+	if (b->ready.wider) /* its id is too long for the slots */
+		b->wanted = monotonic();
+}
+
+void
+backlog_postpone(struct backlog *b, enum job_state state,
+    const struct job_name *name, unsigned tries, int64_t us)
+{
+	struct candidate c = candidate_of(state, name);
+
+	c.rank = 0;
+	c.when = today() + us;
+	c.tries = (unsigned char)(tries < 30 ? tries + 1 : tries);
+	queue_push(&b->busy, &c);
+}
+
+void
+backlog_refresh(struct backlog *b)
+{
+	b->wanted = monotonic();
+}
+
+/* --- a pass over the directories ---------------------------------------- */
+
+static void
+pass_open(struct backlog *b, enum job_state state)
+{
+	b->pass.state = state;
+	b->pass.active = true;
+	if (spool_iter_open(b->spool, &b->pass.it, state) == SPOOL_OK)
+		return;
+	b->pass.whole = false;
+	say_error(0, b->spool, "cannot look for jobs; trying again in a "
+	    "second");
+}
+
+/* Begins a pass, behind names that were given out already; NULL: from the
+ * front.  The queues begin anew with it. */
+static void
+pass_begin(struct backlog *b, const struct candidate *from)
+{
+	static const struct candidate lowest = { .when = INT64_MIN };
+
+	b->pass.from = from ? *from : lowest;
+	b->pass.began = monotonic();
+	b->pass.whole = true;
+	if (!from)
+		b->pass.front = b->pass.began;
+	if (b->ready.wider)
+		queue_lay_out(&b->ready, b->ready.order, b->room,
+		    b->ready.wider);
+	queue_clear(&b->ready);
+	queue_clear(&b->timed);
+	if (!from) {
+		queue_clear(&b->busy);
+		queue_sort(&b->busy);
+	}
+	pass_open(b, JOB_PENDING);
+}
+
+/* A job may say that its backoff is shorter than the config's: then appraise()
+ * was too patient.  Only the names that were kept are looked at. */
+static void
+mend_deadlines(struct backlog *b, int64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < b->timed.n; i++) {
+		struct candidate c = queue_get(&b->timed, i);
+		struct job_name name = candidate_name(&c);
+
+		if (c.state == JOB_FAILED && is_bogus(b, &name, now))
+			push_ready(b, &c);
+	}
+}
+
+static void
+pass_end(struct backlog *b)
+{
+	struct pass *p = &b->pass;
+
+	if (b->ready.wider) { /* once more, with room for longer ids */
+		pass_begin(b, p->front == p->began ? NULL : &p->from);
+		return;
+	}
+	mend_deadlines(b, today());
+	queue_sort(&b->ready);
+	queue_sort(&b->timed);
+	p->active = false;
+	p->ended = monotonic();
+}
+
+/* Reads a bounded number of names, so that events do not wait. */
+static void
+pass_step(struct backlog *b)
+{
+	struct pass *p = &b->pass;
+	int64_t now = today();
+	struct job_name name;
+	struct candidate c;
+	int n, r = 1;
+
+	for (n = 0; n < PASS_STEP && p->it.names.fd >= 0 &&
+	    (r = spool_iter_next(&p->it, &name)) > 0; n++)
+		if (!appraise(b, p->state, &name, now, &c))
+			queue_push(&b->timed, &c);
+		else if (candidate_compare(&c, &p->from) >= 0)
+			queue_push(&b->ready, &c);
+	if (n == PASS_STEP)
+		return;
+	if (r < 0) {
+		p->whole = false;
+		say_error(0, b->spool, "cannot look for jobs; trying again in "
+		    "a second");
+	}
+	spool_iter_close(&p->it);
+	if (p->state == JOB_PENDING)
+		pass_open(b, JOB_FAILED);
+	else
+		pass_end(b);
+}
+
+/* --- what comes next ---------------------------------------------------- */
+
+/* Makes ready what is due in a queue. */
+static void
+collect_due(struct backlog *b, struct queue *q, int64_t now)
+{
+	const struct candidate *c;
+
+	while ((c = queue_best(q)) && c->when <= now) {
+		struct candidate due = queue_pop(q);
+
+		push_ready(b, &due);
+	}
+}
+
+/* Whether locked names that found no room are to be looked for: when nothing
+ * else is left. */
+static bool
+misses_busy(const struct backlog *b)
+{
+	return b->busy.over && !b->ready.n && !b->ready.over;
+}
+
+void
+backlog_step(struct backlog *b)
+{
+	struct pass *p = &b->pass;
+	int64_t now = today();
+
+	if (!p->active) {
+		collect_due(b, &b->timed, now);
+		collect_due(b, &b->busy, now);
+		if ((b->timed.over && !b->timed.n &&
+		    b->timed.horizon.when <= now) || (misses_busy(b) &&
+		    p->ended + LOOK_AGAIN <= monotonic()))
+			backlog_refresh(b);
+		if (p->front < b->wanted) {
+			pass_begin(b, NULL);
+		} else if (!b->ready.n && b->ready.over) {
+			const struct candidate from = b->ready.horizon;
+
+			pass_begin(b, &from);
+		}
+	}
+	if (p->active)
+		pass_step(b);
+}
+
+bool
+backlog_pop(struct backlog *b, struct candidate *c)
+{
+	if (b->pass.active || !b->ready.n)
+		return false;
+	*c = queue_pop(&b->ready);
+	return true;
+}
+
+bool
+backlog_is_dry(const struct backlog *b)
+{
+	return !b->pass.active && !b->ready.n;
+}
+
+int64_t
+backlog_due(const struct backlog *b)
+{
+	const struct candidate *c = queue_best(&b->timed);
+	int64_t due = c ? c->when : b->timed.over ? b->timed.horizon.when :
+	    INT64_MAX;
+
+	if ((c = queue_best(&b->busy)) && c->when < due)
+		due = c->when;
+	if (misses_busy(b) && today() + LOOK_AGAIN < due)
+		due = today() + LOOK_AGAIN;
+	return due;
+}
