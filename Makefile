@@ -39,8 +39,6 @@ SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
 HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
 COMPILE = -std=c11 -I. $(WARNINGS) $(CPPFLAGS)
-UNIT = check_crash@errors check_crash@others check_power check_worker \
-	check_spool check_json check_job
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
 
@@ -86,7 +84,7 @@ demo: queuectl
 check:
 	@$(MAKE) -j2 queuectl queuectl-portable
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(CFLAGS) -O0' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' OBJ='$(OBJ)' sh tests/unit $(UNIT)
+		LDFLAGS='$(LDFLAGS)' OBJ='$(OBJ)' sh tests/unit all
 	@CC='$(CC)' OBJ='$(OBJ)' sh tests/run $(PORTABLE) all
 
 # These with the fallbacks, too.
@@ -96,7 +94,7 @@ PORTABLE = worker@queuectl-portable order@queuectl-portable \
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \
-		LDFLAGS='$(LDFLAGS)' sh tests/unit $(UNIT)
+		LDFLAGS='$(LDFLAGS)' sh tests/unit all
 	@QUEUECTL=./queuectl-asan sh tests/run
 
 # The model of power loss with many more disks; takes minutes.
@@ -109,7 +107,7 @@ bench: static
 
 # A kill storm.
 torture: queuectl
-	@sh tests/torture $(SECONDS)
+	@sh tests/torture/torture $(SECONDS)
 
 SECONDS = 120
 
@@ -121,20 +119,20 @@ CODECS != ls job/*.c
 fuzz:
 	set -e; for t in $(FUZZ); do \
 		clang -std=c11 -I. $(SANITIZE) -fsanitize=fuzzer -DTARGET=$$t \
-			-o tests/fuzz_$$t tests/fuzz.c $(CODECS); \
+			-o tests/fuzz_$$t tests/fuzz/*.c $(CODECS); \
 	done
 
 fuzz-afl:
 	set -e; for t in $(FUZZ); do \
 		afl-clang-fast -std=c11 -I. -O2 -DTARGET=$$t -o tests/afl_$$t \
-			tests/fuzz.c $(CODECS); \
+			tests/fuzz/*.c $(CODECS); \
 	done
 
 check-valgrind:
-	@CC='$(CC)' sh tests/valgrind check_json check_job check_spool
+	@CC='$(CC)' sh tests/valgrind short
 
 coverage:
-	@sh tests/coverage $(UNIT)
+	@sh tests/coverage all
 
 lint:
 	@sh tests/lint $(SRC)

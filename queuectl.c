@@ -5,28 +5,53 @@
  *
  *     job/ (memory)  <-  spool (the disk)  <-  worker (processes)  <-  cli/
  *
- *     queuectl.c     the command table, options, help, main
- *     cli/call       one call: operands, complaints, exit status, spool, clock
- *     cli/listing    jobs in order, as table rows and as JSON; the workers
- *     cli/show       list, show, logs, and why a job is not running
- *     cli/wait       wait, cancel, the progress bar
- *     cli/enqueue    enqueue: JSON or lines of stdin become a batch of jobs
- *     cli/words      the options of enqueue and the words of its command
- *     cli/status     status, as text, as JSON and as metrics
- *     cli/admin      worker, dlq, purge, pause, config, fsck
- *     worker         a pool: the order of claiming, running, timeouts, signals
- *     spool          the queue on disk: names, locks, rename, fsync, recovery
- *     job/job        a job as text, both ways
- *     job/name       a job's id, file name and state
- *     job/policy     what an outcome makes of a job
- *     job/field      a job as JSON, both ways
- *     job/json       strict JSON, both ways
- *     job/config     the settings and their text
- *     job/text       numbers, times, exit codes and UTF-8 as text
- *     job/buf.h      a growing string, a growing array
+ *     queuectl.c       the command table, options, help, main
+ *     cli/call         one call: complaints, exit status, which spool, the clock
+ *     cli/listing      jobs in order, as table rows and as JSON; the workers
+ *     cli/show         list, show, logs, and why a job is not running
+ *     cli/wait         wait, cancel, the progress bar
+ *     cli/enqueue      enqueue: JSON or lines of stdin become a batch of jobs
+ *     cli/words        the options of enqueue and the words of its command
+ *     cli/status       status, as text, as JSON and as metrics
+ *     cli/admin        worker, dlq, purge, pause, config, fsck
  *
- * cli/ makes a struct job of words, and the spool makes a file of that.  A worker
- * takes the file, runs a process, and tells the spool the outcome.
+ *     worker.c         a worker's loop: order, claim, run, record, report
+ *     worker/pool      the supervisor: start, restart, stop, daemon
+ *     worker/dispatch  which name goes to which worker, and when
+ *     worker/backlog   the names that wait to be given to a worker
+ *     worker/queue     the best candidates by order, in bounded memory
+ *     worker/order     the messages between dispatcher and workers
+ *     worker/run       one attempt: start, output, timeout, end
+ *     worker/launch    the child process's way to exec, and its environment
+ *     worker/words     a command of plain words needs no shell
+ *     worker/self      signals, the clock, log lines
+ *
+ *     spool.c          the place itself: paths, errors, locks, fsync, names
+ *     spool/open       make, check and open a spool; its config file
+ *     spool/batch      enqueue: stage, publish, take back
+ *     spool/life       every rename of a job's normal life
+ *     spool/file       one job's file: open, read, lock, append, ids/
+ *     spool/look       find a job; is the queue drained?
+ *     spool/recover    end a job from outside: recovery, cancel
+ *     spool/expire     how long jobs that have ended are kept
+ *     spool/log        log/ID.log, head and tail
+ *     spool/pool       workers/: a pool's file, its slots, requests
+ *     spool/tally      counts of attempts
+ *     spool/fsck       find faults and repair them
+ *     spool/watch      inotify, and the places where it is silent
+ *
+ *     job/job          a job as text, both ways
+ *     job/name         a job's id, file name and state
+ *     job/policy       what an outcome makes of a job
+ *     job/field        a job as JSON, both ways
+ *     job/json         strict JSON, both ways
+ *     job/config       the settings and their text
+ *     job/text         numbers, times, exit codes and UTF-8 as text
+ *     job/buf.h        a growing string, a growing array
+ *
+ * Words go through cli/ as a struct job to the spool, which makes a file of it.
+ * The dispatcher gives the file's name to a worker, which claims the file, runs
+ * a process, and tells the spool the outcome.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chance.h"
 #include "job/json.h"
+#include "suite.h"
 
 static struct json *
 parse(const char *text, size_t len, struct json_error *error)
@@ -417,17 +419,6 @@ START_TEST(prefixes)
 }
 END_TEST
 
-static uint64_t seed;
-
-static unsigned
-random_below(unsigned n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)(seed >> 20) % n;
-}
-
 /* Damaged texts: an error or a tree that survives the round trip. */
 START_TEST(damaged)
 {
@@ -439,12 +430,12 @@ START_TEST(damaged)
 	size_t accept = 0;
 	int i, j;
 
-	seed = 20261124;
+	chance_seed(20261124);
 	for (i = 0; i < 20000; i++) {
 		memcpy(text, sample, sizeof sample);
 		for (j = 0; j < 1 + i % 3; j++)
-			text[random_below(sizeof sample - 1)] =
-			    bytes[random_below(sizeof bytes - 1)];
+			text[chance_below(sizeof sample - 1)] =
+			    bytes[chance_below(sizeof bytes - 1)];
 		v = parse(text, sizeof sample - 1, &error);
 		if (!v) {
 			if (!error.what || error.line < 1 || error.line > 99 ||
@@ -496,19 +487,6 @@ START_TEST(quote)
 }
 END_TEST
 
-START_TEST(utf8)
-{
-	ck_assert(text_is_utf8("", 0));
-	ck_assert(text_is_utf8("a\0b", 3));
-	ck_assert(text_is_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9));
-	ck_assert(!text_is_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 8));
-	ck_assert(!text_is_utf8("a\xc3\xa9", 2));
-	ck_assert(!text_is_utf8("\xc1\xbf", 2));
-	ck_assert(!text_is_utf8("\xed\xbf\xbf", 3));
-	ck_assert(text_is_utf8("\xef\xbf\xbf", 3));
-}
-END_TEST
-
 START_TEST(type_names)
 {
 	ck_assert_str_eq(json_type_name(JSON_NULL), "null");
@@ -530,33 +508,24 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("json");
-	TCase *t = tcase_create("json");
-	SRunner *runner;
-	int failed;
+	static const struct suite suite = {
+		.name = "json", .in_one_process = true, .seconds = 60
+	};
+	const struct suite_test tests[] = {
+		{ accepts, (int)(sizeof accepted / sizeof *accepted) },
+		{ rejects, (int)(sizeof rejected / sizeof *rejected) },
+		{ depth, 7 },
+		{ large, 5 },
+		{ quote, (int)(sizeof quotes / sizeof *quotes) },
+		{ positions, 0 },
+		{ depth_of_siblings, 0 },
+		{ large_string, 0 },
+		{ prefixes, 0 },
+		{ damaged, 0 },
+		{ type_names, 0 },
+		{ free_nothing, 0 },
+		{ NULL, 0 }
+	};
 
-	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, accepts, 0,
-	    (int)(sizeof accepted / sizeof *accepted));
-	tcase_add_loop_test(t, rejects, 0,
-	    (int)(sizeof rejected / sizeof *rejected));
-	tcase_add_loop_test(t, depth, 0, 7);
-	tcase_add_loop_test(t, large, 0, 5);
-	tcase_add_loop_test(t, quote, 0, (int)(sizeof quotes / sizeof *quotes));
-	tcase_add_test(t, positions);
-	tcase_add_test(t, depth_of_siblings);
-	tcase_add_test(t, large_string);
-	tcase_add_test(t, prefixes);
-	tcase_add_test(t, damaged);
-	tcase_add_test(t, utf8);
-	tcase_add_test(t, type_names);
-	tcase_add_test(t, free_nothing);
-	suite_add_tcase(suite, t);
-	runner = srunner_create(suite);
-	/* pure: nothing that one leaves behind can reach the next */
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(&suite, tests);
 }

@@ -24,17 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bed.h"
 #include "holds.h"
-#include "spool.h"
-#include "spool/fsck.h"
-#include "spool/log.h"
-#include "spool/pool.h"
-#include "spool/watch.h"
+#include "suite.h"
 #include "worker/pool.h"
 
-static char dir[80], path[100];
 static char gate[200]; /* a command that waits for dir/go */
-static struct spool sp;
 
 static void
 set(const char *key, const char *value)
@@ -583,31 +578,28 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("worker");
-	SRunner *runner = srunner_create(s);
-	TCase *t = tcase_create("pool");
-	int failed;
-
-	tcase_set_timeout(t, 100);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, minds_no_inherited_mask);
-	tcase_add_test(t, wakes_for_a_deadline_it_did_not_keep);
-	tcase_add_test(t, runs_all_of_a_long_queue_in_order);
-	tcase_add_test(t, runs_long_ids);
-	tcase_add_test(t, sees_behind_what_is_refused);
-	tcase_add_test(t, tries_again_what_was_busy);
-	tcase_add_test(t, sees_before_what_is_refused);
-	tcase_add_test(t, runs_all_urgent_news_first);
+	static const struct suite suite = {
+		.name = "worker", .setup = setup, .teardown = teardown,
+		.seconds = 100
+	};
+	const struct suite_test tests[] = {
+		{ minds_no_inherited_mask, 0 },
+		{ wakes_for_a_deadline_it_did_not_keep, 0 },
+		{ runs_all_of_a_long_queue_in_order, 0 },
+		{ runs_long_ids, 0 },
+		{ sees_behind_what_is_refused, 0 },
+		{ tries_again_what_was_busy, 0 },
+		{ sees_before_what_is_refused, 0 },
+		{ runs_all_urgent_news_first, 0 },
 #ifdef __linux__
-	tcase_add_test(t, reads_once_for_all_workers);
-	tcase_add_test(t, misses_nothing_of_a_dead_worker);
+		{ reads_once_for_all_workers, 0 },
+		{ misses_nothing_of_a_dead_worker, 0 },
 #endif
-	tcase_add_test(t, misses_no_news);
-	tcase_add_test(t, forgets_no_job_that_was_held);
-	tcase_add_test(t, notifies_the_service_manager);
-	suite_add_tcase(s, t);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+		{ misses_no_news, 0 },
+		{ forgets_no_job_that_was_held, 0 },
+		{ notifies_the_service_manager, 0 },
+		{ NULL, 0 }
+	};
+
+	return suite_run(&suite, tests);
 }

@@ -1,12 +1,11 @@
 /*
  * fault.h: calls that fail on demand, for tests only.
  *
- * A program that is linked with fault.c and FAULT_WRAP (Makefile) makes its
- * system calls through it.  While `fault.armed`, each call of one kind is
- * counted (that change files or open one; that only look; that allocate), and
- * the one with the number `fault.at` does not happen as it should: see enum
- * fault_mode.  The shipped program has
- * none of this.
+ * A program that is linked with fault.c and the words of `tests/unit --wraps`
+ * makes its system calls through it.  While `fault.armed`, the calls of one
+ * kind are counted: those that open or change files, those that only look, or
+ * those that allocate.  The call with the number `fault.at` goes wrong, as enum
+ * fault_mode says.  The shipped program has none of this.
  *
  * SPDX-License-Identifier: MIT
  */

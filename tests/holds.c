@@ -119,9 +119,10 @@ look(const char *when, bool first)
 			snprintf(p, sizeof p, "%s/ids/%s", path, name.id);
 			snprintf(q, sizeof q, "%s/%s/%s", path,
 			    job_state_dir((enum job_state)i), it.file);
-			/* by hand there is none until it is claimed */
+			/* a file that somebody put there has no entry in ids/ until
+			 * it is claimed */
 			if (stat(p, &a) == 0)
-				/* nor of a copy */
+				/* nor has a copy */
 				ck_assert_msg(stat(q, &b) == 0 &&
 				    (a.st_ino == b.st_ino || (first &&
 				    b.st_nlink == 1)),
@@ -134,7 +135,7 @@ look(const char *when, bool first)
 	}
 }
 
-/* Uses every entry of ids/ that belongs to no job. */
+/* Every entry of ids/ without a job can be used for a new one. */
 static void
 reuse_leftovers(const char *when)
 {
@@ -179,7 +180,7 @@ holds_count(const char *spool, const char *sub)
 	return n;
 }
 
-/* Runs everything, successfully. */
+/* Runs every job, each with success. */
 static void
 drain(const char *when)
 {
@@ -207,8 +208,9 @@ drain(const char *when)
 		}
 		spool_iter_close(&it);
 	}
-	ck_assert_msg(holds_count(path, "pending") + holds_count(path,
-	    "failed") + holds_count(path, "processing") == 0, "%s: does not drain", when);
+	ck_assert_msg(holds_count(path, "pending") +
+	    holds_count(path, "failed") +
+	    holds_count(path, "processing") == 0, "%s: does not drain", when);
 }
 
 void

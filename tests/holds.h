@@ -1,6 +1,6 @@
 /*
- * holds.h: what must hold of a spool after a crash, whatever it was; for
- * check_crash.c and check_power.c.
+ * holds.h: what must hold for a spool after any crash; and small helpers that
+ * all tests of the spool share.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,7 +24,7 @@
  *   - every entry of ids/ without a job can be used for a new one;
  *   - everything can be run, and then nothing is left to do.
  *
- * Only the id j0 may have a text that is no job (a test plants it).
+ * Only j0 may have a text that is not a job's (one test writes such a text).
  */
 void holds(const char *spool, int64_t then, const char *when,
     const char *told);
@@ -37,7 +37,7 @@ void holds_recovered(void *, int, const struct job_attempt *, enum job_state,
 /* The files in a directory of the spool. */
 size_t holds_count(const char *spool, const char *sub);
 
-/* A directory in memory where there is one, and its end. */
+/* Make a directory, in memory where that is possible; remove it. */
 char *holds_make_dir(char dir[80]);
 void holds_remove_dir(const char *dir);
 

@@ -1,10 +1,10 @@
-# torture.sh: the kill storm of tests/torture, for some seconds.
+# torture.sh: the kill storm of tests/torture/torture, for some seconds.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC1091,SC2154
 . "${0%/*}/lib.sh"
 
 t "a short storm"
-run sh "$qt_root/tests/torture" "${TORTURE_SECONDS:-5}"
+run sh "$qt_root/tests/torture/torture" "${TORTURE_SECONDS:-5}"
 if [ "$st" = 77 ]; then
 	skip "the kill storm: ${err#torture: cannot be tried: }"
 else
