@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 
+#include <string.h>
+
 #include "worker/backlog.h"
 #include "worker/self.h"
 
@@ -176,7 +178,8 @@ pass_begin(struct backlog *b, const struct candidate *from)
 		    b->ready.wider);
 	queue_clear(&b->ready);
 	queue_clear(&b->timed);
-	if (!from) {
+	if (!from && b->busy.over) {
+		/* the pass finds those that found no room */
 		queue_clear(&b->busy);
 		queue_sort(&b->busy);
 	}
@@ -293,13 +296,31 @@ backlog_step(struct backlog *b)
 		pass_step(b);
 }
 
+/* Whether the name was found locked and is not due again.  A pass meets it all
+ * the same; if it were tried each time, it would hold up the names behind it. */
+static bool
+is_postponed(const struct backlog *b, const struct candidate *c)
+{
+	size_t i;
+
+	for (i = 0; i < b->busy.n; i++) {
+		struct candidate other = queue_get(&b->busy, i);
+
+		if (other.stamp == c->stamp && !strcmp(other.id, c->id))
+			return true;
+	}
+	return false;
+}
+
 bool
 backlog_pop(struct backlog *b, struct candidate *c)
 {
-	if (b->pass.active || !b->ready.n)
-		return false;
-	*c = queue_pop(&b->ready);
-	return true;
+	while (!b->pass.active && b->ready.n) {
+		*c = queue_pop(&b->ready);
+		if (!is_postponed(b, c))
+			return true;
+	}
+	return false;
 }
 
 bool
