@@ -1,4 +1,5 @@
-# rooms.sh: tests/rooms finds each break of each rule, and nothing else.
+# rooms.sh: the source keeps the rules of tests/rooms, which finds each break of
+# each rule and nothing else.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC1091,SC2154
 . "${0%/*}/lib.sh"
@@ -69,6 +70,7 @@ file cli/wait.c <<'END'
 #include "spool/pool.h"
 #include "spool/watch.h"
 #include "spool/fsck.h"
+#include "spool/tally.h"
 END
 file job/buf.h <<'END'
 #include <stdio.h>
@@ -102,7 +104,7 @@ END
 file spool/spool_priv.h <<'END'
 int x;
 END
-for f in log pool watch fsck life; do
+for f in log pool watch fsck tally life; do
 	echo 'int door;' >"base/spool/$f.h"
 done
 file spool/log.c <<'END'
@@ -430,6 +432,11 @@ out_has "spool.c:13: rule 2: "
 out_has "spool.c:13: rule 6: "
 out_has "job/text.c:4: rule 7: "
 out_has "rooms: 3 breaks"
+
+t "this tree keeps the rules"
+run sh "$qt_root/tests/rooms"
+status 0
+[ "$st" = 0 ] || cat "$T/c/out" >&2
 
 t "not a tree"
 mkdir empty
