@@ -492,4 +492,16 @@ is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 2
 wait $p
 pool_ends
 
+t "more workers than descriptors"
+if (ulimit -Sn 40) 2>/dev/null; then
+	q enqueue --id limit1 -- sh -c 'ulimit -Sn' >/dev/null
+	(ulimit -Sn 40; q worker start --count 60 --drain) 2>limit.err
+	ok in_state 'done' limit1
+	is "$(grep -c 'cannot start' limit.err)" 0
+	run q logs limit1
+	out_is 40
+else
+	skip "the limit of descriptors cannot be set"
+fi
+
 finish

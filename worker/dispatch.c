@@ -41,24 +41,25 @@ struct dispatch {
 	bool requests;             /* workers/ may hold a new request */
 	bool reconfigure;          /* config may have changed */
 	uint32_t config;           /* counts its changes */
-	bool paused;               /* and it was said */
+	bool paused;               /* as it was said last */
 	bool stopping;
 	bool drained;
 
 	struct backlog backlog;
 	int64_t tick;              /* when to look without being told */
 
-	bool tidy;                 /* give the next free worker that order */
+	bool tidy;                 /* the next free worker is to tidy */
 	int64_t recover;           /* when to recover again; 0: at the tick */
 	int64_t held_wait;         /* between two recoveries of held jobs */
 	int64_t expire;            /* when to purge again */
 	bool swept;                /* the files of dead pools are gone */
 
-	int *free;                 /* workers without an order, nfree of them; */
-	int nfree, hired;          /* of those there are */
-	struct seat *seat;
-	uint32_t orders;           /* counts them */
-	uint32_t refused[REFUSED_MAX];
+	struct seat *seat;         /* one for each worker of the pool */
+	int hired;                 /* workers that there are; */
+	int *free;                 /* …those without an order, nfree of them */
+	int nfree;
+	uint32_t orders;           /* the number of the last one */
+	uint32_t refused[REFUSED_MAX]; /* hashes of names */
 	size_t nrefused;
 
 	size_t size;               /* of all this memory */
@@ -246,18 +247,13 @@ give(struct dispatch *d, int k, struct order *o)
 	channel_send(s->channel, o, sizeof *o);
 }
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static uint32_t
 hash_name(const struct job_name *name)
 {
 	char file[JOB_NAME_MAX + 1];
-	const char *s = file;
-	uint32_t h = 2166136261u;
 
 	job_name_format(file, name);
-	while (*s)
-		h = (h ^ (unsigned char)*s++) * 16777619u;
-	return h;
+	return text_hash(TEXT_HASH, file, strlen(file));
 }
 
 /* Whether it was said already that the name is refused. */

@@ -111,11 +111,14 @@ struct pool {
 	struct dispatch *dispatch;
 	struct member *member;
 	struct pollfd *fds;        /* FDS of our own, and each member's channel */
+	struct rlimit limit;       /* of descriptors, as we were started */
 	int level;                 /* 1: stopping, 2: now */
 	bool drained;              /* stopping, because nothing is left to do */
 };
 
 enum { SIGNALS, NEWS, FDS };       /* places in pool.fds */
+
+enum { SPARE_FDS = 32 };           /* besides one for each worker */
 
 /* A worker reads nothing, and a job without an input of its own gets the
  * worker's stdin. */
@@ -131,6 +134,22 @@ empty_stdin(void)
 	return 0;
 }
 
+/* The supervisor has a descriptor for each worker.  Makes room for them; the
+ * workers and their jobs get the old limit back. */
+static void
+raise_limit(struct pool *p)
+{
+	const rlim_t want = (rlim_t)p->options->count + SPARE_FDS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &p->limit) < 0 ||
+	    p->limit.rlim_cur >= want)
+		return;
+	limit = p->limit;
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Turns the child into worker k. */
 static _Noreturn void
 become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
@@ -139,6 +158,7 @@ become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
 	size_t i;
 
 	close_inherited_fds(true, keep, 3);
+	setrlimit(RLIMIT_NOFILE, &p->limit);
 	p->spool->ids = -1; /* its lock would be the supervisor's, too */
 	unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
 	for (i = 0; i < JOB_ENV; i++)
@@ -361,6 +381,7 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	size_t count = (size_t)options->count, i;
 	int r = -1;
 
+	raise_limit(&p);
 	p.member = calloc(count, sizeof *p.member);
 	p.fds = calloc(FDS + count, sizeof *p.fds);
 	if (!p.member || !p.fds || signals_open() < 0 ||
