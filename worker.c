@@ -288,7 +288,7 @@ tidy(struct worker *w)
 
 	r.result = recover(w, &r.held);
 	/* nobody needs to know any more what dead pools ran */
-	if (w->order.sweep && r.result == SPOOL_OK && !r.held)
+	if (r.result == SPOOL_OK && !r.held)
 		spool_pool_sweep(w->spool);
 	if (w->order.expire) {
 		began = monotonic();
@@ -344,23 +344,20 @@ has_terminal(void)
 	return true;
 }
 
-/* Recovers the job of the worker that had our slot before, while the slot
- * still says which it was.  As long as the slot names it, a job that is still
- * locked passes for one that runs; so we look once more. */
+/* Takes over the slot.  The job of the worker that had it before is recovered
+ * first, while the slot still says where its output begins. */
 static void
 take_slot(struct worker *w, bool restarted)
 {
-	struct report ready = { .what = REPORT_READY, .recovered = restarted };
 	struct spool_slot before;
+	size_t held;
 
 	spool_slot_read(w->pool, w->number, &before);
 	w->tally = before.tally;
 	if (restarted)
-		recover(w, &ready.held);
+		recover(w, &held);
 	worker_write_slot(w, NULL, 0);
-	if (restarted)
-		ready.result = recover(w, &ready.held);
-	channel_send(w->channel, &ready, sizeof ready);
+	worker_report(w, REPORT_READY, SPOOL_OK);
 }
 
 void

@@ -30,6 +30,7 @@ struct seat {
 	bool busy;                 /* it has an order and has not reported */
 	struct order order;        /* the last */
 	unsigned char tries;       /* of the order's name */
+	bool used;                 /* a worker has had this seat before */
 };
 
 struct dispatch {
@@ -52,7 +53,6 @@ struct dispatch {
 	int64_t recover;           /* when to recover again; 0: at the tick */
 	int64_t held_wait;         /* between two recoveries of held jobs */
 	int64_t expire;            /* when to purge again */
-	bool swept;                /* the files of dead pools are gone */
 
 	struct seat *seat;         /* one for each worker of the pool */
 	int hired;                 /* workers that there are; */
@@ -201,7 +201,9 @@ void
 dispatch_hire(struct dispatch *d, int k, int channel)
 {
 	/* it is busy until it reports that it is ready */
-	d->seat[k] = (struct seat){ .channel = channel, .busy = true };
+	d->seat[k].channel = channel;
+	d->seat[k].busy = true;
+	d->seat[k].order.name.id[0] = '\0';
 	d->hired++;
 }
 
@@ -291,38 +293,20 @@ hear_ended(struct dispatch *d, int k, const struct report *r)
 	seat_free(d, k);
 }
 
-/* Plans the next recovery.  A job whose worker died is held while a process of
- * it lives on, or because another worker has just claimed it and has not said
- * so yet. */
-static void
-hear_recovered(struct dispatch *d, const struct report *r)
-{
-	int64_t now = monotonic();
-
-	d->recover = 0;
-	if (r->result == SPOOL_ERROR) {
-		d->recover = now + RETRY;
-	} else if (r->held) {
-		d->held_wait = !d->held_wait ? HELD_MIN :
-		    2 * d->held_wait < HELD_MAX ? 2 * d->held_wait : HELD_MAX;
-		d->recover = now + d->held_wait;
-	} else {
-		d->held_wait = 0;
-	}
-}
-
+/* Plans the next recovery and the next purge.  A job whose worker died is held
+ * while a process of it lives on, or because another worker has just claimed it
+ * and has not said so yet. */
 static void
 hear_tidied(struct dispatch *d, int k, const struct report *r)
 {
-	const struct order *o = &d->seat[k].order;
-	int64_t pause = 100 * r->took; /* purging takes 1 % of the time */
+	int64_t now = monotonic(), pause = 100 * r->took; /* 1 % of the time */
 
-	hear_recovered(d, r);
-	if (o->sweep && r->result == SPOOL_OK && !r->held)
-		d->swept = true;
-	if (o->expire)
-		d->expire = monotonic() + (r->more ? 0 : pause > TICK ? pause :
-		    TICK);
+	d->held_wait = !r->held ? 0 : !d->held_wait ? HELD_MIN :
+	    2 * d->held_wait < HELD_MAX ? 2 * d->held_wait : HELD_MAX;
+	d->recover = r->result == SPOOL_ERROR ? now + RETRY :
+	    r->held ? now + d->held_wait : 0;
+	if (d->seat[k].order.expire)
+		d->expire = now + (r->more ? 0 : pause > TICK ? pause : TICK);
 	seat_free(d, k);
 }
 
@@ -336,8 +320,9 @@ hear_one(struct dispatch *d, int k, const struct report *r)
 		return;
 	switch (r->what) {
 	case REPORT_READY:
-		if (r->recovered)
-			hear_recovered(d, r);
+		/* the job of the worker before it may be held */
+		d->tidy |= s->used;
+		s->used = true;
 		seat_free(d, k);
 		break;
 	case REPORT_TIDIED:
@@ -462,7 +447,7 @@ look(struct dispatch *d, int64_t now)
 static bool
 give_tidy(struct dispatch *d, int64_t now, bool idle)
 {
-	struct order o = { .what = ORDER_TIDY, .sweep = !d->swept };
+	struct order o = { .what = ORDER_TIDY };
 
 	/* A pool that is never idle purges as well, but seldom. */
 	o.expire = now >= d->expire + (idle ? 0 : 10 * TICK);

@@ -21,7 +21,7 @@
 struct order {
 	enum {
 		ORDER_RUN,       /* claim and run the job of that name */
-		ORDER_TIDY,      /* recover jobs, and more; see below */
+		ORDER_TIDY,      /* recover jobs of dead workers, and purge */
 		ORDER_CANCEL,    /* see whether your job is cancelled */
 		ORDER_STOP,      /* end after your job */
 		ORDER_NOW        /* end your job, and end */
@@ -31,9 +31,7 @@ struct order {
 	enum job_state state;    /* RUN: where the job is, */
 	struct job_name name;    /* …and its name there */
 	bool quiet;              /* RUN: that it is refused was said before */
-	bool expire;             /* TIDY: purge what is kept no longer */
-	bool sweep;              /* TIDY: remove the files of dead pools, if no
-	                          * job of theirs is left */
+	bool expire;             /* TIDY: purge jobs that are kept no longer */
 };
 
 /* From a worker. */
@@ -48,10 +46,9 @@ struct report {
 	uint32_t number;         /* of the order; RETURNED: of the order before
 	                          * it is `before` */
 	uint32_t before;
-	int result;              /* ENDED: of spool_claim(); TIDIED and, if
-	                          * `recovered`, READY: of spool_recover() */
-	bool recovered;
-	size_t held;             /* TIDIED, READY: what spool_recover() says */
+	int result;              /* ENDED: of spool_claim(); TIDIED: of
+	                          * spool_recover() */
+	size_t held;             /* TIDIED: what spool_recover() says */
 	bool more;               /* TIDIED: there is more to purge */
 	int64_t took;            /* TIDIED: purging took so many microseconds */
 };
