@@ -96,7 +96,7 @@ spool_refuse(struct spool *sp, const char *why)
 {
 	sp->why = why;
 	sp->line = 0;
-	return SPOOL_ALIEN;
+	return SPOOL_REFUSED;
 }
 
 void

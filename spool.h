@@ -1,15 +1,15 @@
 /*
  * spool.h: the queue on disk, and the interface between the rooms.
  *
- * A spool is a directory; DESIGN of its layout, the table of legal states and
- * the instant of commit of each transition are at the head of spool.c.
+ * A spool is a directory.  Its layout is at the head of spool.c, the table of
+ * the changes of state at the head of spool/life.c.
  *
- * Functions that return int return SPOOL_OK or one of the results below.
- * SPOOL_ERROR means errno is set and spool->at names what it happened to, as
- * a path below the spool ("" is the spool itself).  A lost race is a normal
- * answer and has a result of its own.  Nothing here prints, and nothing here
- * looks at the clock but where it waits: times are parameters, microseconds
- * since 1970 (see job.h).
+ * A function that returns int returns one of the results below, unless it says
+ * otherwise.  SPOOL_ERROR means that errno is set and spool->at names the file
+ * that it happened to, as a path below the spool ("" is the spool itself).  A
+ * lost race is a normal answer and has a result of its own.  Nothing here
+ * prints.  Nothing here looks at the clock, except to bound its own waiting:
+ * times are parameters, in microseconds since 1970.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,17 +27,17 @@
 
 enum spool_result {
 	SPOOL_OK,
-	SPOOL_ERROR,      /* errno, spool->at */
-	SPOOL_GONE,       /* not there (any more): no such job, or a lost race */
-	SPOOL_BUSY,       /* locked by someone */
-	SPOOL_EXISTS,     /* the id is another job's */
-	SPOOL_QUEUED,     /* so it is, of one that has not ended, and unique */
-	SPOOL_FULL,       /* less is free than config.min_free: spool->why */
-	SPOOL_LEFTOVER,   /* an ids/ entry without a job is in the way */
-	SPOOL_BAD,        /* the text is no job: spool->why, spool->line */
-	SPOOL_ALIEN,      /* not ours to run: spool->why */
-	SPOOL_AMBIGUOUS,  /* more than one id begins so */
-	SPOOL_STATE       /* the job is in another state than asked for */
+	SPOOL_ERROR,       /* errno, spool->at */
+	SPOOL_GONE,        /* not there (any more): no such job, or a lost race */
+	SPOOL_BUSY,        /* locked by somebody */
+	SPOOL_EXISTS,      /* the id belongs to another job */
+	SPOOL_DUPLICATE,   /* a unique job: that one has not ended yet */
+	SPOOL_FULL,        /* less is free than config.min_free: spool->why */
+	SPOOL_STALE_ID,    /* an ids/ entry without a job is in the way */
+	SPOOL_BAD,         /* the text is not a job: spool->why, spool->line */
+	SPOOL_REFUSED,     /* not ours to run: spool->why */
+	SPOOL_AMBIGUOUS,   /* more than one id begins like that */
+	SPOOL_WRONG_STATE  /* the job is in another state than asked for */
 };
 
 /* The directories: the states, and these. */
@@ -54,7 +54,7 @@ struct spool {
 	uid_t owner;
 	const char *path;        /* absolute; as it was opened, and not ours */
 	char at[SPOOL_AT_MAX];   /* what the last SPOOL_ERROR happened to */
-	const char *why;         /* SPOOL_BAD, ALIEN, FULL; constant text */
+	const char *why;         /* SPOOL_BAD, REFUSED, FULL; constant text */
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
 	struct config config;
 	size_t config_bad;       /* first line of config not understood, or 0 */
@@ -63,52 +63,51 @@ struct spool {
 };
 
 /*
- * Opens the spool at `path`, which must be absolute and is kept, not copied,
- * and reads its config.  With `create`, makes what is missing (parents too)
- * and tries that hard links and flock work there.  SPOOL_GONE: there is none.
- * SPOOL_ALIEN: there is something else, or it is not safe to use; spool->why
- * says what.
+ * Opens the spool at an absolute path, which is kept and not copied, and reads
+ * its config.  With `create`, makes what is missing, parents too, and tries
+ * whether hard links and flock work there.  SPOOL_GONE: there is none.
+ * SPOOL_REFUSED: there is something else, or it is not safe to use.
  */
 int spool_open(struct spool *, const char *path, bool create);
 void spool_close(struct spool *);
 
 /* --- config ------------------------------------------------------------- */
 
-/* Writes a value, or with NULL goes back to the default.  SPOOL_BAD: the
- * value is out of range.  Durable when it returns. */
+/* Writes a value; NULL goes back to the default.  The change is durable when
+ * it returns.  SPOOL_BAD: the value is out of range. */
 int spool_config_set(struct spool *, const struct config_key *,
     const char *value);
-/* Reads config again if the file is another one than last time; true then.  If
- * it cannot be read, what was in force stays so: config_error. */
+/* Reads config again if the file has changed; true then.  If it cannot be
+ * read, the old settings stay in force: config_error. */
 bool spool_config_refresh(struct spool *);
 
 /* --- enqueue ------------------------------------------------------------ */
 
-/* A batch: jobs that are written first and published together. */
+/* Jobs that are written first and published together. */
 struct spool_batch {
 	struct spool *spool;
-	struct job_name *name;   /* the n staged; name[i].id is its id */
+	struct job_name *name;   /* the n staged jobs; name[i].id is an id */
 	size_t n, cap;
 	size_t linked;           /* name[0…linked-1] are in pending/ */
 	bool bulk;               /* one sync for all instead of one each */
-	bool locked;             /* ids/, shared */
+	bool locked;             /* we share the lock of ids/ */
 	struct buf text;
 };
 
 /*
- * Writes one job to ids/.  One without an id gets a generated one, which
- * batch->name[…].id tells; job->created may be raised by some microseconds for
- * it.  SPOOL_EXISTS: another job (or one of this batch) has the id.
- * SPOOL_LEFTOVER: publish or take back the batch, call spool_reclaim() and
- * stage again.  After any failure this job has left nothing behind and the
- * batch is as before.
+ * Writes one job to ids/.  A job without an id gets a generated one, which the
+ * last batch->name tells; job->created may be raised by some microseconds for
+ * it.  After any failure this job has left nothing behind and the batch is as
+ * before.
  *
- * The first of a batch may be SPOOL_FULL, too.
+ * SPOOL_EXISTS: another job, or one of this batch, has the id.
+ * SPOOL_STALE_ID: publish or take back the batch, call spool_reclaim() and
+ * stage again.  SPOOL_FULL: only for the first job of a batch.
  *
- * If job->unique, the other job is looked at: of one that has not ended the
- * result is SPOOL_QUEUED, nothing was written, and the other is as safe as if
- * it had been enqueued now; one that has ended is purged, and the new one takes
- * its id.  SPOOL_BUSY: it cannot be purged, a process of it still runs.
+ * For a unique job whose id another job has: if the other one has not ended,
+ * SPOOL_DUPLICATE, nothing was written, and the other is as safe as if it had
+ * been enqueued now.  If it has ended, it is purged and the new job takes its
+ * id; SPOOL_BUSY: it cannot be purged, because a process of it still runs.
  */
 int spool_stage(struct spool_batch *, struct job *);
 /*
@@ -118,74 +117,82 @@ int spool_stage(struct spool_batch *, struct job *);
  * its ids, until spool_batch_clear().
  */
 int spool_publish(struct spool_batch *);
-/* Removes what was staged and, unless claimed already, what was published. */
+/* Removes the jobs that were staged and, unless a worker has claimed them, those
+ * that were published. */
 void spool_take_back(struct spool_batch *);
 void spool_batch_clear(struct spool_batch *);
 void spool_batch_free(struct spool_batch *);
 /*
- * Waits up to a second until no enqueuer lives and removes the entry `id` if
- * it belongs to no job: it has one link, and no state has the id.  SPOOL_BUSY:
- * they live on; SPOOL_EXISTS: it does, perhaps since a moment; SPOOL_ALIEN: it
- * is none of ours.
+ * Waits for up to a second until no enqueuer lives, and removes the entry of
+ * ids/ if it belongs to no job: it has one link, and no state has the id.
+ * SPOOL_BUSY: an enqueuer lives on.  SPOOL_EXISTS: it belongs to a job, which
+ * may be a moment old.  SPOOL_REFUSED: it is not a regular file.
  */
 int spool_reclaim(struct spool *, const char *id);
 
 /* --- looking ------------------------------------------------------------ */
 
-/* The names in a directory, but for "." and "..". */
+/* The names in a directory, without "." and "..". */
 struct spool_names {
 	int fd;
-	DIR *dir;                /* where there is no better way */
-	bool regular;            /* a file, or we were not told */
-	size_t at, n;            /* of what was read of it: */
+	DIR *dir;                /* where there is no getdents64 */
+	bool regular;            /* the name is a file's, or nobody told us */
+	size_t at, n;            /* place in, and length of, what was read: */
 	char bytes[32768];
 };
 
-/* The names in a state directory, in no order.  What is no name of a job, or
- * no regular file where readdir tells, is counted and passed over. */
+/* The names in a state directory, in no order.  A file that cannot be a job, by
+ * its name or its type, is counted and passed over. */
 struct spool_iter {
 	struct spool *spool;
 	struct spool_names names;
 	enum job_state state;
 	const char *file;        /* the name as it is, until the next call */
-	size_t strange;          /* files that are no jobs */
-	bool each_strange;       /* and they are not passed over: 2 */
+	size_t strange;          /* files that cannot be jobs */
+	bool each_strange;       /* stop at each of them, too: 2 */
 	char example[256];       /* the first of them */
 };
 
 int spool_iter_open(struct spool *, struct spool_iter *, enum job_state);
-/* 1: a name; 0: no more; -1: errno; 2: with each_strange, no job. */
+/* 1: a name; 0: there are no more; -1: errno; 2: a file that cannot be a job,
+ * with each_strange. */
 int spool_iter_next(struct spool_iter *, struct job_name *);
 void spool_iter_close(struct spool_iter *);
 
-/* An id or an unambiguous prefix of one to the id. */
+/* Completes an id or an unambiguous prefix of one. */
 int spool_resolve(struct spool *, const char *word, char id[JOB_ID_MAX + 1]);
-/* Where the job is now. */
+/* Finds the state and the name of a job. */
 int spool_find(struct spool *, const char *id, enum job_state *,
     struct job_name *);
-/*
- * Reads and parses the job of that name, wherever it has gone meanwhile.
- * SPOOL_BAD: `job` is valid and empty.  job_free() is due on these two.
- */
+/* Reads and parses the job of that name, wherever it has moved meanwhile.  `job`
+ * is valid in any case, and empty unless the result is SPOOL_OK. */
 int spool_load(struct spool *, enum job_state, const struct job_name *,
     struct job *);
-/* Whether the job is still under that name. */
+/* Whether the job still has that name. */
 bool spool_there(struct spool *, enum job_state, const struct job_name *);
-/* When it got that name, where the file system tells, or INT64_MAX: it has it no
+/* When it got that name, if the file system tells; INT64_MAX: it has it no
  * more. */
 int64_t spool_arrived(struct spool *, enum job_state, const struct job_name *);
-/* Whether someone holds the job's lock. */
+/* Whether somebody holds the job's lock. */
 bool spool_locked(struct spool *, enum job_state, const struct job_name *);
-/* A number that changes when a job moves: pending/, failed/ or processing/ is
- * where it comes from or where it goes. */
+/* A number that changes whenever a job moves from or to pending/, failed/ or
+ * processing/. */
 uint64_t spool_version(struct spool *);
+/*
+ * Whether nothing is left to do.  1: no job is pending, processing or failed;
+ * 0: there is one, or everything is in motion; -1: errno.  Files that cannot be
+ * run do not count.  Takes 20 ms when the answer is 1 (2 s on a file system
+ * whose times are whole seconds).
+ */
+int spool_drained(struct spool *);
+
 /* --- a job's life ------------------------------------------------------- */
 
-/* A job that this process holds the lock of. */
+/* A job whose lock this process holds. */
 struct spool_claim {
-	int fd;                  /* read-only; the lock is on it */
-	int out;                 /* to append to it; -1: only looked at */
-	off_t size;              /* of the text that job is of */
+	int fd;                  /* read-only; it holds the lock */
+	int out;                 /* for appending; -1: only looked at */
+	off_t size;              /* of the text that was read */
 	enum job_state from;     /* where it was claimed */
 	struct job_name name;    /* in processing/ */
 	struct job job;
@@ -197,29 +204,30 @@ struct spool_claim {
 };
 
 /*
- * Takes the job for a run: on SPOOL_OK it is in processing/, locked, with
- * attempt+1.  SPOOL_GONE, SPOOL_BUSY: another worker.  SPOOL_BAD: moved to
- * dead/.  SPOOL_ALIEN: left where it is.
+ * Claims a job for a run.  On SPOOL_OK it is in processing/, locked, with
+ * attempt+1.  SPOOL_GONE, SPOOL_BUSY: another worker has it.  SPOOL_BAD: it was
+ * moved to dead/.  SPOOL_REFUSED: it was left where it is.
  */
 int spool_claim(struct spool *, enum job_state, const struct job_name *,
     int64_t now, struct spool_claim *);
 /*
- * Appends the Attempt: line and moves the job on; *to and *next tell where.
- * On SPOOL_OK and SPOOL_GONE (taken away by hand while it ran) the claim is
- * over; on SPOOL_ERROR it is kept and the call may be repeated: no line is
- * appended twice.
+ * Appends the Attempt: line and moves the job on; *to and *next tell where.  On
+ * SPOOL_OK and SPOOL_GONE (a hand took it away while it ran) the claim is over.
+ * On SPOOL_ERROR it is kept and the call may be repeated: no line is appended
+ * twice.
  */
 int spool_finish(struct spool *, struct spool_claim *,
     const struct job_attempt *, enum job_state *to, struct job_name *next);
-/* Lets go of the claim, the job stays where it is. */
+/* Lets go of a claim; the job stays where it is. */
 void spool_release(struct spool_claim *);
 
 /*
- * Brings home what dead workers left in processing/.  Calls `each` for every
- * job that it moved (SPOOL_OK, `end` says what became of the run; SPOOL_BAD,
- * its text is no job) and for what it cannot move (SPOOL_ALIEN; SPOOL_ERROR);
- * `name` is where the job is now.  *held: the jobs that are locked but run by
- * no worker that is known to live.
+ * Recovers the jobs that dead workers left in processing/.  Calls `each` for
+ * every job that it moved (SPOOL_OK: `end` says what became of the run;
+ * SPOOL_BAD: its text is bad) and for every one that it cannot move
+ * (SPOOL_REFUSED, SPOOL_ERROR); `name` is where the job is now.  *held counts
+ * the jobs that are locked although no worker that lives says that it runs
+ * them.
  */
 typedef void spool_recovered(void *arg, int result,
     const struct job_attempt *end, enum job_state state,
@@ -227,53 +235,45 @@ typedef void spool_recovered(void *arg, int result,
 int spool_recover(struct spool *, int64_t now, spool_recovered *each,
     void *arg, size_t *held);
 
-/*
- * One step towards the end of a job.  Begin with a struct that is zeroed but
- * for its id, and go on while the answer is SPOOL_BUSY: somebody runs the job
- * (its worker has been asked to end it) or is about to, so look again when
- * processing/ has changed, or in a while.  SPOOL_OK: it is in dead/, cancelled,
- * and that is safe unless config.sync is SYNC_NONE.  SPOOL_STATE: it has
- * ended otherwise, see `state`.  SPOOL_BAD: it was buried, its text is no job.
- */
+/* The way to cancel a job.  Zeroed but for its id at the start. */
 struct spool_cancel {
 	char id[JOB_ID_MAX + 1];
 	enum job_state state;    /* where it was seen last */
-	bool held;               /* BUSY: its worker is dead, a process of it
-	                          * still runs; who recovers it cancels it */
-	bool asked;              /* the run of this name was asked to end: */
+	bool held;               /* BUSY: its worker is dead, but a process of it
+	                          * still runs; its recovery will cancel it */
+	bool asked;              /* we asked for the end of the run: */
 	struct job_name run;
 };
 
+/*
+ * One step towards the end of a job.  SPOOL_BUSY: a worker runs the job and was
+ * asked to end it, or is about to run it; call again when processing/ has
+ * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is safe
+ * unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended otherwise,
+ * see `state`.  SPOOL_BAD: its text is bad, and it was moved to dead/.
+ */
 int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
-/* dead/ → pending/, counting from 0 again.  SPOOL_STATE: not in dead/. */
+/* Moves a job from dead/ to pending/, counting from 0 again. */
 int spool_retry(struct spool *, const char *id, int64_t now);
-/* Removes the job, its log and its id, if it is in that state. */
+/* Removes a job, its log and its id, if it is in that state. */
 int spool_purge(struct spool *, enum job_state, const char *id);
 
 /* Which jobs of a state are kept no longer: those that got their stamp before
  * `before`, and the oldest beyond `most`. */
 struct spool_expiry {
 	int64_t before;          /* INT64_MIN: any age is kept */
-	bool arrival;            /* `before` counts for the file's arrival in
-	                          * the state, too: see spool_arrived() */
+	bool arrival;            /* …and arrived before it: spool_arrived() */
 	size_t most;             /* 0: any number is kept */
 	size_t limit;            /* jobs of one call; 0: all */
 	bool dry;                /* remove nothing */
 };
 
 /*
- * Purges them, the oldest first, and calls `each` for every one with the result
- * of spool_purge(), until it returns false.  *more: the limit was reached.
+ * Purges them, the oldest first, and calls `each` with the result of each
+ * spool_purge(), until it returns false.  *more: the limit was reached.
  */
 typedef bool spool_expired(void *arg, int result, const char *id);
 int spool_expire(struct spool *, enum job_state, const struct spool_expiry *,
     spool_expired *each, void *arg, bool *more);
-
-/*
- * Whether nothing is left to do: 1, no job is pending, processing or failed;
- * 0, there is, or all is in motion; -1, errno.  Files that are no jobs do not
- * count.  Takes some milliseconds when the answer is 1.
- */
-int spool_drained(struct spool *);
 
 #endif

@@ -153,7 +153,7 @@ worker_write_slot(struct worker *w, const struct spool_claim *c, int64_t log)
 		slot.start = c->name.stamp;
 		slot.log = log;
 	}
-	spool_pool_note(w->pool, &slot);
+	spool_slot_write(w->pool, &slot);
 	w->slot_names_job = c != NULL;
 }
 
@@ -190,7 +190,7 @@ try_job(struct worker *w)
 	}
 	if (r == SPOOL_BAD)
 		say_bad(w, o->name.id);
-	else if (r == SPOOL_ALIEN && !o->quiet)
+	else if (r == SPOOL_REFUSED && !o->quiet)
 		say_refused(w, o->state, &o->name);
 	else if (r == SPOOL_ERROR)
 		say_error(w->number, w->spool, "cannot claim a job; "
@@ -220,7 +220,7 @@ say_recovered(void *arg, int result, const struct job_attempt *end,
 	case SPOOL_BAD:
 		say_bad(w, name->id);
 		break;
-	case SPOOL_ALIEN:
+	case SPOOL_REFUSED:
 		say_refused(w, state, name);
 		break;
 	default:
@@ -353,7 +353,7 @@ take_slot(struct worker *w, bool restarted)
 	struct report ready = { .what = REPORT_READY, .recovered = restarted };
 	struct spool_slot before;
 
-	spool_pool_recall(w->pool, w->number, &before);
+	spool_slot_read(w->pool, w->number, &before);
 	w->tally = before.tally;
 	if (restarted)
 		recover(w, &ready.held);

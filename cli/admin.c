@@ -160,7 +160,7 @@ change_each(struct spool *sp, const struct listing *l, size_t n,
 		r = change_one ? change_one(sp, l->v[i].state, id) : SPOOL_OK;
 		if (r == SPOOL_OK)
 			puts(id);
-		else if (r != SPOOL_GONE && r != SPOOL_STATE)
+		else if (r != SPOOL_GONE && r != SPOOL_WRONG_STATE)
 			worst = complain_job(sp, r, id);
 	}
 	return worst;
@@ -209,7 +209,7 @@ change_dead(struct call *c, change *change_one)
 	r = spool_resolve(sp, c->operand[0], id);
 	if (r == SPOOL_OK)
 		r = change_one(sp, JOB_DEAD, id);
-	if (r == SPOOL_STATE)
+	if (r == SPOOL_WRONG_STATE)
 		return complain_not_dead(sp, id);
 	if (r != SPOOL_OK)
 		return complain_job(sp, r, c->operand[0]);

@@ -93,7 +93,7 @@ call_open_spool(struct call *c, bool create)
 		complain("%s: there is no spool; queuectl enqueue makes one",
 		    path);
 		return FAILED;
-	case SPOOL_ALIEN:
+	case SPOOL_REFUSED:
 		complain("%s: not used as a spool: %s", path, c->spool.why);
 		return FAILED;
 	default:
@@ -175,7 +175,7 @@ complain_job(const struct spool *sp, int result, const char *id)
 		else
 			complain("%s: its text is damaged: %s", id, sp->why);
 		break;
-	case SPOOL_ALIEN:
+	case SPOOL_REFUSED:
 		complain("%s: left alone: %s", id, sp->why);
 		break;
 	default:

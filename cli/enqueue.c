@@ -165,11 +165,11 @@ stage(struct enqueue *q, struct job *job)
 		return SPOOL_ERROR;
 	}
 	r = spool_stage(&q->batch, job);
-	if (r == SPOOL_OK || r == SPOOL_QUEUED)
+	if (r == SPOOL_OK || r == SPOOL_DUPLICATE)
 		q->again = 0;
 	if (r == SPOOL_OK)
 		add_id(q, q->batch.name[q->batch.n - 1].id);
-	if (r == SPOOL_QUEUED) {
+	if (r == SPOOL_DUPLICATE) {
 		add_id(q, job->id);
 		return SPOOL_OK;
 	}
@@ -208,7 +208,7 @@ complain_stage(const struct spool *sp, int result, const char *id,
 		complain("%sid \"%s\" is in use: it is being enqueued by "
 		    "someone else, or a process of its job still runs",
 		    where, id);
-	else if (result == SPOOL_ALIEN)
+	else if (result == SPOOL_REFUSED)
 		complain("%sid \"%s\" cannot be used: %s", where, id, sp->why);
 	else if (result == SPOOL_FULL)
 		complain("%s%s: nothing was enqueued: %s", where, sp->path,
@@ -256,7 +256,7 @@ enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
 		}
 		spool_take_back(&q->batch);
 		forget_ids(q);
-		if (r == SPOOL_LEFTOVER)
+		if (r == SPOOL_STALE_ID)
 			r = reclaim(q, job);
 		if (r != SPOOL_OK)
 			return complain_stage(sp, r, job->id, "");
@@ -389,7 +389,7 @@ stage_line(struct enqueue *q, struct job *job)
 	int r;
 
 	hold_signals(q, true);
-	while ((r = stage(q, job)) == SPOOL_LEFTOVER) {
+	while ((r = stage(q, job)) == SPOOL_STALE_ID) {
 		/* reclaim() needs ids/ for itself. */
 		if (publish_lines(q, q->line) != DONE) {
 			q->stop = true;

@@ -197,7 +197,7 @@ view_load(struct spool *sp, const struct entry *e, struct job *job,
 	if (r != SPOOL_OK) {
 		v->bad = sp->why;
 		v->line = sp->line;
-		v->alien = r == SPOOL_ALIEN;
+		v->alien = r == SPOOL_REFUSED;
 	}
 	if (e->state == JOB_PROCESSING && runner_find(sp, &e->name, &slot))
 		v->worker = slot.pid;

@@ -376,7 +376,7 @@ static int
 complain_cancel(const struct spool *sp, int result,
     const struct spool_cancel *x)
 {
-	if (result == SPOOL_STATE)
+	if (result == SPOOL_WRONG_STATE)
 		complain("%s: has ended already: it is %s", x->id,
 		    job_state_word(x->state));
 	else if (result == SPOOL_BAD)

@@ -49,7 +49,7 @@ make_way(struct spool *sp, enum job_state state, const struct job_name *name)
 		    ((r = dir_sync(sp, JOB_PENDING)) != SPOOL_OK ||
 		    (r = dir_sync(sp, SPOOL_IDS)) != SPOOL_OK))
 			return r;
-		return SPOOL_QUEUED;
+		return SPOOL_DUPLICATE;
 	}
 	/* if it is locked, somebody else makes way for the same id */
 	while ((r = lock_and_read(sp, state, name, false, &c, &st)) == SPOOL_BUSY &&
@@ -93,13 +93,13 @@ create_id(struct spool_batch *b, struct job *job, bool *made, int *fd)
 			continue;
 		}
 		if (in_batch(b, job->id))
-			return job->unique ? SPOOL_QUEUED : SPOOL_EXISTS;
+			return job->unique ? SPOOL_DUPLICATE : SPOOL_EXISTS;
 		r = spool_find(sp, job->id, &state, &name);
 		if (r == SPOOL_OK)
 			r = job->unique ? make_way(sp, state, &name) :
 			    SPOOL_EXISTS;
 		else if (r == SPOOL_GONE)
-			r = SPOOL_LEFTOVER;
+			r = SPOOL_STALE_ID;
 		if (r != SPOOL_OK)
 			return r;
 	}

@@ -96,7 +96,7 @@ spool_expire(struct spool *sp, enum job_state state,
 		    spool_arrived(sp, state, name) >= e->before)
 			continue;
 		step = e->dry ? SPOOL_OK : spool_purge(sp, state, name->id);
-		if (step == SPOOL_GONE || step == SPOOL_STATE)
+		if (step == SPOOL_GONE || step == SPOOL_WRONG_STATE)
 			continue;
 		left -= step == SPOOL_OK;
 		removed += step == SPOOL_OK;

@@ -9,13 +9,13 @@
 
 #include "spool/spool_priv.h"
 
-/* Opens a job's file for reading, if it can be one: SPOOL_ALIEN where it is
+/* Opens a job's file for reading, if it can be one: SPOOL_REFUSED where it is
  * not a regular file of the spool's owner. */
 int job_open(struct spool *, const char *path, int *fd, struct stat *);
 /*
  * Reads and parses what job_open() opened.  `job` is valid in any case, and
  * empty unless the result is SPOOL_OK.  SPOOL_BAD: spool->why and line tell
- * what is wrong with the text; SPOOL_ALIEN: it is another job's text.
+ * what is wrong with the text; SPOOL_REFUSED: it is another job's text.
  */
 int job_read(struct spool *, const char *path, int fd, const struct stat *,
     const char *id, struct job *);
@@ -50,7 +50,7 @@ int append_line(struct spool *, struct spool_claim *, enum job_state,
 /* Counts the names that the id has in the state directories. */
 int count_names(struct spool *, const char *id, size_t *n);
 /*
- * `entry`, ids/ID, is not the file that the caller holds.  SPOOL_ALIEN: it
+ * `entry`, ids/ID, is not the file that the caller holds.  SPOOL_REFUSED: it
  * belongs to another job, which is in a state.  SPOOL_OK: it is left over, or
  * a copy has broken the hard link (cp, or the lower layer of an overlay).
  */
@@ -58,7 +58,7 @@ int check_entry(struct spool *, const char *entry, const char *id);
 /*
  * Makes sure that a job has its ids/ entry.  A job that a hand put into the
  * spool, or whose hard link a copy broke, has none.  The caller holds the
- * job's lock.  SPOOL_ALIEN: the id belongs to another job.
+ * job's lock.  SPOOL_REFUSED: the id belongs to another job.
  */
 int ensure_id_entry(struct spool *, const char *path, const char *id,
     const struct stat *);

@@ -101,7 +101,7 @@ check_links(struct fsck *f, const char *path, const char *id,
 		return;
 	r = check_entry(sp, p.s, id);
 	if (r != SPOOL_OK)
-		problem(f, path, r == SPOOL_ALIEN ? sp->why : strerror(errno),
+		problem(f, path, r == SPOOL_REFUSED ? sp->why : strerror(errno),
 		    NULL, false);
 	else
 		problem(f, path, "it has no entry in ids/", "link it",
@@ -120,7 +120,7 @@ check_job(struct fsck *f, enum job_state state, const struct job_name *name)
 	int r = lock_and_read(sp, state, name, f->repair, &c, &st);
 
 	switch (r) {
-	case SPOOL_ALIEN:
+	case SPOOL_REFUSED:
 		problem(f, p.s, sp->why, NULL, false);
 		return;
 	case SPOOL_ERROR:

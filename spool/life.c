@@ -251,7 +251,7 @@ spool_retry(struct spool *sp, const char *id, int64_t now)
 	if (r != SPOOL_OK)
 		return r;
 	if (state != JOB_DEAD)
-		return SPOOL_STATE;
+		return SPOOL_WRONG_STATE;
 	r = lock_and_read(sp, JOB_DEAD, &name, true, &c, &st);
 	if (r != SPOOL_OK) {
 		if (r == SPOOL_BAD)
@@ -307,7 +307,7 @@ spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 	if (r != SPOOL_OK)
 		return r;
 	if (state != wanted)
-		return SPOOL_STATE;
+		return SPOOL_WRONG_STATE;
 	r = lock_and_read(sp, state, &name, false, &c, &st);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;

@@ -136,7 +136,7 @@ log_open(struct spool *sp, const char *id, struct spool_log *log)
 	r = file_open(sp, p.s, O_RDWR | O_CREAT, &log->fd, &st);
 	if (r == SPOOL_GONE)
 		return spool_fail(sp, p.s); /* log/ itself is missing */
-	return r == SPOOL_ALIEN ? spool_refuse(sp, not_ours) : r;
+	return r == SPOOL_REFUSED ? spool_refuse(sp, not_ours) : r;
 }
 
 static int
@@ -225,5 +225,5 @@ spool_log_read(struct spool *sp, const char *id, int *fd)
 	struct stat st;
 	int r = file_open(sp, path_log(id).s, O_RDONLY, fd, &st);
 
-	return r == SPOOL_ALIEN ? spool_refuse(sp, not_ours) : r;
+	return r == SPOOL_REFUSED ? spool_refuse(sp, not_ours) : r;
 }

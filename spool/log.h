@@ -24,7 +24,7 @@ struct spool_gap {
 };
 
 /* Opens a log for reading.  SPOOL_GONE: the job wrote nothing yet;
- * SPOOL_ALIEN: it is not a regular file. */
+ * SPOOL_REFUSED: it is not a regular file. */
 int spool_log_read(struct spool *, const char *id, int *fd);
 /* Looks for the gap.  -1: the log cannot be read, errno. */
 int spool_log_gap(int fd, struct spool_gap *);
@@ -43,10 +43,10 @@ struct spool_log {
 
 /* Begins the log of a run; *offset is where its output will begin.  The log of
  * a job that has not run yet belongs to an earlier job of that id: it is
- * removed.  SPOOL_ALIEN: the log is not a regular file. */
+ * removed.  SPOOL_REFUSED: the log is not a regular file. */
 int spool_log_begin(struct spool *, const struct spool_claim *,
     struct spool_log *, int64_t *offset);
-/* Adds what the job wrote.  On SPOOL_ERROR or SPOOL_ALIEN it is lost. */
+/* Adds what the job wrote.  On SPOOL_ERROR or SPOOL_REFUSED it is lost. */
 int spool_log_add(struct spool *, const char *id, struct spool_log *,
     const char *p, size_t n);
 void spool_log_end(struct spool_log *);

@@ -256,7 +256,7 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 		fd_close(fd);
 		job_free(&job);
 	}
-	if (r == SPOOL_GONE || r == SPOOL_ALIEN)
+	if (r == SPOOL_GONE || r == SPOOL_REFUSED)
 		return r == SPOOL_GONE;
 	if (r == SPOOL_ERROR)
 		return -1;

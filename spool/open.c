@@ -235,7 +235,7 @@ config_text(struct spool *sp, struct stat *st, struct buf *b)
 	int fd, r = file_open(sp, "config", O_RDONLY, &fd, st);
 	bool done = false;
 
-	if (r == SPOOL_ALIEN && errno != EACCES)
+	if (r == SPOOL_REFUSED && errno != EACCES)
 		errno = EINVAL;
 	if (r != SPOOL_OK)
 		return false;

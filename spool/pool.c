@@ -101,7 +101,7 @@ pool_create(struct spool *sp, struct spool_pool *pool)
 	if (pool->fd < 0)
 		return spool_fail(sp, tmp.s);
 	for (slot.number = 1; slot.number <= pool->count; slot.number++)
-		spool_pool_note(pool, &slot);
+		spool_slot_write(pool, &slot);
 	if (fd_lock(pool->fd, LOCK_EX | LOCK_NB) == 0 &&
 	    renameat(sp->fd, tmp.s, sp->fd, p.s) == 0)
 		return SPOOL_OK;
@@ -146,7 +146,7 @@ spool_worker_log(struct spool *sp)
 /* Each worker has a line of fixed length, so that it can write its own in
  * place. */
 void
-spool_pool_note(struct spool_pool *pool, const struct spool_slot *s)
+spool_slot_write(struct spool_pool *pool, const struct spool_slot *s)
 {
 	char time[JOB_TIME_LEN + 1], line[SLOT_LEN + 1];
 	struct buf b;
@@ -236,7 +236,7 @@ slot_read(int fd, off_t at, struct spool_slot *s)
 }
 
 void
-spool_pool_recall(const struct spool_pool *pool, int number,
+spool_slot_read(const struct spool_pool *pool, int number,
     struct spool_slot *s)
 {
 	slot_read(pool->fd, (off_t)(number - 1) * SLOT_LEN, s);
@@ -268,7 +268,7 @@ pool_open(struct spool *sp, const char *name, const char *suffix, bool *live)
 	int fd, r;
 
 	r = file_open(sp, path_pool(name, suffix).s, O_RDONLY, &fd, &st);
-	if (r == SPOOL_ALIEN && errno != EACCES)
+	if (r == SPOOL_REFUSED && errno != EACCES)
 		errno = ENOENT;
 	if (r != SPOOL_OK)
 		return -1;

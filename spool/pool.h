@@ -38,9 +38,9 @@ int spool_pool_join(struct spool *, struct spool_pool *, int count,
 void spool_pool_leave(struct spool *, struct spool_pool *);
 /* Writes what a worker says about itself.  A failure is no reason to stop: the
  * line is for people. */
-void spool_pool_note(struct spool_pool *, const struct spool_slot *);
+void spool_slot_write(struct spool_pool *, const struct spool_slot *);
 /* Reads what was written last; all zero where nothing was. */
-void spool_pool_recall(const struct spool_pool *, int number,
+void spool_slot_read(const struct spool_pool *, int number,
     struct spool_slot *);
 /* What was asked of the pool: 0 nothing, 1 stop, 2 stop now. */
 int spool_pool_asked(struct spool *, const struct spool_pool *);

@@ -219,7 +219,7 @@ cancel_running(struct spool *sp, struct spool_cancel *x,
 	return SPOOL_BUSY;
 }
 
-/* SPOOL_OK: the last attempt of an ended job was cancelled; SPOOL_STATE: it
+/* SPOOL_OK: the last attempt of an ended job was cancelled; SPOOL_WRONG_STATE: it
  * was not. */
 static int
 ended_cancelled(struct spool *sp, enum job_state state,
@@ -230,9 +230,9 @@ ended_cancelled(struct spool *sp, enum job_state state,
 
 	if (r == SPOOL_OK && (!job.nattempt ||
 	    job.attempt[job.nattempt - 1].outcome != JOB_CANCELLED))
-		r = SPOOL_STATE;
+		r = SPOOL_WRONG_STATE;
 	job_free(&job);
-	return r == SPOOL_GONE || r == SPOOL_BAD ? SPOOL_STATE : r;
+	return r == SPOOL_GONE || r == SPOOL_BAD ? SPOOL_WRONG_STATE : r;
 }
 
 int
@@ -245,9 +245,9 @@ spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
 	if (x->asked && (r != SPOOL_OK || x->state != JOB_PROCESSING ||
 	    job_name_compare(&name, &x->run))) {
 		int ended = r == SPOOL_OK && x->state == JOB_DEAD ?
-		    ended_cancelled(sp, x->state, &name) : SPOOL_STATE;
+		    ended_cancelled(sp, x->state, &name) : SPOOL_WRONG_STATE;
 
-		if (ended != SPOOL_OK && ended != SPOOL_STATE)
+		if (ended != SPOOL_OK && ended != SPOOL_WRONG_STATE)
 			return ended;
 		unlinkat(sp->fd, path_request(&x->run).s, 0);
 		x->asked = false;
@@ -257,7 +257,7 @@ spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
 	if (r != SPOOL_OK)
 		return r;
 	if (x->state == JOB_DONE || x->state == JOB_DEAD)
-		return SPOOL_STATE;
+		return SPOOL_WRONG_STATE;
 	return x->state == JOB_PROCESSING ? cancel_running(sp, x, &name, now) :
 	    cancel_waiting(sp, x, &name, now);
 }

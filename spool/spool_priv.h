@@ -38,7 +38,7 @@ struct path path_log(const char *id);
 /* SPOOL_ERROR, with errno as it is and `at` in spool->at.  Every SPOOL_ERROR
  * comes from here. */
 int spool_fail(struct spool *, const char *at);
-/* SPOOL_ALIEN, with `why` (constant text) in spool->why. */
+/* SPOOL_REFUSED, with `why` (constant text) in spool->why. */
 int spool_refuse(struct spool *, const char *why);
 
 /* --- descriptors -------------------------------------------------------- */
@@ -47,7 +47,7 @@ int spool_refuse(struct spool *, const char *why);
  * Opens a regular file below the spool and tells about it in *st.  A FIFO or a
  * symbolic link that somebody put there can neither hang us nor lead us
  * astray.  `flags` is O_RDONLY or O_RDWR, perhaps with O_CREAT (mode 0600).
- * SPOOL_GONE: there is no such file; SPOOL_ALIEN: it is not a regular file, or
+ * SPOOL_GONE: there is no such file; SPOOL_REFUSED: it is not a regular file, or
  * closed to us.  *fd is -1 unless the result is SPOOL_OK.
  */
 int file_open(struct spool *, const char *path, int flags, int *fd,

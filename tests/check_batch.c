@@ -134,7 +134,7 @@ START_TEST(reuses_an_entry_that_was_left_behind)
 
 	bed_shell("echo torn >ids/%s", "a");
 	bed_fill(&job, "a", "true");
-	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_LEFTOVER);
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_STALE_ID);
 	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_OK);
 	ck_assert_uint_eq(bed_count("ids"), 0);
 	ck_assert_int_eq(bed_enqueue("a"), SPOOL_OK);
@@ -168,7 +168,7 @@ enqueue_unique(struct spool *spool, const char *id)
 
 	bed_fill(&job, id, "true");
 	job.unique = true;
-	while ((r = spool_stage(&b, &job)) == SPOOL_LEFTOVER) {
+	while ((r = spool_stage(&b, &job)) == SPOOL_STALE_ID) {
 		r = spool_reclaim(spool, id);
 		if (r != SPOOL_OK && r != SPOOL_EXISTS)
 			break;
@@ -189,14 +189,14 @@ START_TEST(is_unique_while_it_has_not_ended)
 	char p[200];
 
 	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_OK);
-	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_QUEUED);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_DUPLICATE);
 	ck_assert_int_eq(bed_claim("u", &c), SPOOL_OK);
 	ck_assert(c.job.unique);
-	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_QUEUED);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_DUPLICATE);
 	end = bed_attempt(&c, JOB_EXIT, 1);
 	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
 	ck_assert_int_eq(to, JOB_FAILED);
-	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_QUEUED);
+	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_DUPLICATE);
 	ck_assert_uint_eq(bed_count("ids"), 1);
 	ck_assert_uint_eq(bed_count("failed"), 1);
 
@@ -281,8 +281,8 @@ START_TEST(enqueues_one_of_eight)
 
 			ck_assert_int_eq(read(out[0], &c, 1), 1);
 			ok += c == SPOOL_OK;
-			queued += c == SPOOL_QUEUED;
-			ck_assert_msg(c == SPOOL_OK || c == SPOOL_QUEUED,
+			queued += c == SPOOL_DUPLICATE;
+			ck_assert_msg(c == SPOOL_OK || c == SPOOL_DUPLICATE,
 			    "round %d: result %d", i, c);
 		}
 		ck_assert_msg(ok == 1 && queued == ENQUEUERS - 1,

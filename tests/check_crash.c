@@ -57,11 +57,11 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 	bool enqueues = !strncmp(o->name, "enqueue", 7);
 
 	ck_assert_msg(r == SPOOL_ERROR || r == SPOOL_OK || r == SPOOL_BUSY ||
-	    (r == SPOOL_ALIEN && (fault.error == EACCES ||
+	    (r == SPOOL_REFUSED && (fault.error == EACCES ||
 	    ((o->traits & STEP_MAKES) && (!strcmp(fault.hit, "flock") ||
 	    fault.error == EMLINK)))),
 	    "%s: result %d", when, r);
-	if (r == SPOOL_OK || r == SPOOL_ALIEN)
+	if (r == SPOOL_OK || r == SPOOL_REFUSED)
 		return; /* it was not needed; a file that may not be read,
 		        * a file system without flock */
 	/* A lock that fails counts as busy; else errno is what was injected. */
@@ -80,7 +80,7 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 		ck_assert_msg(holds_count(path, "ids") == 0, "%s: left an id", when);
 	r = o->act();
 	ck_assert_msg(r == SPOOL_OK ||
-	    (r == SPOOL_STATE && (o->traits & STEP_ONCE)),
+	    (r == SPOOL_WRONG_STATE && (o->traits & STEP_ONCE)),
 	    "%s: cannot be repeated: %d", when, r);
 	if (o->traits & STEP_ENDS) {
 		struct job_name name;
@@ -112,7 +112,7 @@ after_look(const struct operation *o, const char *when, int r, int e, int fds)
 	ck_assert_msg(open_fds() <= fds + (sp.ids >= 0), "%s: leaks", when);
 	r = o->act();
 	ck_assert_msg(r == SPOOL_OK ||
-	    (r == SPOOL_STATE && (o->traits & STEP_ONCE)),
+	    (r == SPOOL_WRONG_STATE && (o->traits & STEP_ONCE)),
 	    "%s: cannot be repeated: %d", when, r);
 }
 

@@ -45,7 +45,7 @@ START_TEST(leaves_an_id_that_is_another_jobs)
 	bed_shell("%s", command);
 	ck_assert(job_name_parse(&name, "5-20260101T000000.000000Z-0-a"));
 	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, now, &c),
-	    SPOOL_ALIEN);
+	    SPOOL_REFUSED);
 	ck_assert_uint_eq(bed_count("pending"), 2);
 }
 END_TEST
@@ -90,7 +90,7 @@ START_TEST(purges_not_what_is_another_jobs)
 	ck_assert_int_eq(bed_enqueue("a"), SPOOL_OK);
 	bed_shell("ls dead/*-%s >/dev/null", "a");
 	/* the id belongs to the new job now, which is not dead */
-	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_STATE);
+	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_WRONG_STATE);
 	bed_shell("mv pending/*-%s ../kept", "a");
 	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_OK);
 	bed_shell("test -e ids/%s && test -e log/a.log", "a");
@@ -128,7 +128,7 @@ START_TEST(keeps_the_id_of_what_was_put_aside)
 	bed_enqueue("a");
 	bed_shell("mv pending/*-%s ../aside", "a");
 	bed_fill(&job, "a", "true");
-	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_LEFTOVER);
+	ck_assert_int_eq(spool_stage(&b, &job), SPOOL_STALE_ID);
 	ck_assert_int_eq(spool_reclaim(&sp, "a"), SPOOL_EXISTS);
 	bed_shell("mv ../aside pending/5-20260101T000000.000000Z-0-%s", "a");
 	ck_assert_int_eq(bed_run("a", JOB_EXIT, 0), JOB_DONE);
@@ -155,7 +155,7 @@ START_TEST(leaves_what_is_no_job)
 		ck_assert(job_name_parse(&name,
 		    "5-20260101T000000.000000Z-0-p"));
 		ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, now,
-		    &c), SPOOL_ALIEN);
+		    &c), SPOOL_REFUSED);
 		ck_assert_int_eq(spool_drained(&sp), 1);
 		bed_shell("test -e pending/*-p && rm -r pending/*-%s", "p");
 	}
@@ -212,7 +212,7 @@ START_TEST(leaves_sockets_and_giants)
 	ck_assert_int_eq(bind(fd, (void *)&at, sizeof at), 0);
 	ck_assert(job_name_parse(&name, strrchr(at.sun_path, '/') + 1));
 	ck_assert_int_eq(spool_claim(&sp, JOB_PENDING, &name, now, &c),
-	    SPOOL_ALIEN);
+	    SPOOL_REFUSED);
 	close(fd);
 
 	snprintf(p, sizeof p, "%s/pending/5-20200101T000000.000000Z-0-big",

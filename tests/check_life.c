@@ -53,8 +53,8 @@ START_TEST(goes_where_the_outcome_says)
 	ck_assert_uint_eq(name.attempt, 0);
 	ck_assert_int_eq(bed_run("a", JOB_EXIT, 0), JOB_DONE);
 	ck_assert_uint_eq(bed_links("a"), 2);
-	ck_assert_int_eq(spool_retry(&sp, "a", now++), SPOOL_STATE);
-	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_STATE);
+	ck_assert_int_eq(spool_retry(&sp, "a", now++), SPOOL_WRONG_STATE);
+	ck_assert_int_eq(spool_purge(&sp, JOB_DEAD, "a"), SPOOL_WRONG_STATE);
 	ck_assert_int_eq(spool_purge(&sp, JOB_DONE, "a"), SPOOL_OK);
 	ck_assert_uint_eq(bed_count("ids") + bed_count("done") + bed_count("log"), 0);
 }

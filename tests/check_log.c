@@ -93,9 +93,9 @@ START_TEST(writes_to_no_fifo)
 	ck_assert_int_eq(bed_claim("a", &c), SPOOL_OK);
 	ck_assert_int_eq(spool_log_begin(&sp, &c, &log, &offset), SPOOL_OK);
 	bed_shell("mkfifo log/%s.log", "a");
-	ck_assert_int_eq(spool_log_add(&sp, "a", &log, "x", 1), SPOOL_ALIEN);
+	ck_assert_int_eq(spool_log_add(&sp, "a", &log, "x", 1), SPOOL_REFUSED);
 	ck_assert_int_eq(spool_log_begin(&sp, &c, &log, &offset),
-	    SPOOL_ALIEN);
+	    SPOOL_REFUSED);
 	spool_release(&c);
 }
 END_TEST

@@ -40,14 +40,14 @@ START_TEST(refuses_what_is_no_spool)
 	ck_assert_int_eq(spool_open(&other, p, false), SPOOL_GONE);
 	bed_shell("mkdir -m 700 ../mine && touch ../mine/%s", "letter");
 	snprintf(p, sizeof p, "%s/mine", dir);
-	ck_assert_int_eq(spool_open(&other, p, false), SPOOL_ALIEN);
-	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ALIEN);
+	ck_assert_int_eq(spool_open(&other, p, false), SPOOL_REFUSED);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_REFUSED);
 	bed_shell("test ! -e ../mine/%s", "pending");
 	snprintf(p, sizeof p, "%s/mine/letter", dir);
-	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ALIEN);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_REFUSED);
 	bed_shell("mkdir ../open && chmod %s ../open", "770");
 	snprintf(p, sizeof p, "%s/open", dir);
-	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_ALIEN);
+	ck_assert_int_eq(spool_open(&other, p, true), SPOOL_REFUSED);
 }
 END_TEST
 

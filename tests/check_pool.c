@@ -43,7 +43,7 @@ START_TEST(knows_live_pools_from_dead)
 		if (spool_pool_join(&sp, &pool, 2, now) != SPOOL_OK)
 			_exit(1);
 		strcpy(slot.job, "a");
-		spool_pool_note(&pool, &slot);
+		spool_slot_write(&pool, &slot);
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
@@ -59,7 +59,7 @@ START_TEST(knows_live_pools_from_dead)
 
 	/* and one that lives */
 	ck_assert_int_eq(spool_pool_join(&sp, &pool, 2, now), SPOOL_OK);
-	spool_pool_note(&pool, &slot);
+	spool_slot_write(&pool, &slot);
 	spool_pool_sweep(&sp);
 	n = 0;
 	ck_assert_int_eq(spool_slots(&sp, false, count_slot, &n), SPOOL_OK);
@@ -106,13 +106,13 @@ START_TEST(adds_tallies_up)
 	ck_assert_int_eq(spool_pool_join(&sp, &pool, 2, now++), SPOOL_OK);
 	spool_tally_count(&slot.tally, &a);
 	slot.tally.outcome[0] = UINT64_MAX; /* more than the file has room for */
-	spool_pool_note(&pool, &slot);
-	spool_pool_recall(&pool, 2, &again);
+	spool_slot_write(&pool, &slot);
+	spool_slot_read(&pool, 2, &again);
 	ck_assert_uint_eq(again.tally.outcome[JOB_SIGNAL + 1], 1);
 	ck_assert_uint_eq(again.tally.outcome[0], UINT64_C(99999999999));
 	ck_assert_uint_eq(again.tally.seconds, 2000000);
 	slot.tally.outcome[0] = 5;
-	spool_pool_note(&pool, &slot);
+	spool_slot_write(&pool, &slot);
 	bed_shell("printf '1,2,x' >metrics; touch workers/%s.stop", pool.name);
 	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
 	ck_assert_uint_eq(t.outcome[0], 5);

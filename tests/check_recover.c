@@ -198,7 +198,7 @@ note_left(void *arg, int result, const struct job_attempt *end,
 	(void)end;
 	(void)to;
 	(void)next;
-	ck_assert_int_eq(result, SPOOL_ALIEN);
+	ck_assert_int_eq(result, SPOOL_REFUSED);
 	++*(size_t *)arg;
 }
 
@@ -236,7 +236,7 @@ START_TEST(cancels_not_what_ended_otherwise)
 	end = bed_attempt(&c, JOB_EXIT, 1);
 	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
 	ck_assert_int_eq(to, JOB_DEAD);
-	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_STATE);
+	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_WRONG_STATE);
 	ck_assert_uint_eq(bed_count("workers"), 0);
 	ck_assert_int_eq(spool_arrived(&sp, JOB_DONE, &next), INT64_MAX);
 	ck_assert_int_lt(spool_arrived(&sp, JOB_DEAD, &next), INT64_MAX);

@@ -153,7 +153,7 @@ reuse_leftovers(const char *when)
 		if (e->d_name[0] == '.' || sight_of(e->d_name))
 			continue;
 		holds_fill(&job, e->d_name, now++);
-		ck_assert_msg(spool_stage(&b, &job) == SPOOL_LEFTOVER &&
+		ck_assert_msg(spool_stage(&b, &job) == SPOOL_STALE_ID &&
 		    spool_reclaim(&sp, e->d_name) == SPOOL_OK &&
 		    spool_stage(&b, &job) == SPOOL_OK &&
 		    spool_publish(&b) == SPOOL_OK,

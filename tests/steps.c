@@ -118,7 +118,7 @@ act_enqueue_unique(void)
 	unique = true;
 	r = enqueue(1, true);
 	unique = false;
-	if (r == SPOOL_LEFTOVER) {
+	if (r == SPOOL_STALE_ID) {
 		r = spool_reclaim(&sp, "j0");
 		if (r == SPOOL_OK)
 			return act_enqueue_unique();
@@ -134,7 +134,7 @@ act_enqueue_queued(void)
 	unique = true;
 	r = enqueue(1, true);
 	unique = false;
-	return r == SPOOL_QUEUED ? SPOOL_OK : r == SPOOL_OK ? SPOOL_STATE : r;
+	return r == SPOOL_DUPLICATE ? SPOOL_OK : r == SPOOL_OK ? SPOOL_WRONG_STATE : r;
 }
 
 static void
@@ -319,7 +319,7 @@ act_pool(void)
 
 	if (r != SPOOL_OK)
 		return r;
-	spool_pool_note(&pool, &slot);
+	spool_slot_write(&pool, &slot);
 	spool_pool_leave(&sp, &pool);
 	close(pool.fd);
 	return SPOOL_OK;

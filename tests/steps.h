@@ -17,7 +17,7 @@ enum {
 	STEP_MAKES = 2,      /* it makes a spool */
 	STEP_READS = 4,      /* it reads a job's file, so EINTR can hit it */
 	STEP_ONCE = 8,       /* a failure may come after it is done, before it
-	                      * is safe: then repeating it says SPOOL_STATE */
+	                      * is safe: then repeating it says SPOOL_WRONG_STATE */
 	STEP_ENDS = 16,      /* it records the end of an attempt */
 	STEP_PURGES = 32     /* the job may be gone if the process dies */
 };

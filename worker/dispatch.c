@@ -289,7 +289,7 @@ hear_ended(struct dispatch *d, int k, const struct report *r)
 	if (r->result == SPOOL_BUSY || r->result == SPOOL_ERROR)
 		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
 		    s->tries, us);
-	else if (r->result == SPOOL_ALIEN && !s->order.quiet)
+	else if (r->result == SPOOL_REFUSED && !s->order.quiet)
 		d->refused[d->nrefused++ % REFUSED_MAX] =
 		    hash_name(&s->order.name);
 	seat_free(d, k);

@@ -47,7 +47,7 @@ forget_fd(int fd, bool close_it, const int *keep, size_t n)
  * needs the room: they close all but the n that they keep.
  */
 static void
-forget_fds(bool close_them, const int *keep, size_t n)
+close_inherited_fds(bool close_them, const int *keep, size_t n)
 {
 	DIR *dir = opendir("/dev/fd");
 	struct dirent *e;
@@ -138,7 +138,7 @@ become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
 	const int keep[] = { p->spool->fd, p->file.fd, channel };
 	size_t i;
 
-	forget_fds(true, keep, 3);
+	close_inherited_fds(true, keep, 3);
 	p->spool->ids = -1; /* its lock would be the supervisor's, too */
 	unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
 	for (i = 0; i < JOB_ENV; i++)
@@ -197,9 +197,9 @@ clear_slot(struct pool *p, int k)
 {
 	struct spool_slot last, gone = { .number = k + 1 };
 
-	spool_pool_recall(&p->file, k + 1, &last);
+	spool_slot_read(&p->file, k + 1, &last);
 	gone.tally = last.tally;
-	spool_pool_note(&p->file, &gone);
+	spool_slot_write(&p->file, &gone);
 }
 
 /* Worker k has ended.  Unless we told it to, another one takes its place: at
@@ -402,7 +402,7 @@ detach(struct spool *sp, int ready)
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
-	forget_fds(true, keep, 2);
+	close_inherited_fds(true, keep, 2);
 	return true;
 }
 
@@ -414,7 +414,7 @@ worker_pool(struct spool *sp, const struct worker_options *options)
 	ssize_t n;
 	pid_t pid;
 
-	forget_fds(false, NULL, 0);
+	close_inherited_fds(false, NULL, 0);
 	if (!options->daemon)
 		return run_pool(sp, options, -1);
 	if (make_pipe(ready) < 0 || (pid = fork()) < 0) {

@@ -410,7 +410,7 @@ run_prepare(struct worker *w, struct spool_claim *c, struct run *run,
 			if (*started >= 0)
 				return true;
 			w->spool->at[0] = '\0'; /* it is not the spool's */
-		} else if (r == SPOOL_ALIEN) {
+		} else if (r == SPOOL_REFUSED) {
 			buf_puts(&run->error, w->spool->why);
 			*started = 0;
 			run->began = monotonic();

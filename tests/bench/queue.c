@@ -48,7 +48,7 @@ one(struct spool *sp, const struct job_name *name)
 	end.start = claim.name.stamp;
 	end.end = today();
 	r = spool_finish(sp, &claim, &end, &to, &next);
-	return r == SPOOL_OK && to != JOB_DONE ? SPOOL_STATE : r;
+	return r == SPOOL_OK && to != JOB_DONE ? SPOOL_WRONG_STATE : r;
 }
 
 int
