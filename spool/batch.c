@@ -171,20 +171,15 @@ check_room(struct spool *sp)
 int
 spool_stage(struct spool_batch *b, struct job *job)
 {
+	struct job_name *v;
 	int r;
 
 	if (!b->n && (r = check_room(b->spool)) != SPOOL_OK)
 		return r;
-
-	if (b->n == b->cap) {
-		size_t cap = b->cap ? 2 * b->cap : 1;
-		struct job_name *v = realloc(b->name, cap * sizeof *v);
-
-		if (!v)
-			return spool_fail(b->spool, "");
-		b->name = v;
-		b->cap = cap;
-	}
+	v = array_room(b->name, &b->cap, b->n + 1, sizeof *v);
+	if (!v)
+		return spool_fail(b->spool, "");
+	b->name = v;
 	if (!b->locked) {
 		r = ids_lock(b->spool, LOCK_SH);
 		if (r != SPOOL_OK)

@@ -22,29 +22,22 @@ compare_stamps(const void *pa, const void *pb)
 	return a->stamp != b->stamp ? (a->stamp < b->stamp ? -1 : 1) : 0;
 }
 
-/* Adds a name.  With a limit, the array has room for twice as many, and the
- * older half stays each time when it is full. */
+/* Adds a name.  Where there is a limit, the older half stays each time when
+ * there are twice as many. */
 static bool
 oldest_add(struct oldest *o, const struct job_name *name, size_t limit)
 {
+	struct job_name *v = array_room(o->v, &o->cap, o->n + 1, sizeof *v);
+
+	if (!v)
+		return false;
+	o->v = v;
+	v[o->n++] = *name;
 	o->all++;
-	if (o->n == o->cap && limit && o->cap >= 2 * limit) {
-		qsort(o->v, o->n, sizeof *o->v, compare_stamps);
+	if (limit && o->n == 2 * limit) {
+		qsort(v, o->n, sizeof *v, compare_stamps);
 		o->n = limit;
 	}
-	if (o->n == o->cap) {
-		size_t cap = o->cap ? 2 * o->cap : 64;
-		struct job_name *v;
-
-		if (limit && cap > 2 * limit)
-			cap = 2 * limit;
-		v = realloc(o->v, cap * sizeof *v);
-		if (!v)
-			return false;
-		o->v = v;
-		o->cap = cap;
-	}
-	o->v[o->n++] = *name;
 	return true;
 }
 

@@ -475,17 +475,13 @@ struct stopping {
 static bool
 request_stop(struct spool *sp, struct stopping *s, const char *name, int pool)
 {
+	struct asked_pool *v = array_room(s->pool, &s->cap, s->n + 1,
+	    sizeof *v);
 	int fd;
 
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? 2 * s->cap : 4;
-		void *v = realloc(s->pool, cap * sizeof *s->pool);
-
-		if (!v)
-			return false;
-		s->pool = v;
-		s->cap = cap;
-	}
+	if (!v)
+		return false;
+	s->pool = v;
 	fd = openat(sp->fd, path_pool(name, s->suffix).s, O_WRONLY | O_CREAT |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)

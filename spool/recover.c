@@ -105,16 +105,12 @@ struct locked {
 static bool
 locked_add(struct locked *l, const struct job_name *name)
 {
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 16;
-		struct job_name *v = realloc(l->v, cap * sizeof *v);
+	struct job_name *v = array_room(l->v, &l->cap, l->n + 1, sizeof *v);
 
-		if (!v)
-			return false;
-		l->v = v;
-		l->cap = cap;
-	}
-	l->v[l->n++] = *name;
+	if (!v)
+		return false;
+	l->v = v;
+	v[l->n++] = *name;
 	return true;
 }
 

@@ -313,11 +313,12 @@ static void
 wait_for_events(struct pool *p, int ms)
 {
 	int k, n = p->options->count;
+	const nfds_t all = (nfds_t)n + FDS;
 
 	p->fds[NEWS].fd = dispatch_watch_fd(p->dispatch);
 	for (k = 0; k < n; k++)
 		p->fds[FDS + k].fd = dispatch_channel(p->dispatch, k);
-	if (poll(p->fds, (nfds_t)(FDS + n), ms) <= 0)
+	if (poll(p->fds, all, ms) <= 0)
 		return;
 	if (p->fds[SIGNALS].revents)
 		self_pipe_drain();
