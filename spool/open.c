@@ -45,35 +45,40 @@ make_path(const char *path)
 	}
 }
 
-/* Refuses a directory that is in use for something else: it holds files, and
- * none of them belongs to a spool. */
+/* A file that is there while a spool is made.  By it we know a directory that a
+ * crash has left half made. */
+static const char being_made[] = "queuectl.new";
+
+/*
+ * Refuses a directory that is in use for something else.  A spool is made only
+ * where there is nothing but lost+found, is completed where a crash cut us
+ * short, and gets its pending/ again if that alone was removed.
+ */
 static int
 check_unused(struct spool *sp)
 {
-	bool ours = false, others = false;
 	struct spool_names names;
 	const char *name;
-	int i;
+	int ours = 0, others = 0, i;
+	bool begun = false;
 
 	if (names_open(&names, openat(sp->fd, ".",
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return spool_fail(sp, "");
 	while ((name = names_next(&names))) {
-		if (!strcmp(name, "lost+found"))
-			continue;
 		for (i = 0; i < SPOOL_DIRS; i++)
 			if (!strcmp(name, dir_name(i)))
 				break;
-		if (i < SPOOL_DIRS)
-			ours = true;
-		else
-			others = true;
+		/* pending/: somebody else has just made it a spool */
+		begun |= i == JOB_PENDING || !strcmp(name, being_made);
+		ours += i < SPOOL_DIRS;
+		others += i == SPOOL_DIRS && strcmp(name, "lost+found");
 	}
 	names_close(&names);
-	if (others && !ours)
-		return spool_refuse(sp, "not empty and not a spool; "
-		    "name a directory of its own");
-	return SPOOL_OK;
+	if (begun || ours + others == 0 || ours == SPOOL_DIRS - 1)
+		return SPOOL_OK;
+	return spool_refuse(sp, "it is not empty and not a spool; name a "
+	    "directory that is empty or does not exist");
 }
 
 /* Tries what our promises rest on: hard links, and locks that exclude. */
@@ -118,10 +123,15 @@ static int
 make_dirs(struct spool *sp)
 {
 	bool made[SPOOL_DIRS] = { false };
-	int i, r, e;
+	int i, r = check_unused(sp), e, fd;
 
-	if ((r = check_unused(sp)) != SPOOL_OK)
+	if (r != SPOOL_OK)
 		return r;
+	fd = openat(sp->fd, being_made, O_WRONLY | O_CREAT | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd < 0 || dir_sync_at(sp->fd, ".") < 0)
+		r = spool_fail(sp, being_made);
+	fd_close(fd);
 	for (i = SPOOL_DIRS - 1; i >= 0 && r == SPOOL_OK; i--) {
 		if (i == JOB_PENDING && (r = check_file_system(sp)) != SPOOL_OK)
 			break;
@@ -136,13 +146,12 @@ make_dirs(struct spool *sp)
 	}
 	if (r == SPOOL_OK && dir_sync_at(sp->fd, ".") < 0)
 		r = spool_fail(sp, "");
-	if (r != SPOOL_OK) {
-		e = errno;
-		for (i = 0; i < SPOOL_DIRS; i++)
-			if (made[i])
-				unlinkat(sp->fd, dir_name(i), AT_REMOVEDIR);
-		errno = e;
-	}
+	e = errno;
+	for (i = 0; i < SPOOL_DIRS && r != SPOOL_OK; i++)
+		if (made[i])
+			unlinkat(sp->fd, dir_name(i), AT_REMOVEDIR);
+	unlinkat(sp->fd, being_made, 0);
+	errno = e;
 	return r;
 }
 
