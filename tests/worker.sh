@@ -136,17 +136,67 @@ is "$(outcomes term2)" exit=0
 is "$(where term3)" pending
 drain
 
-t "a second SIGTERM is --now"
+t "a second SIGTERM, a second later, is --now"
 pool --count 2
 gated term4
 kill -TERM "$pool"
-nap
-kill -TERM "$pool"
+# again and again: those within the first second are the same request
+again() { kill -TERM "$pool" 2>/dev/null; in_state pending term4; }
+await 10 again
 pool_ends
 is "$(outcomes term4)" requeued
+within "$(took "$(attempt term4 1)")" 1 20 "seconds"
 is "$(name_attempt "$(name pending term4)")" 0
 : >term4
 drain
+
+t "one stop that arrives many times is one"
+pool --count 2
+gated twice1
+kill -TERM "$pool"
+kill -INT "$pool"
+kill -TERM "$pool"
+kill -HUP "$pool"
+kill -HUP "$pool"
+nap
+: >twice1
+pool_ends
+is "$(outcomes twice1)" exit=0
+if command -v timeout >/dev/null; then
+	q enqueue --id twice2 -- sh -c ': >twice2.on
+	    until [ -e twice2 ]; do sleep 0.03; done' >/dev/null
+	# it signals its child, and then the group
+	timeout 0.5 "$QUEUECTL" worker start --count 4 2>twice.err &
+	p=$!
+	await 10 test -e twice2.on
+	await 10 grep -q stopping twice.err
+	nap
+	: >twice2
+	wait $p
+	is "$(outcomes twice2)" exit=0
+fi
+
+t "SIGTERM to everybody does not charge the jobs"
+for first in job pool; do
+	pool
+	q enqueue --id "all$first" -- sh -c "echo \$\$ >all$first.pid
+	    exec sleep 300" >/dev/null
+	await 10 test -s "all$first.pid"
+	if [ $first = job ]; then
+		kill -TERM "$(cat all$first.pid)"
+		kill -TERM "$pool"
+	else
+		kill -TERM "$pool"
+		kill -TERM "$(cat all$first.pid)"
+	fi
+	pool_ends
+	is "$(outcomes all$first)" requeued
+	is "$(name_attempt "$(name pending all$first)")" 0
+	q cancel all$first >/dev/null
+done
+q enqueue --id allalone --max-retries 1 -- sh -c 'kill -TERM $$' >/dev/null
+drain
+is "$(outcomes allalone)" signal=15 "nobody stops the pool"
 
 t "stop-grace: a stop waits for a job so long, and charges nobody"
 q config set stop-grace 30

@@ -25,6 +25,8 @@ enum {
 	OUTPUT_ROUNDS = 16      /* reads of 64 KiB of a job that has ended */
 };
 
+#define STOP_MOMENT (SECOND / 5) /* from a job's end to a stop of everybody */
+
 /*
  * The system calls of a job's life, from the worker's order to its next one, as `strace -f` shows them for a job that writes nothing.  `make bench`
  * counts them.
@@ -313,6 +315,21 @@ patience(struct worker *w, const struct run *run, const struct ending *e,
 	return until ? poll_ms(until - monotonic()) : -1;
 }
 
+/* Whether the signal that ended the job was meant for everybody: at a shutdown
+ * init sends SIGTERM to all processes at once.  Then we are told to stop as
+ * well, or will be in a moment. */
+static bool
+ended_by_stop(struct worker *w, int sig)
+{
+	int64_t until = monotonic() + STOP_MOMENT;
+
+	if (sig != SIGTERM && sig != SIGINT && sig != SIGHUP)
+		return false;
+	while (!worker_stop_level(w) && monotonic() < until)
+		worker_doze(w, poll_ms(until - monotonic()), -1, -1);
+	return worker_stop_level(w) > 0;
+}
+
 /*
  * Waits for the job and takes in its output, or ends it: at its deadline, when
  * it is cancelled or when we are told to stop now.
@@ -349,7 +366,8 @@ watch_over(struct worker *w, struct run *run)
 	}
 	run->end.outcome = e.why;
 	if (e.why == JOB_EXIT && WIFSIGNALED(status)) {
-		run->end.outcome = JOB_SIGNAL;
+		run->end.outcome = ended_by_stop(w, WTERMSIG(status)) ?
+		    JOB_REQUEUED : JOB_SIGNAL;
 		run->end.value = WTERMSIG(status);
 	} else if (e.why == JOB_EXIT) {
 		run->end.value = WEXITSTATUS(status);

@@ -25,6 +25,23 @@ static pid_t self;              /* the process that catches */
 static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
 static const int meaningless[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
 
+/* One request may arrive twice: timeout(1) signals its child and then the whole
+ * group, a terminal sends SIGHUP twice.  So a second one counts only a second
+ * later. */
+static void
+count_termination(int sig)
+{
+	static int64_t first;
+	int64_t now = monotonic();
+
+	if (!terminations) {
+		first = now;
+		terminations = 1;
+	} else if (sig != SIGHUP && now - first >= SECOND) {
+		terminations = 2;
+	}
+}
+
 static void
 on_signal(int sig)
 {
@@ -40,8 +57,8 @@ on_signal(int sig)
 	}
 	if (sig == SIGCHLD)
 		child_ended = 1;
-	else if (terminations < (sig == SIGHUP ? 1 : 2))
-		terminations++;
+	else
+		count_termination(sig);
 	n = write(self_pipe_end, "", 1);
 	(void)n; /* a full pipe wakes as well */
 	errno = e;

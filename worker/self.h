@@ -26,8 +26,8 @@
 /* --- signals ------------------------------------------------------------ */
 
 extern int self_pipe;      /* poll it for reading: a signal came */
-/* How many SIGTERM and SIGINT came, 2 at most.  The first SIGHUP counts as
- * well, because a terminal sends it twice. */
+/* 1: SIGTERM, SIGINT or SIGHUP came; 2: another SIGTERM or SIGINT came a second
+ * or more after the first. */
 extern volatile sig_atomic_t terminations;
 extern volatile sig_atomic_t child_ended;  /* SIGCHLD came */
 /* Set while a child may be between vfork and exec: a signal that reaches it
