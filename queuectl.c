@@ -59,6 +59,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -518,6 +519,7 @@ main(int argc, char **argv)
 	int r;
 
 	fill_fds();
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is like a full disk */
 	/* Commands that print bit by bit flush; so stdio need not look for a
 	 * terminal. */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);

@@ -375,6 +375,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 
 	for (n = 0; environ && environ[n]; n++)
 		;
+	w.by_vfork = vfork_shares_memory();
 	w.env.plain = is_plain_env(environ, n, "", &w.env.has_path);
 	take_slot(&w, restarted);
 	work(&w);

@@ -54,7 +54,8 @@ rename_noreplace(int dir, const char *from, const char *to)
 	/* 1 is RENAME_NOREPLACE; linux/fs.h is not everywhere */
 	if (syscall(SYS_renameat2, dir, from, dir, to, 1u) == 0)
 		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
+	/* EPERM: an old seccomp filter */
+	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return -1;
 #endif
 	if (fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {

@@ -36,7 +36,7 @@ refused hidden
 
 t "six of eight directories"
 mkdir six
-(cd six && mkdir ids log done dead failed workers)
+(cd six && mkdir ids log 'done' dead failed workers)
 refused six
 
 t "an empty directory"

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -91,17 +92,14 @@ child_main(const struct launch *l)
 	return f;
 }
 
+#if ON_LINUX
 /* In a function of its own, which must stay out of line: what the vfork child
  * shares with us must not be in registers. */
-#if ON_LINUX
-pid_t
-vfork_exec(struct launch *l)
+static pid_t
+start_by_vfork(struct launch *l)
 {
-	pid_t pid;
+	pid_t pid = vfork();
 
-	child_ended = 0;
-	launching = 1;
-	pid = vfork();
 	if (pid == 0) {
 		struct failure f = child_main(l);
 
@@ -109,12 +107,21 @@ vfork_exec(struct launch *l)
 		l->failure.stage = f.stage;
 		_exit(127);
 	}
-	launching = 0;
 	return pid;
 }
 #else
-pid_t
-vfork_exec(struct launch *l)
+static pid_t
+start_by_vfork(struct launch *l)
+{
+	(void)l;
+	errno = ENOSYS;
+	return -1;
+}
+#endif
+
+/* The child reports over a pipe, which its exec closes. */
+static pid_t
+start_by_fork(struct launch *l)
 {
 	struct failure f;
 	int report[2];
@@ -123,8 +130,6 @@ vfork_exec(struct launch *l)
 
 	if (make_pipe(report) < 0)
 		return -1;
-	child_ended = 0;
-	launching = 1;
 	pid = fork();
 	if (pid == 0) {
 		f = child_main(l);
@@ -132,7 +137,6 @@ vfork_exec(struct launch *l)
 			;
 		_exit(127);
 	}
-	launching = 0;
 	close_quietly(report[1]);
 	do
 		n = pid < 0 ? 0 : read(report[0], &f, sizeof f);
@@ -144,7 +148,40 @@ vfork_exec(struct launch *l)
 	close_quietly(report[0]);
 	return pid;
 }
-#endif
+
+bool
+vfork_shares_memory(void)
+{
+	struct launch l = { .argv = NULL };
+	pid_t pid;
+
+	/* a child that fails at its first step, and should tell us so */
+	l.lock = l.out = -1;
+	l.in = -1;
+	l.parent = getpid();
+	launching = 1;
+	pid = start_by_vfork(&l);
+	launching = 0;
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && l.failure.stage == STAGE_FDS;
+}
+
+pid_t
+start_child(struct launch *l, bool by_vfork)
+{
+	pid_t pid = -1;
+
+	child_ended = 0;
+	launching = 1;
+	if (by_vfork)
+		pid = start_by_vfork(l);
+	/* a seccomp filter may deny one and not the other */
+	if (!by_vfork || (pid < 0 && (errno == ENOSYS || errno == EPERM)))
+		pid = start_by_fork(l);
+	launching = 0;
+	return pid;
+}
 
 const char *
 job_directory(const struct job *job)

@@ -42,7 +42,10 @@ struct launch {
  * l->failure tells.  Returns its pid, which is to be waited for in both cases,
  * or -1 with errno.
  */
-pid_t vfork_exec(struct launch *l);
+pid_t start_child(struct launch *, bool by_vfork);
+/* Whether a vfork child shares our memory, by which it tells about a failure.
+ * On some machines, in emulators and under valgrind it has a copy. */
+bool vfork_shares_memory(void);
 /* Adds for people why the job could not be started. */
 void failure_words(struct buf *, const struct job *, const struct failure *);
 

@@ -152,7 +152,7 @@ raise_limit(struct pool *p)
 
 /* Turns the child into worker k. */
 static _Noreturn void
-become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
+become_worker(struct pool *p, int k, int channel)
 {
 	const int keep[] = { p->spool->fd, p->file.fd, channel };
 	size_t i;
@@ -167,7 +167,6 @@ become_worker(struct pool *p, int k, int channel, const sigset_t *mask)
 		say(k + 1, "cannot start: %s", strerror(errno));
 		_exit(1);
 	}
-	sigprocmask(SIG_SETMASK, mask, NULL);
 	worker_main(p->spool, &p->file, p->options, k + 1, channel,
 	    p->member[k].started != 0);
 }
@@ -186,7 +185,7 @@ start_member(struct pool *p, int k)
 	if (channel_open(&ours, &theirs) == 0) {
 		pid = fork();
 		if (pid == 0)
-			become_worker(p, k, theirs, &old);
+			become_worker(p, k, theirs);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close_quietly(theirs);

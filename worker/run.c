@@ -123,7 +123,7 @@ spawn_child(struct worker *w, const struct spool_claim *c, struct launch *l,
 			l->path = env_path(l->envp);
 		l->in = in;
 		l->out = out;
-		pid = vfork_exec(l);
+		pid = start_child(l, w->by_vfork);
 	}
 	free(words);
 	free(l->envp);

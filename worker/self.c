@@ -23,7 +23,9 @@ volatile sig_atomic_t launching;
 static pid_t self;              /* the process that catches */
 
 static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
-static const int meaningless[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+/* Faults, and what a shell does to a job of its own: the default is right. */
+static const int left_alone[] = { SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE,
+	SIGSEGV, SIGSYS, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT };
 
 /* One request may arrive twice: timeout(1) signals its child and then the whole
  * group, a terminal sends SIGHUP twice.  So a second one counts only a second
@@ -64,20 +66,48 @@ on_signal(int sig)
 	errno = e;
 }
 
-/* If the signal were ignored, it would stay ignored in the jobs. */
+/* An ignored signal would stay ignored in the jobs; exec resets a caught one. */
 static void
 on_meaningless(int sig)
 {
 	(void)sig;
 }
 
+static bool
+is_one_of(int sig, const int *list, size_t n)
+{
+	while (n--)
+		if (list[n] == sig)
+			return true;
+	return false;
+}
+
+/* Sets what all signals do: some are caught, a few left alone, and the rest mean
+ * nothing.  What nohup has set to be ignored stays so. */
+static void
+signals_set(void)
+{
+	struct sigaction sa = { .sa_flags = 0 }, old;
+	int sig;
+
+	sigfillset(&sa.sa_mask);
+	for (sig = 1; sig <= SIGRTMAX; sig++) {
+		if (is_one_of(sig, left_alone, sizeof left_alone / sizeof sig))
+			continue;
+		if (sig == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 &&
+		    old.sa_handler == SIG_IGN)
+			continue;
+		sa.sa_handler = is_one_of(sig, caught,
+		    sizeof caught / sizeof sig) ? on_signal : on_meaningless;
+		sigaction(sig, &sa, NULL);
+	}
+}
+
 int
 signals_open(void)
 {
-	struct sigaction sa = { .sa_handler = on_signal }, old;
-	sigset_t ours;
+	sigset_t none;
 	int p[2];
-	size_t i;
 
 	if (make_pipe(p) < 0)
 		return -1;
@@ -87,19 +117,9 @@ signals_open(void)
 	fcntl(self_pipe_end, F_SETFL, O_NONBLOCK);
 	self = getpid();
 	terminations = 0;
-	sigfillset(&sa.sa_mask);
-	sigemptyset(&ours);
-	for (i = 0; i < sizeof caught / sizeof caught[0]; i++) {
-		sigaddset(&ours, caught[i]);
-		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0
-		    && old.sa_handler == SIG_IGN)
-			continue;
-		sigaction(caught[i], &sa, NULL);
-	}
-	sa.sa_handler = on_meaningless;
-	for (i = 0; i < sizeof meaningless / sizeof meaningless[0]; i++)
-		sigaction(meaningless[i], &sa, NULL);
-	sigprocmask(SIG_UNBLOCK, &ours, NULL);
+	signals_set();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	return 0;
 }
 
@@ -116,14 +136,16 @@ int
 make_pipe(int p[2])
 {
 #if ON_LINUX
-	return pipe2(p, O_CLOEXEC);
-#else
+	if (pipe2(p, O_CLOEXEC) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EPERM) /* EPERM: a seccomp filter */
+		return -1;
+#endif
 	if (pipe(p) < 0)
 		return -1;
 	fcntl(p[0], F_SETFD, FD_CLOEXEC);
 	fcntl(p[1], F_SETFD, FD_CLOEXEC);
 	return 0;
-#endif
 }
 
 void

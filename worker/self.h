@@ -34,9 +34,10 @@ extern volatile sig_atomic_t child_ended;  /* SIGCHLD came */
  * there must end it, not us. */
 extern volatile sig_atomic_t launching;
 
-/* Makes the self-pipe of this process and catches the signals, whatever mask
- * it was started with; what nohup has set to be ignored stays so.  SIGPIPE,
- * SIGUSR1 and SIGUSR2 mean nothing.  -1: errno. */
+/* Makes the self-pipe of this process, catches the signals and blocks none,
+ * whatever it was started with; what nohup has set to be ignored stays so.  All
+ * other signals mean nothing, but faults and those of job control.  Jobs get an
+ * empty mask and the defaults.  -1: errno. */
 int signals_open(void);
 /* Empties the self-pipe.  One read: what it leaves wakes us once more. */
 void self_pipe_drain(void);

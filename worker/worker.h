@@ -20,6 +20,7 @@ struct worker {
 	int64_t since;
 	bool terminal;             /* there is one, or may be */
 	struct own_env env;
+	bool by_vfork;             /* how jobs are started */
 
 	int channel;               /* to the dispatcher; -1: it has died */
 	struct order order;        /* the last one that was taken */

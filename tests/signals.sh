@@ -1,0 +1,77 @@
+# signals.sh: signals, masks and limits that somebody else has set.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2046,SC2154
+. "${0%/*}/lib.sh"
+
+spool_init
+t "signals that mean nothing"
+pool
+q enqueue --id quiet -- sh -c 'echo $PPID >quiet.pid
+    until [ -e quiet ]; do sleep 0.03; done' >/dev/null
+await 10 test -s quiet.pid
+for s in USR1 USR2 ALRM VTALRM PROF PIPE IO PWR WINCH URG XCPU XFSZ QUIT; do
+	kill -s $s "$pool" 2>/dev/null
+	kill -s $s "$(cat quiet.pid)" 2>/dev/null
+done
+for s in 34 40 50 64; do
+	kill -$s "$pool" 2>/dev/null
+	kill -$s "$(cat quiet.pid)" 2>/dev/null
+done
+nap
+no ended "$pool"
+: >quiet
+await 10 in_state 'done' quiet
+is "$(outcomes quiet)" exit=0
+stop_pool
+
+t "a job has no mask and no ignored signals of its starter's"
+if [ -r /proc/self/status ]; then
+	q enqueue --id mask -- sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status' \
+	    >/dev/null
+	(trap '' USR1 ALRM QUIT XFSZ TERM; drain)
+	run q logs mask
+	out_is 'SigBlk:	0000000000000000
+SigIgn:	0000000000000000'
+	q enqueue --id hup -- sh -c 'grep -E "^SigIgn" /proc/self/status' >/dev/null
+	(trap '' HUP USR2; drain)
+	run q logs hup
+	out_is 'SigIgn:	0000000000000001'
+else
+	skip "masks: no /proc"
+fi
+
+t "vfork that is a fork"
+# as on some machines, in emulators and under valgrind
+if (cd "$qt_root" && ${CC:-cc} -std=c11 -I. -O0 -Dvfork=fork -o "$T/forks" \
+    $(make -s sources)) 2>cc.err; then
+	q enqueue --id fork1 --max-retries 1 -- /no/such/program >/dev/null
+	q enqueue --id fork2 --max-retries 1 --cwd /no/such/dir -- true >/dev/null
+	q enqueue --id fork3 -- true >/dev/null
+	"$T/forks" worker start --drain 2>fork.err
+	is "$(where fork3)" 'done'
+	like "$(outcomes fork1)" '^error=no such program'
+	like "$(outcomes fork2)" '^error=cannot enter its directory'
+else
+	fail "a build with fork" "$(cat cc.err)"
+fi
+
+t "ulimit -f: a file at its limit is like a full disk"
+awk 'BEGIN { while (n++ < 40000) printf "0123456789abcdef" }' >big
+q enqueue --id limit -- sh -c 'trap "" XFSZ; cat big' >/dev/null
+(ulimit -f 100; q worker start --drain 2>limit.err)
+is "$(where limit)" 'done'
+ok grep -q 'output of a job is lost' limit.err
+q enqueue --id dies --max-retries 1 -- sh -c 'ulimit -f 1; exec cat big >small' \
+    >/dev/null
+drain
+is "$(outcomes dies)" signal=25 "the default is back in jobs"
+awk 'BEGIN { printf "{\"command\":\"true\",\"stdin\":\""
+	while (n++ < 40000) printf "0123456789abcdef"
+	print "\"}" }' >job.json
+before=$(ls "$S/ids" | wc -l)
+(ulimit -f 100; q enqueue - <job.json) >out 2>err
+is $? 1
+is "$(cat out)" ""
+is "$(ls "$S/ids" | wc -l)" "$before"
+
+finish
