@@ -271,6 +271,9 @@ t "--daemon"
 run q worker start --daemon --count 2
 status 0
 out_is ""
+# when it returns, its workers count
+run q worker list
+is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 3 "lines of worker list"
 q enqueue --id dae1 -- sh -c 'echo $PPID; pwd' >/dev/null
 await 10 in_state 'done' dae1
 run q worker list

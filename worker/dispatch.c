@@ -502,6 +502,17 @@ check_drained(struct dispatch *d)
 }
 
 bool
+dispatch_is_ready(const struct dispatch *d)
+{
+	int k;
+
+	for (k = 0; k < d->options->count; k++)
+		if (d->seat[k].channel >= 0 && !d->seat[k].used)
+			return false;
+	return d->hired > 0;
+}
+
+bool
 dispatch_drained(const struct dispatch *d)
 {
 	return d->drained;

@@ -42,6 +42,8 @@ void dispatch_hear(struct dispatch *, int k);
  * without an event, in ms.
  */
 int dispatch_step(struct dispatch *);
+/* Whether there are workers, and all of them have reported that they started. */
+bool dispatch_is_ready(const struct dispatch *);
 /* With `drain`: whether nothing is left to do. */
 bool dispatch_drained(const struct dispatch *);
 /* Whether somebody may have asked the pool to stop since the last call. */
