@@ -196,14 +196,15 @@ job_format(struct buf *b, const struct job *job)
 static void
 put_error(struct buf *b, const char *s)
 {
-	size_t n = strlen(s), cut = n, i;
+	size_t n = strlen(s), i;
 
 	if (n > ERROR_MAX) {
-		for (cut = ERROR_MAX; cut > ERROR_MAX - 3 &&
-		    ((unsigned char)s[cut] & 0xc0) == 0x80;)
-			cut--;
+		for (n = ERROR_MAX; n > ERROR_MAX - 3 &&
+		    ((unsigned char)s[n] & 0xc0) == 0x80;)
+			n--;
 	}
-	for (i = 0; i < cut; i++)
+	buf_putc(b, '=');
+	for (i = 0; i < n; i++)
 		buf_putc(b, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ?
 		    '?' : s[i]);
 }
@@ -215,25 +216,15 @@ job_format_attempt(struct buf *b, const struct job_attempt *a)
 
 	job_time_format(start, a->start);
 	job_time_format(end, a->end);
-	buf_puts(b, "Attempt: ");
-	buf_number(b, a->number);
-	buf_puts(b, " start=");
-	buf_puts(b, start);
-	buf_puts(b, " end=");
-	buf_puts(b, end);
-	buf_putc(b, ' ');
-	buf_puts(b, outcomes[a->outcome].word);
-	if (outcomes[a->outcome].value)
-		buf_putc(b, '=');
+	buf_printf(b, "Attempt: %u start=%s end=%s %s", a->number, start, end,
+	    outcomes[a->outcome].word);
 	if (a->outcome == JOB_ERROR)
 		put_error(b, a->error ? a->error : "");
 	else if (outcomes[a->outcome].value)
-		buf_number(b, a->value);
-	buf_puts(b, " log=");
-	buf_number(b, a->log > 0 ? a->log : 0);
-	buf_puts(b, " worker=");
-	buf_number(b, a->worker > 0 ? a->worker : 0);
-	buf_putc(b, '\n');
+		buf_printf(b, "=%d", a->value);
+	buf_printf(b, " log=%lld worker=%ld\n",
+	    (long long)(a->log > 0 ? a->log : 0),
+	    a->worker > 0 ? a->worker : 0);
 }
 
 void
@@ -525,26 +516,13 @@ read_attempt(char *s, struct job_attempt *a)
 	    read_time(&s, "end=", &a->end) && read_outcome(s, a);
 }
 
-static bool
-add_attempt(struct reader *r, const struct job_attempt *a)
-{
-	struct job *job = r->job;
-	struct job_attempt *p = array_room(job->attempt, &r->attempts,
-	    job->nattempt + 1, sizeof *p);
-
-	if (!p)
-		return false;
-	job->attempt = p;
-	p[job->nattempt++] = *a;
-	return true;
-}
-
 static const char *
 read_history(struct reader *r)
 {
 	static const char attempt[] = "Attempt: ", retried[] = "Retried: ";
 	const size_t n = sizeof attempt - 1;
-	struct job_attempt a;
+	struct job *job = r->job;
+	struct job_attempt *p;
 	char *line;
 	size_t len;
 	bool whole;
@@ -553,12 +531,18 @@ read_history(struct reader *r)
 		line = read_line(r, &len, &whole);
 		if (!whole || len < n || memchr(line, '\0', len))
 			continue;
-		if (memcmp(line, attempt, n) == 0 &&
-		    read_attempt(line + n, &a) && !add_attempt(r, &a))
-			return no_memory;
-		if (memcmp(line, retried, n) == 0 &&
-		    job_time_parse(line + n, &r->job->retried))
-			r->job->counted = r->job->nattempt;
+		if (memcmp(line, attempt, n) == 0) {
+			p = array_room(job->attempt, &r->attempts,
+			    job->nattempt + 1, sizeof *p);
+			if (!p)
+				return no_memory;
+			job->attempt = p;
+			job->nattempt += read_attempt(line + n,
+			    &p[job->nattempt]);
+		} else if (memcmp(line, retried, n) == 0 &&
+		    job_time_parse(line + n, &job->retried)) {
+			job->counted = job->nattempt;
+		}
 	}
 	return NULL;
 }

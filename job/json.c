@@ -51,11 +51,17 @@ fail_memory(struct parser *s)
 	return false;
 }
 
+/* The next byte, or NUL at the end. */
+static char
+peek(const struct parser *s)
+{
+	return s->p < s->end ? *s->p : '\0';
+}
+
 static void
 skip_space(struct parser *s)
 {
-	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' ||
-	    *s->p == '\n' || *s->p == '\r'))
+	while (peek(s) && strchr(" \t\n\r", *s->p))
 		s->p++;
 }
 
@@ -83,7 +89,7 @@ parse_hex(struct parser *s, unsigned *code)
 
 	*code = 0;
 	for (i = 0; i < 4; i++) {
-		c = s->p < s->end ? *s->p : '\0';
+		c = peek(s);
 		if (text_is_digit(c))
 			*code = *code * 16 + (unsigned)(c - '0');
 		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
@@ -98,22 +104,12 @@ parse_hex(struct parser *s, unsigned *code)
 static void
 add_utf8(struct buf *b, unsigned code)
 {
-	if (code < 0x80) {
-		buf_putc(b, (char)code);
-		return;
-	}
-	if (code < 0x800) {
-		buf_putc(b, (char)(0xc0 | code >> 6));
-	} else {
-		if (code < 0x10000) {
-			buf_putc(b, (char)(0xe0 | code >> 12));
-		} else {
-			buf_putc(b, (char)(0xf0 | code >> 18));
-			buf_putc(b, (char)(0x80 | (code >> 12 & 0x3f)));
-		}
-		buf_putc(b, (char)(0x80 | (code >> 6 & 0x3f)));
-	}
-	buf_putc(b, (char)(0x80 | (code & 0x3f)));
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	int more = (code >= 0x80) + (code >= 0x800) + (code >= 0x10000);
+
+	buf_putc(b, (char)(lead[more] | code >> 6 * more));
+	while (more-- > 0)
+		buf_putc(b, (char)(0x80 | (code >> 6 * more & 0x3f)));
 }
 
 /* Reads what follows the "\u" at `at`. */
@@ -206,9 +202,9 @@ parse_string(struct parser *s)
 static bool
 skip_digits(struct parser *s, const char *what)
 {
-	if (s->p == s->end || !text_is_digit(*s->p))
+	if (!text_is_digit(peek(s)))
 		return fail(s, s->p, what);
-	while (s->p < s->end && text_is_digit(*s->p))
+	while (text_is_digit(peek(s)))
 		s->p++;
 	return true;
 }
@@ -218,22 +214,20 @@ parse_number(struct parser *s, struct json *v)
 {
 	const char *begin = s->p, *digits;
 
-	if (*s->p == '-')
-		s->p++;
+	s->p += *s->p == '-';
 	digits = s->p;
 	if (!skip_digits(s, "a digit must follow '-'"))
 		return false;
 	if (*digits == '0' && s->p - digits > 1)
 		return fail(s, digits, "numbers have no leading zeros");
-	if (s->p < s->end && *s->p == '.') {
+	if (peek(s) == '.') {
 		s->p++;
 		if (!skip_digits(s, "a digit must follow the decimal point"))
 			return false;
 	}
-	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+	if (peek(s) == 'e' || peek(s) == 'E') {
 		s->p++;
-		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
-			s->p++;
+		s->p += peek(s) == '+' || peek(s) == '-';
 		if (!skip_digits(s, "a digit must follow the exponent's 'e'"))
 			return false;
 	}
@@ -245,29 +239,49 @@ parse_number(struct parser *s, struct json *v)
 static bool
 parse_word(struct parser *s, struct json *v)
 {
-	static const struct {
-		const char *word;
-		enum json_type type;
-	} words[] = {
-		{ "null", JSON_NULL }, { "false", JSON_FALSE },
-		{ "true", JSON_TRUE },
-	};
+	static const char *const words[] = { [JSON_NULL] = "null",
+		[JSON_FALSE] = "false", [JSON_TRUE] = "true" };
 	const char *begin = s->p;
-	size_t i, n;
+	size_t n;
 
-	while (s->p < s->end && (text_is_letter(*s->p) || text_is_digit(*s->p) ||
-	    *s->p == '_'))
+	while (text_is_letter(peek(s)) || text_is_digit(peek(s)) ||
+	    peek(s) == '_')
 		s->p++;
 	n = (size_t)(s->p - begin);
-	for (i = 0; i < sizeof words / sizeof *words; i++) {
-		if (strlen(words[i].word) == n &&
-		    memcmp(words[i].word, begin, n) == 0) {
-			v->type = words[i].type;
+	for (v->type = JSON_NULL; v->type <= JSON_TRUE; v->type++)
+		if (strlen(words[v->type]) == n &&
+		    memcmp(words[v->type], begin, n) == 0)
 			return true;
-		}
-	}
 	return fail(s, begin, "unknown word (JSON has true, false and null; "
 	    "strings are in double quotes)");
+}
+
+/* Reads a member's name and the colon; NULL: failed. */
+static char *
+parse_key(struct parser *s)
+{
+	char *key;
+
+	if (s->p == s->end) {
+		fail(s, s->p, "the text ends inside an object");
+		return NULL;
+	}
+	if (*s->p != '"') {
+		fail(s, s->p, "a member begins with its name in double "
+		    "quotes");
+		return NULL;
+	}
+	key = parse_string(s);
+	if (!key)
+		return NULL;
+	skip_space(s);
+	if (peek(s) == ':') {
+		s->p++;
+		return key;
+	}
+	fail(s, s->p, "expected ':' after a member's name");
+	free(key);
+	return NULL;
 }
 
 /* Reads one element, or one member with its name; NULL: failed. */
@@ -278,26 +292,8 @@ parse_item(struct parser *s, bool object)
 	char *key = NULL;
 
 	skip_space(s);
-	if (object) {
-		if (s->p < s->end && *s->p != '"') {
-			fail(s, s->p, "a member begins with its name in "
-			    "double quotes");
-			return NULL;
-		}
-		if (s->p < s->end)
-			key = parse_string(s);
-		else
-			fail(s, s->p, "the text ends inside an object");
-		if (!key)
-			return NULL;
-		skip_space(s);
-		if (s->p == s->end || *s->p != ':') {
-			fail(s, s->p, "expected ':' after a member's name");
-			free(key);
-			return NULL;
-		}
-		s->p++;
-	}
+	if (object && !(key = parse_key(s)))
+		return NULL;
 	item = parse_value(s);
 	if (item)
 		item->key = key;
@@ -320,13 +316,13 @@ parse_container(struct parser *s, struct json *v)
 	s->depth++;
 	s->p++;
 	skip_space(s);
-	while (s->p == s->end || *s->p != close || v->child) {
+	while (peek(s) != close || v->child) {
 		*last = parse_item(s, object);
 		if (!*last)
 			return false;
 		last = &(*last)->next;
 		skip_space(s);
-		if (s->p < s->end && *s->p == close)
+		if (peek(s) == close)
 			break;
 		if (s->p == s->end)
 			return fail(s, s->p, object ?
@@ -416,13 +412,12 @@ json_parse(const char *text, size_t len, struct json_error *error)
 		fail(&s, text, "a byte order mark before the JSON value");
 	else
 		v = parse_value(&s);
-	if (v) {
+	if (v)
 		skip_space(&s);
-		if (s.p < s.end) {
-			fail(&s, s.p, "text after the JSON value");
-			json_free(v);
-			v = NULL;
-		}
+	if (v && s.p < s.end) {
+		fail(&s, s.p, "text after the JSON value");
+		json_free(v);
+		v = NULL;
 	}
 	buf_free(&s.scratch);
 	return v;

@@ -176,24 +176,36 @@ time_from_civil(const struct civil *c, int offset, int64_t *time)
 	return true;
 }
 
-void
-job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
+/* Writes a time as `pattern` with its digits in place of the zeros. */
+static void
+put_time(char *out, const char *pattern, int64_t time)
 {
+	char digits[20], *p = digits;
 	struct civil c;
-	char *p = out;
 
 	civil_from_time(time, &c);
 	p = text_put_digits(p, c.year, 4);
 	p = text_put_digits(p, c.month, 2);
 	p = text_put_digits(p, c.day, 2);
-	*p++ = 'T';
 	p = text_put_digits(p, c.hour, 2);
 	p = text_put_digits(p, c.minute, 2);
 	p = text_put_digits(p, c.second, 2);
-	*p++ = '.';
-	p = text_put_digits(p, c.us, 6);
-	*p++ = 'Z';
-	*p = '\0';
+	text_put_digits(p, c.us, 6);
+	for (p = digits; *pattern; pattern++)
+		*out++ = *pattern == '0' ? *p++ : *pattern;
+	*out = '\0';
+}
+
+void
+job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
+{
+	put_time(out, "00000000T000000.000000Z", time);
+}
+
+void
+job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
+{
+	put_time(out, "0000-00-00T00:00:00.000000Z", time);
 }
 
 /* Reads date and time to the second, with the separators of RFC 3339 or with
@@ -225,22 +237,6 @@ text_read_stamp(const char **s, int64_t *time)
 	return read_civil(s, false, &c) && text_read_char(s, '.') &&
 	    read_digits(s, 6, &c.us) && text_read_char(s, 'Z') &&
 	    c.second < 60 && time_from_civil(&c, 0, time);
-}
-
-void
-job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
-{
-	char stamp[JOB_STAMP_LEN + 1];
-
-	job_stamp_format(stamp, time);
-	memcpy(out, "0000-00-00T00:00:00", 19);
-	memcpy(out, stamp, 4);
-	memcpy(out + 5, stamp + 4, 2);
-	memcpy(out + 8, stamp + 6, 2);
-	memcpy(out + 11, stamp + 9, 2);
-	memcpy(out + 14, stamp + 11, 2);
-	memcpy(out + 17, stamp + 13, 2);
-	memcpy(out + 19, stamp + 15, 9);
 }
 
 /* "Z" or "+HH:MM", at the end of a time. */
