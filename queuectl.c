@@ -245,16 +245,14 @@ print_help(const struct command *c)
 	print_options(stdout, c->options);
 }
 
-/* Whether the first `used` words are those of the command. */
-static bool
-is_called(const struct command *c, char *const *words, int used)
+/* How many of the n words are the command's own; 0: it is another command. */
+static int
+match_words(const struct command *c, char *const *words, int n)
 {
-	size_t len = strlen(words[0]);
-	const char *rest = c->words + len;
-
-	if (strncmp(c->words, words[0], len) != 0)
-		return false;
-	return used == 1 ? !*rest : *rest == ' ' && !strcmp(rest + 1, words[1]);
+	if (!strcmp(c->words, words[0]))
+		return 1;
+	return n > 1 && is_member(c, words[0]) &&
+	    !strcmp(c->words + strlen(words[0]) + 1, words[1]) ? 2 : 0;
 }
 
 /* Finds the command that the n words begin with; *used is how many words it is.
@@ -266,12 +264,11 @@ find_command(char *const *words, int n, int *used)
 	char first[COMMANDS][16];
 	int i;
 
-	*used = n > 1 && is_group(words[0]) ? 2 : 1;
 	for (i = 0; i < COMMANDS; i++)
-		if (is_called(&commands[i], words, *used))
+		if ((*used = match_words(&commands[i], words, n)) > 0)
 			return &commands[i];
 	if (is_group(words[0])) {
-		if (*used == 2)
+		if (n > 1)
 			complain("no such command: %s %s; there are:",
 			    words[0], words[1]);
 		else
@@ -350,10 +347,8 @@ static const struct option_def spool_option = { "spool", 0, "DIR", "" };
 static int
 set_spool(struct call *c, const char *value)
 {
-	if (!value || !*value) {
-		complain("--spool needs a directory");
-		return USAGE;
-	}
+	if (!value || !*value)
+		return complain_usage("--spool needs a directory");
 	c->spool_path = value;
 	return DONE;
 }
@@ -475,11 +470,9 @@ run(struct call *c, char **words, int n)
 			puts("queuectl " VERSION);
 			return DONE;
 		}
-		if (!option_is(&spool_option, words[0], &value)) {
-			complain("no such option: %s; there are --spool DIR, "
-			    "--help, --version", words[0]);
-			return USAGE;
-		}
+		if (!option_is(&spool_option, words[0], &value))
+			return complain_usage("no such option: %s; there are "
+			    "--spool DIR, --help, --version", words[0]);
 		if (!value && n > 1) {
 			value = words[1];
 			words++;

@@ -124,9 +124,8 @@ state_read(const char *word, enum job_state *state)
 		    !strcasecmp(word, job_state_word(*state)))
 			return DONE;
 	}
-	complain("no such state: %s; the states are pending, processing, "
-	    "completed, failed, dead", word);
-	return USAGE;
+	return complain_usage("no such state: %s; the states are pending, "
+	    "processing, completed, failed, dead", word);
 }
 
 bool
@@ -141,46 +140,22 @@ name_is_ready(const struct job_name *name, int64_t now)
 	return !name->timed || name->stamp <= now;
 }
 
-/* A look at all slots: for the crew, and for the runner of the job `name`. */
-struct look {
-	struct crew crew;
-	const struct job_name *name; /* NULL: no job */
-	struct spool_slot slot;      /* pid 0: not found */
-};
-
 static void
-see_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
-	struct look *l = arg;
+	struct crew *crew = arg;
 
 	(void)pool;
 	(void)pid;
-	l->crew.workers++;
-	l->crew.busy += s->job[0] != '\0';
-	if (l->name && s->start == l->name->stamp &&
-	    !strcmp(s->job, l->name->id))
-		l->slot = *s;
+	crew->workers++;
+	crew->busy += s->job[0] != '\0';
 }
 
 int
 crew_count(struct spool *sp, struct crew *crew)
 {
-	struct look look = { .name = NULL };
-	int r = spool_slots(sp, false, see_slot, &look);
-
-	*crew = look.crew;
-	return r;
-}
-
-bool
-runner_find(struct spool *sp, const struct job_name *name,
-    struct spool_slot *slot)
-{
-	struct look look = { .name = name };
-
-	spool_slots(sp, false, see_slot, &look);
-	*slot = look.slot;
-	return slot->pid != 0;
+	*crew = (struct crew){ 0, 0 };
+	return spool_slots(sp, false, count_slot, crew);
 }
 
 int
@@ -199,7 +174,8 @@ view_load(struct spool *sp, const struct entry *e, struct job *job,
 		v->line = sp->line;
 		v->alien = r == SPOOL_REFUSED;
 	}
-	if (e->state == JOB_PROCESSING && runner_find(sp, &e->name, &slot))
+	if (e->state == JOB_PROCESSING &&
+	    spool_runner(sp, false, &e->name, &slot))
 		v->worker = slot.pid;
 	return SPOOL_OK;
 }
@@ -221,15 +197,10 @@ int
 view_print_json(const struct field_view *v)
 {
 	struct buf b = { 0 };
-	int r = DONE;
 
 	field_write(&b, v);
-	if (b.failed)
-		r = complain_memory();
-	else
-		puts(b.p);
-	buf_free(&b);
-	return r;
+	buf_putc(&b, '\n');
+	return print_buf(&b);
 }
 
 size_t

@@ -103,7 +103,7 @@ print_held(struct spool *sp, const struct listing *running)
 	for (i = 0; i < running->n; i++) {
 		const struct job_name *name = &running->v[i].name;
 
-		if (runner_find(sp, name, &slot))
+		if (spool_runner(sp, false, name, &slot))
 			continue;
 		if (spool_locked(sp, JOB_PROCESSING, name))
 			printf("note        %s: its worker died, and a "
@@ -177,7 +177,7 @@ print_status_json(struct spool *sp, const struct survey *v)
 	char time[JOB_TIME_LEN + 1];
 	struct buf b = { 0 };
 	size_t strange = 0;
-	int i, r = DONE;
+	int i;
 
 	buf_putc(&b, '{');
 	json_member_string(&b, "spool", sp->path);
@@ -194,13 +194,8 @@ print_status_json(struct spool *sp, const struct survey *v)
 	}
 	if (strange)
 		json_member_number(&b, "not_jobs", (int64_t)strange);
-	buf_putc(&b, '}');
-	if (b.failed)
-		r = complain_memory();
-	else
-		puts(b.p);
-	buf_free(&b);
-	return r;
+	buf_puts(&b, "}\n");
+	return print_buf(&b);
 }
 
 /* Prints the head of a metric, in the text format of Prometheus, 0.0.4. */
@@ -284,10 +279,9 @@ command_status(struct call *c)
 	struct survey v = { .oldest = INT64_MAX };
 	int r;
 
-	if (json && metrics) {
-		complain("--json and --prometheus do not go together");
-		return USAGE;
-	}
+	if (json && metrics)
+		return complain_usage("--json and --prometheus do not go "
+		    "together");
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = survey_all(&v, &c->spool);
