@@ -372,6 +372,14 @@ find_option(const struct command *c, char *word, char **value)
 	return NULL;
 }
 
+/* The value that the option brought along, or else the next word; NULL: there
+ * is none. */
+static char *
+take_value(char *value, char **words, int n, int *at)
+{
+	return value ? value : *at + 1 < n ? words[++*at] : NULL;
+}
+
 /* Takes the option at words[*at], and its value. */
 static int
 take_option(struct call *c, char **words, int n, int *at)
@@ -386,13 +394,10 @@ take_option(struct call *c, char **words, int n, int *at)
 	if (!o->arg && value)
 		return complain_option(c->command, word,
 		    "the option takes no value");
-	if (o->arg && !value && *at + 1 >= n)
+	value = o->arg ? take_value(value, words, n, at) : word + strlen(word);
+	if (!value)
 		return complain_option(c->command, word,
 		    "the option needs a value");
-	if (!o->arg)
-		value = word + strlen(word);
-	else if (!value)
-		value = words[++*at];
 	if (o == &spool_option)
 		return set_spool(c, value);
 	/* There are at most n; few commands get any. */
@@ -460,29 +465,25 @@ static int
 run(struct call *c, char **words, int n)
 {
 	char *value;
+	int i;
 
-	for (; n > 0 && words[0][0] == '-' && words[0][1]; words++, n--) {
-		if (is_help(words[0])) {
+	for (i = 0; i < n && words[i][0] == '-' && words[i][1]; i++) {
+		if (is_help(words[i])) {
 			print_commands(stdout);
 			return DONE;
 		}
-		if (!strcmp(words[0], "--version")) {
+		if (!strcmp(words[i], "--version")) {
 			puts("queuectl " VERSION);
 			return DONE;
 		}
-		if (!option_is(&spool_option, words[0], &value))
+		if (!option_is(&spool_option, words[i], &value))
 			return complain_usage("no such option: %s; there are "
-			    "--spool DIR, --help, --version", words[0]);
-		if (!value && n > 1) {
-			value = words[1];
-			words++;
-			n--;
-		}
-		if (set_spool(c, value) != DONE)
+			    "--spool DIR, --help, --version", words[i]);
+		if (set_spool(c, take_value(value, words, n, &i)) != DONE)
 			return USAGE;
 	}
-	if (n > 0)
-		return run_command(c, words, n);
+	if (i < n)
+		return run_command(c, words + i, n - i);
 	print_commands(stderr);
 	return USAGE;
 }

@@ -44,37 +44,33 @@ call_cwd(struct call *c)
 	return b->p;
 }
 
-/* The path of the spool; NULL after a complaint. */
-static const char *
-find_spool(struct call *c)
+static int
+find_spool(struct call *c, const char **path)
 {
-	const char *path = c->spool_path, *state, *home;
+	const char *state, *home;
 	struct buf *b = &c->path;
 
-	if (!path)
-		path = getenv("QUEUECTL_SPOOL");
-	if (path && *path == '/')
-		return path;
-	if (path && *path) {
-		if (!call_cwd(c)) {
-			complain("the current directory: %s", strerror(errno));
-			return NULL;
-		}
-		buf_printf(b, "%s/%s", c->cwd.p, path);
+	*path = c->spool_path ? c->spool_path : getenv("QUEUECTL_SPOOL");
+	if (*path && **path == '/')
+		return DONE;
+	if (*path && **path) {
+		if (!call_cwd(c))
+			return complain("the current directory: %s",
+			    strerror(errno));
+		buf_printf(b, "%s/%s", c->cwd.p, *path);
 	} else if (geteuid() == 0) {
-		return "/var/spool/queuectl";
+		*path = "/var/spool/queuectl";
+		return DONE;
 	} else if ((state = getenv("XDG_STATE_HOME")) && *state == '/') {
 		buf_printf(b, "%s/queuectl", state);
 	} else if ((home = getenv("HOME")) && *home == '/') {
 		buf_printf(b, "%s/.local/state/queuectl", home);
 	} else {
-		complain("no spool: HOME is not set; use --spool DIR or set "
-		    "QUEUECTL_SPOOL");
-		return NULL;
+		return complain("no spool: HOME is not set; use --spool DIR "
+		    "or set QUEUECTL_SPOOL");
 	}
-	if (b->failed)
-		complain_memory();
-	return b->failed ? NULL : b->p;
+	*path = b->p;
+	return b->failed ? complain_memory() : DONE;
 }
 
 int
@@ -85,8 +81,7 @@ call_open_spool(struct call *c, bool create)
 
 	if (c->spool.fd >= 0)
 		return DONE;
-	path = find_spool(c);
-	if (!path)
+	if (find_spool(c, &path) != DONE)
 		return FAILED;
 	r = spool_open(&c->spool, path, create);
 	if (r == SPOOL_GONE)

@@ -332,50 +332,50 @@ copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 	return fflush(stdout) ? FAILED : DONE;
 }
 
-/* Finds where the attempt with that number, or the latest of several, begins
- * and ends in the log, counted in bytes that the job wrote. */
+/* Where attempt `number` begins and ends in the log, counted in bytes that the
+ * job wrote; end -1: at the end of the log. */
+struct part {
+	int64_t number, begin, end;
+	bool found;
+};
+
+/* Takes notice of an attempt, in their order.  Of several with the number the
+ * latest counts, and it ends where the next one begins. */
+static void
+part_add(struct part *p, unsigned number, int64_t log)
+{
+	if (p->found && p->end < 0)
+		p->end = log;
+	if (number != p->number)
+		return;
+	p->begin = log;
+	p->end = -1;
+	p->found = true;
+}
+
 static int
-find_attempt(struct call *c, const char *word, const struct entry *e,
-    int64_t *begin, int64_t *end)
+part_find(struct call *c, const char *word, const struct entry *e,
+    struct part *p)
 {
 	struct spool_slot slot;
 	struct job job;
-	int64_t n;
 	size_t i;
-	bool found = false;
 	int r;
 
-	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n))
+	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &p->number))
 		return complain_usage("--attempt must be a whole number from "
 		    "1, not %s", word);
-	*end = -1;
 	r = spool_load(&c->spool, e->state, &e->name, &job);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return complain_job(&c->spool, r, e->name.id);
-	for (i = 0; i < job.nattempt; i++) {
-		if (found && *end < 0)
-			*end = job.attempt[i].log;
-		if (job.attempt[i].number == n) {
-			*begin = job.attempt[i].log;
-			*end = -1;
-			found = true;
-		}
-	}
+	for (i = 0; i < job.nattempt; i++)
+		part_add(p, job.attempt[i].number, job.attempt[i].log);
 	job_free(&job);
 	if (e->state == JOB_PROCESSING &&
-	    spool_runner(&c->spool, false, &e->name, &slot)) {
-		if (e->name.attempt == n) {
-			*begin = slot.log;
-			*end = -1;
-			found = true;
-		} else if (found && *end < 0) {
-			*end = slot.log;
-		}
-	}
-	if (found)
-		return DONE;
-	return complain("%s: there was no attempt %lld", e->name.id, 
-	    (long long)n);
+	    spool_runner(&c->spool, false, &e->name, &slot))
+		part_add(p, e->name.attempt, slot.log);
+	return p->found ? DONE : complain("%s: there was no attempt %lld",
+	    e->name.id, (long long)p->number);
 }
 
 /* Copies what is new in the log; *at is the place that was reached, *gap the
@@ -435,7 +435,7 @@ command_logs(struct call *c)
 	bool follow = call_option(c, "follow");
 	struct entry e;
 	struct spool_gap gap;
-	int64_t begin = 0, end = -1;
+	struct part part = { .begin = 0, .end = -1 };
 	int fd, r;
 
 	if (follow && attempt)
@@ -446,7 +446,7 @@ command_logs(struct call *c)
 		return FAILED;
 	if (follow)
 		return follow_log(c, &e);
-	if (attempt && (r = find_attempt(c, attempt, &e, &begin, &end)) != DONE)
+	if (attempt && (r = part_find(c, attempt, &e, &part)) != DONE)
 		return r;
 	r = spool_log_read(&c->spool, e.name.id, &fd);
 	if (r == SPOOL_GONE)
@@ -454,11 +454,11 @@ command_logs(struct call *c)
 	if (r != SPOOL_OK)
 		return complain_job(&c->spool, r, e.name.id);
 	if (attempt && spool_log_gap(fd, &gap) == 0) {
-		begin = spool_log_place(&gap, begin);
-		if (end >= 0)
-			end = spool_log_place(&gap, end);
+		part.begin = spool_log_place(&gap, part.begin);
+		if (part.end >= 0)
+			part.end = spool_log_place(&gap, part.end);
 	}
-	r = copy_log(c, e.name.id, fd, &begin, end);
+	r = copy_log(c, e.name.id, fd, &part.begin, part.end);
 	close(fd);
 	return r;
 }

@@ -156,66 +156,56 @@ find_duplicate(const struct json *v, size_t n, const struct json **twice)
 	return true;
 }
 
-/* Checks the members of "env"; *bytes is the room that they need. */
+/* Checks a member of "env". */
 static bool
-check_env(struct reader *r, const struct json *v, size_t *n, size_t *bytes)
+check_env(struct reader *r, const struct json *e)
 {
-	const struct json *e;
+	bool string = e->type == JSON_STRING;
 
-	*n = 0;
-	*bytes = 1;
-	for (e = v->child; e; e = e->next, ++*n) {
-		r->at = e;
-		if (e->type != JSON_STRING) {
-			buf_puts(r->why, "\"env\" must be an object of "
-			    "strings, and \"");
-			job_escape(r->why, e->key, 60);
-			buf_printf(r->why, "\" is %s",
-			    json_type_name(e->type));
-			return false;
-		}
-		if (!*e->key || e->key[job_env_name(e->key)]) {
-			buf_puts(r->why, "\"env\" has a name that is none "
-			    "(letters, digits and _, no digit first): \"");
-			job_escape(r->why, e->key, 60);
-			buf_putc(r->why, '"');
-			return false;
-		}
-		*bytes += strlen(e->key) + strlen(e->text) + 2;
-	}
-	if (!find_duplicate(v, *n, &e))
-		return refuse(r, v, "out of memory");
-	if (e) {
-		r->at = e;
-		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
-	}
-	return !e;
+	r->at = e;
+	if (string && *e->key && !e->key[job_env_name(e->key)])
+		return true;
+	buf_puts(r->why, string ? "\"env\" has a name that is none (letters, "
+	    "digits and _, no digit first): \"" :
+	    "\"env\" must be an object of strings, and \"");
+	job_escape(r->why, e->key, 60);
+	if (string)
+		buf_putc(r->why, '"');
+	else
+		buf_printf(r->why, "\" is %s", json_type_name(e->type));
+	return false;
 }
 
 static bool
 set_env(struct reader *r, const struct json *v)
 {
 	struct job *job = r->job;
+	struct buf b = { 0 };
 	const struct json *e;
-	size_t n, bytes;
-	char *p;
+	size_t n = 0, at;
 
-	if (!check_env(r, v, &n, &bytes))
-		return false;
-	job->env = malloc((n + 1) * sizeof *job->env);
-	p = realloc(job->text, bytes);
-	if (p)
-		job->text = p;
-	if (!job->env || !p)
+	/* Makes room for them all, so that none moves. */
+	for (e = v->child, at = 1; e; e = e->next, n++) {
+		if (!check_env(r, e))
+			return false;
+		at += strlen(e->key) + strlen(e->text) + 2;
+	}
+	if (!find_duplicate(v, n, &e))
 		return refuse(r, v, "out of memory");
+	if (e) {
+		r->at = e;
+		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
+		return false;
+	}
+	job->env = malloc((n + 1) * sizeof *job->env);
+	if (!job->env || !buf_room(&b, at))
+		return refuse(r, v, "out of memory");
+	free(job->text);
+	job->text = b.p;
 	for (e = v->child; e; e = e->next) {
-		size_t key = strlen(e->key), value = strlen(e->text);
-
-		job->env[job->nenv++] = p;
-		memcpy(p, e->key, key);
-		p[key] = '=';
-		memcpy(p + key + 1, e->text, value + 1);
-		p += key + value + 2;
+		job->env[job->nenv++] = b.p + b.n;
+		buf_printf(&b, "%s=%s", e->key, e->text);
+		b.n++; /* its NUL */
 	}
 	return true;
 }

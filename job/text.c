@@ -281,19 +281,16 @@ job_time_parse(const char *s, int64_t *time)
 void
 job_seconds_format(struct buf *b, int64_t us)
 {
-	char fraction[7];
-	int n = 6;
-
 	if (us < 0)
 		us = 0;
-	buf_printf(b, "%lld", (long long)(us / SECOND));
-	*text_put_digits(fraction, us % SECOND, 6) = '\0';
-	while (n > 0 && fraction[n - 1] == '0')
-		n--;
-	if (n > 0) {
-		buf_putc(b, '.');
-		buf_add(b, fraction, (size_t)n);
-	}
+	buf_printf(b, "%lld.%06lld", (long long)(us / SECOND),
+	    (long long)(us % SECOND));
+	if (b->failed)
+		return;
+	while (b->p[b->n - 1] == '0')
+		b->n--;
+	b->n -= b->p[b->n - 1] == '.';
+	b->p[b->n] = '\0';
 }
 
 bool
