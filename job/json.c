@@ -18,7 +18,7 @@ struct parser {
 	struct json_error *error;
 };
 
-static struct json *parse_value(struct parser *);
+static bool parse_value(struct parser *, struct json **);
 
 /* Moves the mark forward to `at`; an `at` before the mark leaves it. */
 static void
@@ -65,19 +65,16 @@ skip_space(struct parser *s)
 		s->p++;
 }
 
-static char *
-copy(struct parser *s, const char *p, size_t n)
+static bool
+copy(struct parser *s, const char *p, size_t n, char **text)
 {
-	char *text = malloc(n + 1);
-
-	if (!text) {
-		fail_memory(s);
-		return NULL;
-	}
+	*text = malloc(n + 1);
+	if (!*text)
+		return fail_memory(s);
 	if (n)
-		memcpy(text, p, n);
-	text[n] = '\0';
-	return text;
+		memcpy(*text, p, n);
+	(*text)[n] = '\0';
+	return true;
 }
 
 /* Reads XXXX of \uXXXX. */
@@ -157,8 +154,8 @@ parse_escape(struct parser *s)
 }
 
 /* At an opening quote; an unclosed string is reported there. */
-static char *
-parse_string(struct parser *s)
+static bool
+parse_string(struct parser *s, char **text)
 {
 	const char *run;
 	size_t n;
@@ -169,34 +166,26 @@ parse_string(struct parser *s)
 		if (*s->p == '\\' && s->end - s->p > 1) {
 			buf_add(&s->scratch, run, (size_t)(s->p - run));
 			if (!parse_escape(s))
-				return NULL;
+				return false;
 			run = s->p;
 			continue;
 		}
-		if ((unsigned char)*s->p < 0x20) {
-			fail(s, s->p, *s->p == '\n' ? "control character in a "
-			    "string (write \\n for a newline)" :
-			    "control character in a string (write \\t for a "
-			    "tab, \\u00XX for others)");
-			return NULL;
-		}
+		if ((unsigned char)*s->p < 0x20)
+			return fail(s, s->p, *s->p == '\n' ?
+			    "control character in a string (write \\n for a "
+			    "newline)" : "control character in a string "
+			    "(write \\t for a tab, \\u00XX for others)");
 		n = text_utf8_length(s->p, s->end);
-		if (n == 0) {
-			fail(s, s->p, "not UTF-8");
-			return NULL;
-		}
+		if (n == 0)
+			return fail(s, s->p, "not UTF-8");
 		s->p += n;
 	}
-	if (s->p == s->end) {
-		fail(s, s->mark, "a string is not closed");
-		return NULL;
-	}
+	if (s->p == s->end)
+		return fail(s, s->mark, "a string is not closed");
 	buf_add(&s->scratch, run, (size_t)(s->p++ - run));
-	if (s->scratch.failed) {
-		fail_memory(s);
-		return NULL;
-	}
-	return copy(s, s->scratch.p, s->scratch.n);
+	if (s->scratch.failed)
+		return fail_memory(s);
+	return copy(s, s->scratch.p, s->scratch.n, text);
 }
 
 static bool
@@ -232,8 +221,7 @@ parse_number(struct parser *s, struct json *v)
 			return false;
 	}
 	v->type = JSON_NUMBER;
-	v->text = copy(s, begin, (size_t)(s->p - begin));
-	return v->text != NULL;
+	return copy(s, begin, (size_t)(s->p - begin), &v->text);
 }
 
 static bool
@@ -256,50 +244,37 @@ parse_word(struct parser *s, struct json *v)
 	    "strings are in double quotes)");
 }
 
-/* Reads a member's name and the colon; NULL: failed. */
-static char *
-parse_key(struct parser *s)
+/* Reads a member's name and the colon; the name is the caller's in any case. */
+static bool
+parse_key(struct parser *s, char **key)
 {
-	char *key;
-
-	if (s->p == s->end) {
-		fail(s, s->p, "the text ends inside an object");
-		return NULL;
-	}
-	if (*s->p != '"') {
-		fail(s, s->p, "a member begins with its name in double "
-		    "quotes");
-		return NULL;
-	}
-	key = parse_string(s);
-	if (!key)
-		return NULL;
 	skip_space(s);
-	if (peek(s) == ':') {
-		s->p++;
-		return key;
-	}
-	fail(s, s->p, "expected ':' after a member's name");
-	free(key);
-	return NULL;
+	if (s->p == s->end)
+		return fail(s, s->p, "the text ends inside an object");
+	if (*s->p != '"')
+		return fail(s, s->p, "a member begins with its name in double "
+		    "quotes");
+	if (!parse_string(s, key))
+		return false;
+	skip_space(s);
+	if (peek(s) != ':')
+		return fail(s, s->p, "expected ':' after a member's name");
+	s->p++;
+	return true;
 }
 
-/* Reads one element, or one member with its name; NULL: failed. */
-static struct json *
-parse_item(struct parser *s, bool object)
+/* Reads one element, or one member with its name; *item is NULL if it fails. */
+static bool
+parse_item(struct parser *s, bool object, struct json **item)
 {
-	struct json *item;
 	char *key = NULL;
 
-	skip_space(s);
-	if (object && !(key = parse_key(s)))
-		return NULL;
-	item = parse_value(s);
-	if (item)
-		item->key = key;
-	else
+	if ((object && !parse_key(s, &key)) || !parse_value(s, item)) {
 		free(key);
-	return item;
+		return false;
+	}
+	(*item)->key = key;
+	return true;
 }
 
 /* At '[' or '{'. */
@@ -317,8 +292,7 @@ parse_container(struct parser *s, struct json *v)
 	s->p++;
 	skip_space(s);
 	while (peek(s) != close || v->child) {
-		*last = parse_item(s, object);
-		if (!*last)
+		if (!parse_item(s, object, last))
 			return false;
 		last = &(*last)->next;
 		skip_space(s);
@@ -348,8 +322,7 @@ parse_into(struct parser *s, struct json *v)
 		return parse_container(s, v);
 	case '"':
 		v->type = JSON_STRING;
-		v->text = parse_string(s);
-		return v->text != NULL;
+		return parse_string(s, &v->text);
 	case '\'':
 		return fail(s, s->p, "strings are in double quotes");
 	case '+':
@@ -369,29 +342,26 @@ parse_into(struct parser *s, struct json *v)
 	}
 }
 
-static struct json *
-parse_value(struct parser *s)
+static bool
+parse_value(struct parser *s, struct json **value)
 {
 	struct json *v;
 
 	skip_space(s);
-	if (s->p == s->end) {
-		fail(s, s->p, "the text ends where a value should be");
-		return NULL;
-	}
+	if (s->p == s->end)
+		return fail(s, s->p, "the text ends where a value should be");
 	v = calloc(1, sizeof *v);
-	if (!v) {
-		fail_memory(s);
-		return NULL;
-	}
+	if (!v)
+		return fail_memory(s);
 	move_mark(s, s->p);
 	v->line = s->line;
 	v->column = s->column;
 	if (!parse_into(s, v)) {
 		json_free(v);
-		return NULL;
+		return false;
 	}
-	return v;
+	*value = v;
+	return true;
 }
 
 struct json *
@@ -411,7 +381,7 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	else if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		fail(&s, text, "a byte order mark before the JSON value");
 	else
-		v = parse_value(&s);
+		parse_value(&s, &v);
 	if (v)
 		skip_space(&s);
 	if (v && s.p < s.end) {
