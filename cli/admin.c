@@ -67,19 +67,17 @@ command_worker_stop(struct call *c)
 static void
 print_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
-	char since[JOB_TIME_LEN + 1], start[JOB_TIME_LEN + 1];
+	char time[JOB_TIME_LEN + 1];
 
 	(void)arg;
 	(void)pid;
-	short_time(since, s->since);
-	if (s->job[0]) {
-		short_time(start, s->start);
-		printf("%-20s  %6d  %8ld  %-20s  %s since %s\n", pool,
-		    s->number, s->pid, since, s->job, start);
-	} else {
-		printf("%-20s  %6d  %8ld  %-20s  -\n", pool, s->number,
-		    s->pid, since);
-	}
+	short_time(time, s->since);
+	printf("%-20s  %6d  %8ld  %-20s  ", pool, s->number, s->pid, time);
+	short_time(time, s->start);
+	if (s->job[0])
+		printf("%s since %s\n", s->job, time);
+	else
+		puts("-");
 }
 
 int

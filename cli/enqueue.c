@@ -134,14 +134,6 @@ hold_signals(struct enqueue *q, bool hold)
 }
 
 static void
-add_id(struct enqueue *q, const char *id)
-{
-	buf_puts(&q->ids, id);
-	buf_putc(&q->ids, '\n');
-	q->n++;
-}
-
-static void
 forget_ids(struct enqueue *q)
 {
 	buf_clear(&q->ids);
@@ -162,15 +154,14 @@ stage(struct enqueue *q, struct job *job)
 		return SPOOL_ERROR;
 	}
 	r = spool_stage(&q->batch, job);
-	if (r == SPOOL_OK || r == SPOOL_DUPLICATE)
-		q->again = 0;
-	if (r == SPOOL_OK)
-		add_id(q, q->batch.name[q->batch.n - 1].id);
-	if (r == SPOOL_DUPLICATE) {
-		add_id(q, job->id);
-		return SPOOL_OK;
-	}
-	return r;
+	if (r != SPOOL_OK && r != SPOOL_DUPLICATE)
+		return r;
+	q->again = 0;
+	buf_puts(&q->ids, r == SPOOL_DUPLICATE ? job->id :
+	    q->batch.name[q->batch.n - 1].id);
+	buf_putc(&q->ids, '\n');
+	q->n++;
+	return SPOOL_OK;
 }
 
 /* Prints the ids of a batch that is safe. */
