@@ -256,19 +256,20 @@ short_time(char out[JOB_TIME_LEN + 1], int64_t time)
 void
 span_words(struct buf *b, int64_t us)
 {
+	static const struct {
+		const char *word;
+		int64_t seconds;
+	} unit[] = { { "d", 86400 }, { "h", 3600 }, { "min", 60 }, { "s", 1 } };
 	int64_t s = us > 0 ? (us + SECOND - 1) / SECOND : 0;
+	int i = 0;
 
-	if (s < 60)
-		buf_printf(b, "%lld s", (long long)s);
-	else if (s < 3600)
-		buf_printf(b, "%lld min %lld s", (long long)(s / 60),
-		    (long long)(s % 60));
-	else if (s < 86400)
-		buf_printf(b, "%lld h %lld min", (long long)(s / 3600),
-		    (long long)(s / 60 % 60));
-	else
-		buf_printf(b, "%lld d %lld h", (long long)(s / 86400),
-		    (long long)(s / 3600 % 24));
+	while (i < 3 && s < unit[i].seconds)
+		i++;
+	buf_printf(b, "%lld %s", (long long)(s / unit[i].seconds),
+	    unit[i].word);
+	if (i < 3)
+		buf_printf(b, " %lld %s", (long long)(s % unit[i].seconds /
+		    unit[i + 1].seconds), unit[i + 1].word);
 }
 
 /* Prints the last cell of a row, and `after` behind it.  In a terminal of
@@ -279,22 +280,21 @@ put_last(const char *s, const char *after, size_t width, size_t used)
 {
 	size_t columns, n, more;
 
+	if (!width)
+		width = SIZE_MAX;
 	columns_fit(after, SIZE_MAX, &more);
-	if (width && width < used + more + 1) {
+	if (width < used + more + 1) {
 		after = "";
 		more = 0;
 	}
-	if (width && width <= used) {
+	if (width <= used) {
 		putchar('\n');
 		return;
 	}
-	n = width ? columns_fit(s, width - used - more, &columns) : strlen(s);
-	if (!s[n]) {
-		printf("%s%s\n", s, after);
-		return;
-	}
-	n = columns_fit(s, width - used - more - 1, &columns);
-	printf("%.*s…%s\n", (int)n, s, after);
+	n = columns_fit(s, width - used - more, &columns);
+	if (s[n])
+		n = columns_fit(s, width - used - more - 1, &columns);
+	printf("%.*s%s%s\n", (int)n, s, s[n] ? "…" : "", after);
 }
 
 static void
