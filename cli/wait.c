@@ -201,15 +201,13 @@ check_news(struct waiting *w, struct spool *sp, struct news *news)
 static void
 draw_bar(struct waiting *w, int64_t now)
 {
-	static const char full[] = "####################";
-	static const char empty[] = "--------------------";
+	static const char bar[] = "####################--------------------";
 	size_t done = w->n ? 20 * w->ended / w->n : 20, columns;
 	double seconds = (double)(now - w->began) / 1000;
 	double rate = (double)(w->ended - w->before) / seconds;
 	struct buf b = { 0 };
 
-	buf_printf(&b, "[%.*s%.*s] %zu/%zu", (int)done, full,
-	    (int)(20 - done), empty, w->ended, w->n);
+	buf_printf(&b, "[%.20s] %zu/%zu", bar + 20 - done, w->ended, w->n);
 	if (w->failed)
 		buf_printf(&b, ", %zu failed", w->failed);
 	if (w->ended > w->before && seconds > 0) {

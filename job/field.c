@@ -430,8 +430,7 @@ static void
 put_seconds(struct buf *b, const char *key, int64_t us)
 {
 	json_member(b, key);
-	/* It is below 0 if the clock was set back in between. */
-	job_seconds_format(b, us > 0 ? us : 0);
+	job_seconds_format(b, us); /* 0 if the clock was set back in between */
 }
 
 static void

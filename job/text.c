@@ -66,8 +66,9 @@ read_digits(const char **s, int n, int *value)
 	return true;
 }
 
-char *
-text_put_digits(char *p, int64_t value, int n)
+/* Writes the last `n` decimal digits of `value`; returns their end. */
+static char *
+put_digits(char *p, int64_t value, int n)
 {
 	for (int i = n; i-- > 0; value /= 10)
 		p[i] = (char)('0' + value % 10);
@@ -184,13 +185,13 @@ put_time(char *out, const char *pattern, int64_t time)
 	struct civil c;
 
 	civil_from_time(time, &c);
-	p = text_put_digits(p, c.year, 4);
-	p = text_put_digits(p, c.month, 2);
-	p = text_put_digits(p, c.day, 2);
-	p = text_put_digits(p, c.hour, 2);
-	p = text_put_digits(p, c.minute, 2);
-	p = text_put_digits(p, c.second, 2);
-	text_put_digits(p, c.us, 6);
+	p = put_digits(p, c.year, 4);
+	p = put_digits(p, c.month, 2);
+	p = put_digits(p, c.day, 2);
+	p = put_digits(p, c.hour, 2);
+	p = put_digits(p, c.minute, 2);
+	p = put_digits(p, c.second, 2);
+	put_digits(p, c.us, 6);
 	for (p = digits; *pattern; pattern++)
 		*out++ = *pattern == '0' ? *p++ : *pattern;
 	*out = '\0';
@@ -256,9 +257,7 @@ read_offset(const char *s, int *offset)
 	    !read_digits(&s, 2, &minutes) || *s ||
 	    hours > 23 || minutes > 59)
 		return false;
-	*offset = hours * 60 + minutes;
-	if (behind)
-		*offset = -*offset;
+	*offset = (hours * 60 + minutes) * (behind ? -1 : 1);
 	return true;
 }
 
@@ -379,7 +378,7 @@ text_utf8_length(const char *p, const char *end)
 {
 	const unsigned char *s = (const unsigned char *)p;
 	size_t left = (size_t)(end - p), n, i;
-	unsigned low = 0x80, high = 0xbf;
+	unsigned low, high;
 
 	if (left == 0)
 		return 0;
@@ -388,14 +387,8 @@ text_utf8_length(const char *p, const char *end)
 	if (s[0] < 0xc2 || s[0] > 0xf4)
 		return 0;
 	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
+	low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+	high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
 	if (left < n || s[1] < low || s[1] > high)
 		return 0;
 	for (i = 2; i < n; i++) {
@@ -411,12 +404,9 @@ text_is_utf8(const char *s, size_t len)
 	const char *end = s + len;
 	size_t n;
 
-	for (; s < end; s += n) {
-		n = text_utf8_length(s, end);
-		if (n == 0)
-			return false;
-	}
-	return true;
+	while ((n = text_utf8_length(s, end)) > 0)
+		s += n;
+	return s == end;
 }
 
 uint32_t
