@@ -38,7 +38,6 @@ compare_ready(const void *a, const void *b)
 static int
 outlook_open(struct outlook *o, struct spool *sp, bool ahead)
 {
-	static const enum job_state states[] = { JOB_PENDING, JOB_FAILED };
 	int64_t now = now_us();
 	size_t i, n = 0;
 	int r;
@@ -49,9 +48,11 @@ outlook_open(struct outlook *o, struct spool *sp, bool ahead)
 	if (!ahead || o->crew.workers > o->crew.busy || !o->crew.workers ||
 	    sp->config.paused)
 		return DONE;
-	for (i = 0; i < 2; i++)
-		if ((r = listing_read(sp, &o->ready, states[i])) != DONE)
-			return r;
+	r = listing_read(sp, &o->ready, JOB_PENDING);
+	if (r == DONE)
+		r = listing_read(sp, &o->ready, JOB_FAILED);
+	if (r != DONE)
+		return r;
 	for (i = 0; i < o->ready.n; i++)
 		if (name_is_ready(&o->ready.v[i].name, now))
 			o->ready.v[n++] = o->ready.v[i];

@@ -90,7 +90,7 @@ static const struct {
 	    "Created is no RFC 3339 time from 1970 on" },
 };
 
-static const char no_memory[] = "out of memory";
+static const char no_memory[] = "out of memory", nul_byte[] = "a NUL byte";
 
 static const struct {
 	const char *word;
@@ -240,43 +240,46 @@ struct reader {
 	struct job *job;
 	char *p, *end;      /* what is still unread */
 	size_t line;        /* the number of the line read last */
+	bool whole;         /* it had a newline */
+	bool nul;           /* it holds a NUL byte */
+	size_t at;          /* the line of an error; 0: the whole text */
 	unsigned seen;      /* 1 << enum job_key */
 	size_t args, envs, attempts; /* allocated */
 };
 
-/* The next line, its newline replaced by NUL; *whole: it had a newline. */
+/* The next line, its newline replaced by NUL. */
 static char *
-read_line(struct reader *r, size_t *len, bool *whole)
+read_line(struct reader *r)
 {
-	char *line = r->p, *newline;
+	char *line = r->p;
+	char *newline = memchr(line, '\n', (size_t)(r->end - line));
 
-	newline = memchr(line, '\n', (size_t)(r->end - line));
-	*whole = newline != NULL;
+	r->whole = newline != NULL;
 	if (!newline)
 		newline = r->end;
 	*newline = '\0';
-	*len = (size_t)(newline - line);
-	r->p = newline + *whole;
+	r->nul = line + strlen(line) < newline;
+	r->p = newline + r->whole;
 	r->line++;
 	return line;
 }
 
-/* Joins a value of `len` bytes in place with the lines that continue it.
- * false: there is a NUL byte in one. */
+/* Joins a value in place with the lines that continue it.  false: there is a
+ * NUL byte in one. */
 static bool
-join_value(struct reader *r, char *value, size_t len)
+join_value(struct reader *r, char *value)
 {
-	char *w = value + len, *line;
+	char *w = value + strlen(value), *line;
 	size_t n;
-	bool whole;
 
 	while (r->p < r->end && *r->p == ' ') {
-		line = read_line(r, &n, &whole);
-		if (memchr(line, '\0', n))
+		line = read_line(r);
+		if (r->nul)
 			return false;
+		n = strlen(line + 1);
 		*w++ = '\n';
-		memmove(w, line + 1, n - 1);
-		w += n - 1;
+		memmove(w, line + 1, n);
+		w += n;
 	}
 	*w = '\0';
 	return true;
@@ -379,19 +382,15 @@ set_key(struct reader *r, enum job_key key, const char *value)
 	return job_set(r->job, key, value) ? NULL : keys[key].wrong;
 }
 
-/* Reads one field of the header; *at is the line of an error. */
 static const char *
-read_field(struct reader *r, size_t *at)
+read_field(struct reader *r)
 {
-	static const char nul[] = "a NUL byte";
-	char *line, *value;
-	size_t len, i, n;
-	bool whole;
+	char *line = read_line(r), *value;
+	size_t i, n;
 
-	line = read_line(r, &len, &whole);
-	*at = r->line;
-	if (memchr(line, '\0', len))
-		return nul;
+	r->at = r->line;
+	if (r->nul)
+		return nul_byte;
 	for (n = 0; line[n] > ' ' && line[n] < 0x7f && line[n] != ':';)
 		n++;
 	if (n == 0 || line[n] != ':')
@@ -402,42 +401,35 @@ read_field(struct reader *r, size_t *at)
 	value = line + n + 1;
 	if (*value == ' ')
 		value++;
-	if (i != JOB_KEY_CREATED &&
-	    !join_value(r, value, len - (size_t)(value - line))) {
-		*at = r->line;
-		return nul;
+	if (i != JOB_KEY_CREATED && !join_value(r, value)) {
+		r->at = r->line;
+		return nul_byte;
 	}
 	return i < JOB_KEYS ? set_key(r, (enum job_key)i, value) : NULL;
 }
 
 static const char *
-read_header(struct reader *r, size_t *at)
+read_header(struct reader *r)
 {
-	const char *line, *wrong = NULL;
-	size_t len;
-	bool whole;
+	const char *line = read_line(r), *wrong;
+	const size_t n = sizeof magic - 2;
 
-	line = read_line(r, &len, &whole);
-	*at = 1;
-	if (len != sizeof magic - 1 || memcmp(line, magic, len) != 0) {
-		len = sizeof magic - 2;
-		if (strncmp(line, magic, len) == 0 && line[len] &&
-		    !line[len + strspn(line + len, "0123456789.")])
+	r->at = 1;
+	if (r->nul || strcmp(line, magic) != 0) {
+		if (strncmp(line, magic, n) == 0 && line[n] &&
+		    !line[n + strspn(line + n, "0123456789.")])
 			return "written by another version of queuectl";
 		return "the first line is not \"Queuectl: 1\"";
 	}
-	while (!wrong && !(r->seen & 1U << JOB_KEY_CREATED)) {
-		if (r->p == r->end) {
-			*at = 0;
-			return "the header has no end: no Created line";
-		}
-		wrong = read_field(r, at);
-	}
-	if (!wrong && !(r->seen & (1U << JOB_KEY_COMMAND | 1U << JOB_KEY_ARG))) {
-		*at = 0;
+	while (r->p < r->end && !(r->seen & 1U << JOB_KEY_CREATED))
+		if ((wrong = read_field(r)))
+			return wrong;
+	r->at = 0;
+	if (!(r->seen & 1U << JOB_KEY_CREATED))
+		return "the header has no end: no Created line";
+	if (!(r->seen & (1U << JOB_KEY_COMMAND | 1U << JOB_KEY_ARG)))
 		return "neither Command nor Arg";
-	}
-	return wrong;
+	return NULL;
 }
 
 /* Ends `s` at the last `what` in it and returns what follows that, or NULL. */
@@ -524,14 +516,12 @@ read_history(struct reader *r)
 	struct job *job = r->job;
 	struct job_attempt *p;
 	char *line;
-	size_t len;
-	bool whole;
 
 	while (r->p < r->end) {
-		line = read_line(r, &len, &whole);
-		if (!whole || len < n || memchr(line, '\0', len))
+		line = read_line(r);
+		if (!r->whole || r->nul)
 			continue;
-		if (memcmp(line, attempt, n) == 0) {
+		if (strncmp(line, attempt, n) == 0) {
 			p = array_room(job->attempt, &r->attempts,
 			    job->nattempt + 1, sizeof *p);
 			if (!p)
@@ -539,7 +529,7 @@ read_history(struct reader *r)
 			job->attempt = p;
 			job->nattempt += read_attempt(line + n,
 			    &p[job->nattempt]);
-		} else if (memcmp(line, retried, n) == 0 &&
+		} else if (strncmp(line, retried, n) == 0 &&
 		    job_time_parse(line + n, &job->retried)) {
 			job->counted = job->nattempt;
 		}
@@ -557,10 +547,11 @@ job_parse(struct job *job, char *text, size_t len, size_t *line)
 	job->text = text;
 	job->torn = len && text[len - 1] != '\n';
 	text[len] = '\0';
-	wrong = read_header(&r, line);
-	if (!wrong || wrong == no_memory)
-		*line = 0;
-	return wrong ? wrong : read_history(&r);
+	wrong = read_header(&r);
+	if (!wrong)
+		wrong = read_history(&r);
+	*line = wrong == no_memory ? 0 : r.at;
+	return wrong;
 }
 
 static void
