@@ -388,25 +388,22 @@ put_argv(struct buf *b, const struct job *job)
 	buf_putc(b, ']');
 }
 
+/* A name in `env` needs no escapes. */
 static void
 put_env(struct buf *b, const struct job *job)
 {
-	struct buf name = { 0 };
-	size_t i;
+	size_t i, n;
 
 	json_member(b, "env");
-	buf_putc(b, '{');
 	for (i = 0; i < job->nenv; i++) {
-		size_t n = strcspn(job->env[i], "=");
-
-		buf_clear(&name);
-		buf_add(&name, job->env[i], n);
-		json_member_string(b, buf_text(&name),
-		    job->env[i] + n + (job->env[i][n] == '='));
+		n = job_env_name(job->env[i]);
+		buf_putc(b, i ? ',' : '{');
+		buf_putc(b, '"');
+		buf_add(b, job->env[i], n);
+		buf_puts(b, "\":");
+		json_quote(b, job->env[i] + n + 1);
 	}
 	buf_putc(b, '}');
-	b->failed |= name.failed;
-	buf_free(&name);
 }
 
 static void
