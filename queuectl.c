@@ -246,16 +246,14 @@ print_help(const struct command *c)
 	print_options(stdout, c->options);
 }
 
-/* Whether the first `used` words are those of the command. */
-static bool
-is_called(const struct command *c, char *const *words, int used)
+/* How many of the n words are the command's own; 0: it is another command. */
+static int
+match_words(const struct command *c, char *const *words, int n)
 {
-	size_t len = strlen(words[0]);
-	const char *rest = c->words + len;
-
-	if (strncmp(c->words, words[0], len) != 0)
-		return false;
-	return used == 1 ? !*rest : *rest == ' ' && !strcmp(rest + 1, words[1]);
+	if (!strcmp(c->words, words[0]))
+		return 1;
+	return n > 1 && is_member(c, words[0]) &&
+	    !strcmp(c->words + strlen(words[0]) + 1, words[1]) ? 2 : 0;
 }
 
 /* Finds the command that the n words begin with; *used is how many words it is.
@@ -267,12 +265,11 @@ find_command(char *const *words, int n, int *used)
 	char first[COMMANDS][16];
 	int i;
 
-	*used = n > 1 && is_group(words[0]) ? 2 : 1;
 	for (i = 0; i < COMMANDS; i++)
-		if (is_called(&commands[i], words, *used))
+		if ((*used = match_words(&commands[i], words, n)) > 0)
 			return &commands[i];
 	if (is_group(words[0])) {
-		if (*used == 2)
+		if (n > 1)
 			complain("no such command: %s %s; there are:",
 			    words[0], words[1]);
 		else
@@ -351,10 +348,8 @@ static const struct option_def spool_option = { "spool", 0, "DIR", "" };
 static int
 set_spool(struct call *c, const char *value)
 {
-	if (!value || !*value) {
-		complain("--spool needs a directory");
-		return USAGE;
-	}
+	if (!value || !*value)
+		return complain_usage("--spool needs a directory");
 	c->spool_path = value;
 	return DONE;
 }
@@ -378,6 +373,14 @@ find_option(const struct command *c, char *word, char **value)
 	return NULL;
 }
 
+/* The value that the option brought along, or else the next word; NULL: there
+ * is none. */
+static char *
+take_value(char *value, char **words, int n, int *at)
+{
+	return value ? value : *at + 1 < n ? words[++*at] : NULL;
+}
+
 /* Takes the option at words[*at], and its value. */
 static int
 take_option(struct call *c, char **words, int n, int *at)
@@ -392,13 +395,10 @@ take_option(struct call *c, char **words, int n, int *at)
 	if (!o->arg && value)
 		return complain_option(c->command, word,
 		    "the option takes no value");
-	if (o->arg && !value && *at + 1 >= n)
+	value = o->arg ? take_value(value, words, n, at) : word + strlen(word);
+	if (!value)
 		return complain_option(c->command, word,
 		    "the option needs a value");
-	if (!o->arg)
-		value = word + strlen(word);
-	else if (!value)
-		value = words[++*at];
 	if (o == &spool_option)
 		return set_spool(c, value);
 	/* There are at most n; few commands get any. */
@@ -466,31 +466,25 @@ static int
 run(struct call *c, char **words, int n)
 {
 	char *value;
+	int i;
 
-	for (; n > 0 && words[0][0] == '-' && words[0][1]; words++, n--) {
-		if (is_help(words[0])) {
+	for (i = 0; i < n && words[i][0] == '-' && words[i][1]; i++) {
+		if (is_help(words[i])) {
 			print_commands(stdout);
 			return DONE;
 		}
-		if (!strcmp(words[0], "--version")) {
+		if (!strcmp(words[i], "--version")) {
 			puts("queuectl " VERSION);
 			return DONE;
 		}
-		if (!option_is(&spool_option, words[0], &value)) {
-			complain("no such option: %s; there are --spool DIR, "
-			    "--help, --version", words[0]);
-			return USAGE;
-		}
-		if (!value && n > 1) {
-			value = words[1];
-			words++;
-			n--;
-		}
-		if (set_spool(c, value) != DONE)
+		if (!option_is(&spool_option, words[i], &value))
+			return complain_usage("no such option: %s; there are "
+			    "--spool DIR, --help, --version", words[i]);
+		if (set_spool(c, take_value(value, words, n, &i)) != DONE)
 			return USAGE;
 	}
-	if (n > 0)
-		return run_command(c, words, n);
+	if (i < n)
+		return run_command(c, words + i, n - i);
 	print_commands(stderr);
 	return USAGE;
 }

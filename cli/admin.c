@@ -33,11 +33,9 @@ command_worker_start(struct call *c)
 		.drain = call_option(c, "drain"), .umask = c->umask };
 	int64_t n = 1;
 
-	if (count && !job_number_parse(count, 1, WORKER_COUNT_MAX, &n)) {
-		complain("--count must be a whole number from 1 to %d, not %s",
-		    WORKER_COUNT_MAX, count);
-		return USAGE;
-	}
+	if (count && !job_number_parse(count, 1, WORKER_COUNT_MAX, &n))
+		return complain_usage("--count must be a whole number from 1 "
+		    "to %d, not %s", WORKER_COUNT_MAX, count);
 	o.count = (int)n;
 	if (call_open_spool(c, true) != DONE)
 		return FAILED;
@@ -69,19 +67,17 @@ command_worker_stop(struct call *c)
 static void
 print_worker(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
-	char since[JOB_TIME_LEN + 1], start[JOB_TIME_LEN + 1];
+	char time[JOB_TIME_LEN + 1];
 
 	(void)arg;
 	(void)pid;
-	short_time(since, s->since);
-	if (s->job[0]) {
-		short_time(start, s->start);
-		printf("%-20s  %6d  %8ld  %-20s  %s since %s\n", pool,
-		    s->number, s->pid, since, s->job, start);
-	} else {
-		printf("%-20s  %6d  %8ld  %-20s  -\n", pool, s->number,
-		    s->pid, since);
-	}
+	short_time(time, s->since);
+	printf("%-20s  %6d  %8ld  %-20s  ", pool, s->number, s->pid, time);
+	short_time(time, s->start);
+	if (s->job[0])
+		printf("%s since %s\n", s->job, time);
+	else
+		puts("-");
 }
 
 int
@@ -135,34 +131,40 @@ command_dlq_list(struct call *c)
 	return r;
 }
 
-/* A change to one job, as spool_purge() is; a result of the spool. */
-typedef int change(struct spool *, enum job_state, const char *id);
+/* A change to a dead job; a result of the spool. */
+typedef int change(struct spool *, const char *id);
 
 static int
-retry_job(struct spool *sp, enum job_state state, const char *id)
+retry_job(struct spool *sp, const char *id)
 {
-	(void)state;
 	return spool_retry(sp, id, now_us());
 }
 
-/* Changes the first `n` jobs of the listing (`change_one` NULL: none of them)
- * and prints their ids.  A job that has moved in the meantime is skipped. */
 static int
-change_each(struct spool *sp, const struct listing *l, size_t n,
-    change *change_one)
+purge_job(struct spool *sp, const char *id)
 {
-	size_t i;
-	int r, worst = DONE;
+	return spool_purge(sp, JOB_DEAD, id);
+}
+
+/* Changes all dead jobs and prints their ids.  A job that has moved in the
+ * meantime is skipped. */
+static int
+change_all(struct spool *sp, change *change_one)
+{
+	struct listing l = { 0 };
+	int r, worst = listing_read_sorted(sp, &l, JOB_DEAD);
+	size_t i, n = worst == DONE ? l.n : 0;
 
 	for (i = 0; i < n && !ferror(stdout); i++) {
-		const char *id = l->v[i].name.id;
+		const char *id = l.v[i].name.id;
 
-		r = change_one ? change_one(sp, l->v[i].state, id) : SPOOL_OK;
+		r = change_one(sp, id);
 		if (r == SPOOL_OK)
 			puts(id);
 		else if (r != SPOOL_GONE && r != SPOOL_WRONG_STATE)
 			worst = complain_job(sp, r, id);
 	}
+	free(l.v);
 	return worst;
 }
 
@@ -177,38 +179,28 @@ complain_not_dead(struct spool *sp, const char *id)
 	enum job_state state;
 	struct job_name name;
 
-	if (spool_find(sp, id, &state, &name) == SPOOL_OK)
-		complain("%s: not in the dead letter queue: it is %s", id,
-		    job_state_word(state));
-	else
-		complain("%s: not in the dead letter queue", id);
-	return FAILED;
+	if (spool_find(sp, id, &state, &name) != SPOOL_OK)
+		return complain("%s: not in the dead letter queue", id);
+	return complain("%s: not in the dead letter queue: it is %s", id,
+	    job_state_word(state));
 }
 
 static int
 change_dead(struct call *c, change *change_one)
 {
 	struct spool *sp = &c->spool;
-	struct listing l = { 0 };
 	char id[JOB_ID_MAX + 1];
 	int r;
 
-	if ((call_option(c, "all") != NULL) == (c->n == 1)) {
-		complain("name one job, or --all");
-		return USAGE;
-	}
+	if ((call_option(c, "all") != NULL) == (c->n == 1))
+		return complain_usage("name one job, or --all");
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	if (!c->n) {
-		r = listing_read_sorted(sp, &l, JOB_DEAD);
-		if (r == DONE)
-			r = change_each(sp, &l, l.n, change_one);
-		free(l.v);
-		return r;
-	}
+	if (!c->n)
+		return change_all(sp, change_one);
 	r = spool_resolve(sp, c->operand[0], id);
 	if (r == SPOOL_OK)
-		r = change_one(sp, JOB_DEAD, id);
+		r = change_one(sp, id);
 	if (r == SPOOL_WRONG_STATE)
 		return complain_not_dead(sp, id);
 	if (r != SPOOL_OK)
@@ -226,7 +218,7 @@ command_dlq_retry(struct call *c)
 int
 command_dlq_purge(struct call *c)
 {
-	return change_dead(c, spool_purge);
+	return change_dead(c, purge_job);
 }
 
 const struct option_def purge_options[] = {
@@ -237,24 +229,38 @@ const struct option_def purge_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
+struct purge {
+	struct spool *spool;
+	int worst;              /* exit status */
+};
+
+static bool
+print_purged(void *arg, int result, const char *id)
+{
+	struct purge *p = arg;
+
+	if (result == SPOOL_OK)
+		puts(id);
+	else
+		p->worst = complain_job(p->spool, result, id);
+	return !ferror(stdout);
+}
+
 /* Purges the jobs of a state that ended `span` ago (-1: none), and the oldest
  * ones beyond `most` (0: any number may stay). */
 static int
 purge_state(struct call *c, enum job_state state, int64_t span, int most)
 {
-	int64_t before = span < 0 ? INT64_MIN : now_us() - span;
-	struct listing l = { 0 };
-	size_t n = 0, keep = most ? (size_t)most : SIZE_MAX;
-	int r = listing_read_sorted(&c->spool, &l, state);
+	struct spool_expiry e = { .most = (size_t)most,
+		.before = span < 0 ? INT64_MIN : now_us() - span,
+		.dry = call_option(c, "dry-run") };
+	struct purge p = { &c->spool, DONE };
+	bool more;
 
-	/* They are in the order in which they ended. */
-	while (n < l.n && (l.v[n].name.stamp < before || l.n - n > keep))
-		n++;
-	if (r == DONE)
-		r = change_each(&c->spool, &l, n,
-		    call_option(c, "dry-run") ? NULL : spool_purge);
-	free(l.v);
-	return r;
+	if (spool_expire(&c->spool, state, &e, print_purged, &p, &more) !=
+	    SPOOL_OK)
+		return complain_spool(&c->spool);
+	return p.worst;
 }
 
 int
@@ -269,16 +275,12 @@ command_purge(struct call *c)
 
 	if (word && state_read(word, &state) != DONE)
 		return USAGE;
-	if (!state_is_final(state)) {
-		complain("only completed and dead jobs are purged; queuectl "
-		    "cancel ends others");
-		return USAGE;
-	}
-	if (age && !config_span_parse(age, &span)) {
-		complain("--older-than must be a time such as 90 (seconds), "
-		    "15m, 12h or 7d, not %s", age);
-		return USAGE;
-	}
+	if (!state_is_final(state))
+		return complain_usage("only completed and dead jobs are "
+		    "purged; queuectl cancel ends others");
+	if (age && !config_span_parse(age, &span))
+		return complain_usage("--older-than must be a time such as 90 "
+		    "(seconds), 15m, 12h or 7d, not %s", age);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	if (word || age)
@@ -312,10 +314,9 @@ write_setting(struct call *c, const char *key, const char *value, bool create)
 
 	if (!k)
 		return USAGE;
-	if (value && !config_apply(&scratch, k, value)) {
-		complain("%s must be %s, not %s", k->name, k->range, value);
-		return USAGE;
-	}
+	if (value && !config_apply(&scratch, k, value))
+		return complain_usage("%s must be %s, not %s", k->name,
+		    k->range, value);
 	if (call_open_spool(c, create) != DONE)
 		return FAILED;
 	if (spool_config_set(&c->spool, k, value) != SPOOL_OK)
@@ -354,7 +355,6 @@ command_config_get(struct call *c)
 	bool json = call_option(c, "json");
 	const struct config_key *k, *one = NULL;
 	struct buf b = { 0 }, value = { 0 };
-	int r = DONE;
 
 	if (c->n && !(one = key_find(c->operand[0])))
 		return USAGE;
@@ -370,21 +370,16 @@ command_config_get(struct call *c)
 			buf_printf(&b, "%s%s%s\n", one ? "" : k->name,
 			    one ? "" : " = ", buf_text(&value));
 		} else if (k->kind >= CONFIG_WORD) {
-			json_member_string(&b, k->name,
-			    buf_text(&value));
+			json_member_string(&b, k->name, buf_text(&value));
 		} else {
 			json_member(&b, k->name);
 			buf_add(&b, value.p, value.n);
 		}
 	}
 	buf_puts(&b, json ? "}\n" : "");
-	if (b.failed || value.failed)
-		r = complain_memory();
-	else
-		fputs(b.p, stdout);
-	buf_free(&b);
+	b.failed |= value.failed;
 	buf_free(&value);
-	return r;
+	return print_buf(&b);
 }
 
 const struct option_def fsck_options[] = {
@@ -405,15 +400,14 @@ print_problem(void *arg, const struct spool_problem *p)
 		if (p->repair)
 			json_member_string(&b, "repair", p->repair);
 		json_member_bool(&b, "repaired", p->repaired);
-		buf_putc(&b, '}');
+		buf_puts(&b, "}\n");
 	} else {
 		job_escape(&b, p->path, 0);
-		buf_printf(&b, ": %s; %s%s", p->what, p->repaired ?
+		buf_printf(&b, ": %s; %s%s\n", p->what, p->repaired ?
 		    "repaired: " : p->repair ? "would " : "look at it "
 		    "yourself", p->repair ? p->repair : "");
 	}
-	puts(b.p ? b.p : p->path);
-	buf_free(&b);
+	print_buf(&b);
 }
 
 int

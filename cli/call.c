@@ -31,74 +31,67 @@ call_cwd(struct call *c)
 	struct buf *b = &c->cwd;
 	size_t room;
 
-	for (room = 128; !b->n && buf_room(b, room); room *= 2) {
+	for (room = 128; !b->n; room *= 2) {
+		if (!buf_room(b, room)) {
+			errno = ENOMEM;
+			return NULL;
+		}
 		if (getcwd(b->p, room))
 			b->n = strlen(b->p);
 		else if (errno != ERANGE)
 			return NULL;
 	}
-	if (b->n)
-		return b->p;
-	errno = ENOMEM;
-	return NULL;
+	return b->p;
 }
 
-/* The path of the spool; NULL after a complaint. */
-static const char *
-find_spool(struct call *c)
+static int
+find_spool(struct call *c, const char **path)
 {
-	const char *path = c->spool_path, *state, *home;
+	const char *state, *home;
 	struct buf *b = &c->path;
 
-	if (!path)
-		path = getenv("QUEUECTL_SPOOL");
-	if (path && *path == '/')
-		return path;
-	if (path && *path) {
-		if (!call_cwd(c)) {
-			complain("the current directory: %s", strerror(errno));
-			return NULL;
-		}
-		buf_printf(b, "%s/%s", c->cwd.p, path);
+	*path = c->spool_path ? c->spool_path : getenv("QUEUECTL_SPOOL");
+	if (*path && **path == '/')
+		return DONE;
+	if (*path && **path) {
+		if (!call_cwd(c))
+			return complain("the current directory: %s",
+			    strerror(errno));
+		buf_printf(b, "%s/%s", c->cwd.p, *path);
 	} else if (geteuid() == 0) {
-		return "/var/spool/queuectl";
+		*path = "/var/spool/queuectl";
+		return DONE;
 	} else if ((state = getenv("XDG_STATE_HOME")) && *state == '/') {
 		buf_printf(b, "%s/queuectl", state);
 	} else if ((home = getenv("HOME")) && *home == '/') {
 		buf_printf(b, "%s/.local/state/queuectl", home);
 	} else {
-		complain("no spool: HOME is not set; use --spool DIR or set "
-		    "QUEUECTL_SPOOL");
-		return NULL;
+		return complain("no spool: HOME is not set; use --spool DIR "
+		    "or set QUEUECTL_SPOOL");
 	}
-	if (b->failed)
-		complain_memory();
-	return b->failed ? NULL : b->p;
+	*path = b->p;
+	return b->failed ? complain_memory() : DONE;
 }
 
 int
 call_open_spool(struct call *c, bool create)
 {
 	const char *path;
+	int r;
 
 	if (c->spool.fd >= 0)
 		return DONE;
-	path = find_spool(c);
-	if (!path)
+	if (find_spool(c, &path) != DONE)
 		return FAILED;
-	switch (spool_open(&c->spool, path, create)) {
-	case SPOOL_OK:
-		break;
-	case SPOOL_GONE:
-		complain("%s: there is no spool; queuectl enqueue makes one",
-		    path);
-		return FAILED;
-	case SPOOL_REFUSED:
-		complain("%s: not used as a spool: %s", path, c->spool.why);
-		return FAILED;
-	default:
+	r = spool_open(&c->spool, path, create);
+	if (r == SPOOL_GONE)
+		return complain("%s: there is no spool; queuectl enqueue makes "
+		    "one", path);
+	if (r == SPOOL_REFUSED)
+		return complain("%s: not used as a spool: %s", path,
+		    c->spool.why);
+	if (r != SPOOL_OK)
 		return complain_spool(&c->spool);
-	}
 	if (c->spool.config_error)
 		complain("%s/config: %s; the defaults are in force", path,
 		    strerror(c->spool.config_error));
@@ -116,42 +109,56 @@ call_each_id(struct call *c, int (*each)(void *arg, const char *id), void *arg)
 
 	for (i = 0; i < c->n; i++) {
 		r = spool_resolve(&c->spool, c->operand[i], id);
-		if (r == SPOOL_OK)
-			r = each(arg, id);
-		else
-			r = complain_job(&c->spool, r, c->operand[i]);
+		r = r == SPOOL_OK ? each(arg, id) :
+		    complain_job(&c->spool, r, c->operand[i]);
 		if (r != DONE)
 			worst = r;
 	}
 	return worst;
 }
 
-void
+static void
+print_line(const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	fputs("queuectl: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	putc('\n', stderr);
+}
+
+int
 complain(const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("queuectl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	print_line(fmt, ap);
 	va_end(ap);
-	putc('\n', stderr);
+	return FAILED;
+}
+
+int
+complain_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	print_line(fmt, ap);
+	va_end(ap);
+	return USAGE;
 }
 
 int
 complain_memory(void)
 {
-	complain("out of memory");
-	return FAILED;
+	return complain("out of memory");
 }
 
 int
 complain_spool(const struct spool *sp)
 {
-	complain("%s%s%s: %s", sp->path, *sp->at ? "/" : "", sp->at,
+	return complain("%s%s%s: %s", sp->path, *sp->at ? "/" : "", sp->at,
 	    strerror(errno));
-	return FAILED;
 }
 
 int
@@ -159,29 +166,34 @@ complain_job(const struct spool *sp, int result, const char *id)
 {
 	switch (result) {
 	case SPOOL_GONE:
-		complain("%s: no such job", id);
-		break;
+		return complain("%s: no such job", id);
 	case SPOOL_AMBIGUOUS:
-		complain("%s: more than one job's id begins so", id);
-		break;
+		return complain("%s: more than one job's id begins so", id);
 	case SPOOL_BUSY:
-		complain("%s: the job is in use: a process of it still runs",
-		    id);
-		break;
+		return complain("%s: the job is in use: a process of it still "
+		    "runs", id);
 	case SPOOL_BAD:
-		if (sp->line)
-			complain("%s: its text is damaged: line %zu: %s", id,
-			    sp->line, sp->why);
-		else
-			complain("%s: its text is damaged: %s", id, sp->why);
-		break;
+		if (!sp->line)
+			return complain("%s: its text is damaged: %s", id,
+			    sp->why);
+		return complain("%s: its text is damaged: line %zu: %s", id,
+		    sp->line, sp->why);
 	case SPOOL_REFUSED:
-		complain("%s: left alone: %s", id, sp->why);
-		break;
+		return complain("%s: left alone: %s", id, sp->why);
 	default:
 		return complain_spool(sp);
 	}
-	return FAILED;
+}
+
+int
+print_buf(struct buf *b)
+{
+	int r = b->failed ? complain_memory() : DONE;
+
+	if (r == DONE)
+		fputs(buf_text(b), stdout);
+	buf_free(b);
+	return r;
 }
 
 int64_t

@@ -63,17 +63,25 @@ int call_open_spool(struct call *, bool create);
 int call_each_id(struct call *, int (*each)(void *arg, const char *id),
     void *arg);
 
-/* Prints a line to stderr, after what stdout still holds. */
+/* These print a line to stderr, after what stdout still holds, and return
+ * FAILED, but complain_usage() USAGE. */
 #ifdef __GNUC__
 __attribute__((format(printf, 1, 2)))
 #endif
-void complain(const char *fmt, ...);
-/* These return FAILED.  Out of memory: */
+int complain(const char *fmt, ...);
+#ifdef __GNUC__
+__attribute__((format(printf, 1, 2)))
+#endif
+int complain_usage(const char *fmt, ...);
+/* Out of memory: */
 int complain_memory(void);
 /* What the spool could not do, by its errno: */
 int complain_spool(const struct spool *);
 /* What `result`, not SPOOL_OK, says of one job: */
 int complain_job(const struct spool *, int result, const char *id);
+
+/* Prints what `b` holds and frees it.  DONE, or FAILED after a complaint. */
+int print_buf(struct buf *b);
 
 /* Microseconds since 1970. */
 int64_t now_us(void);

@@ -40,6 +40,7 @@ struct enqueue {
 	bool came;              /* input came since we last read the config */
 	bool skip;              /* the line is too long; drop what is left */
 	bool stop;              /* after this failure no line can succeed */
+	int result;             /* exit status of the lines so far */
 };
 
 /* A job that is not staged yet. */
@@ -75,16 +76,12 @@ complete_cwd(struct enqueue *q, struct draft *d)
 	if (job->cwd && *job->cwd == '/')
 		return DONE;
 	cwd = call_cwd(q->call);
-	if (!cwd) {
-		complain("the current directory: %s; name one with cwd",
+	if (!cwd)
+		return complain("the current directory: %s; name one with cwd",
 		    strerror(errno));
-		return FAILED;
-	}
-	if (!text_is_utf8(cwd, strlen(cwd))) {
-		complain("the current directory's name is not UTF-8; name "
-		    "another with cwd");
-		return FAILED;
-	}
+	if (!text_is_utf8(cwd, strlen(cwd)))
+		return complain("the current directory's name is not UTF-8; "
+		    "name another with cwd");
 	if (!job->cwd) {
 		job->cwd = cwd;
 		return DONE;
@@ -137,14 +134,6 @@ hold_signals(struct enqueue *q, bool hold)
 }
 
 static void
-add_id(struct enqueue *q, const char *id)
-{
-	buf_puts(&q->ids, id);
-	buf_putc(&q->ids, '\n');
-	q->n++;
-}
-
-static void
 forget_ids(struct enqueue *q)
 {
 	buf_clear(&q->ids);
@@ -165,15 +154,14 @@ stage(struct enqueue *q, struct job *job)
 		return SPOOL_ERROR;
 	}
 	r = spool_stage(&q->batch, job);
-	if (r == SPOOL_OK || r == SPOOL_DUPLICATE)
-		q->again = 0;
-	if (r == SPOOL_OK)
-		add_id(q, q->batch.name[q->batch.n - 1].id);
-	if (r == SPOOL_DUPLICATE) {
-		add_id(q, job->id);
-		return SPOOL_OK;
-	}
-	return r;
+	if (r != SPOOL_OK && r != SPOOL_DUPLICATE)
+		return r;
+	q->again = 0;
+	buf_puts(&q->ids, r == SPOOL_DUPLICATE ? job->id :
+	    q->batch.name[q->batch.n - 1].id);
+	buf_putc(&q->ids, '\n');
+	q->n++;
+	return SPOOL_OK;
 }
 
 /* Prints the ids of a batch that is safe. */
@@ -203,21 +191,20 @@ complain_stage(const struct spool *sp, int result, const char *id,
     const char *where)
 {
 	if (result == SPOOL_EXISTS)
-		complain("%sid \"%s\" exists already", where, id);
-	else if (result == SPOOL_BUSY)
-		complain("%sid \"%s\" is in use: it is being enqueued by "
-		    "someone else, or a process of its job still runs",
+		return complain("%sid \"%s\" exists already", where, id);
+	if (result == SPOOL_BUSY)
+		return complain("%sid \"%s\" is in use: it is being enqueued "
+		    "by someone else, or a process of its job still runs",
 		    where, id);
-	else if (result == SPOOL_REFUSED)
-		complain("%sid \"%s\" cannot be used: %s", where, id, sp->why);
-	else if (result == SPOOL_FULL)
-		complain("%s%s: nothing was enqueued: %s", where, sp->path,
+	if (result == SPOOL_REFUSED)
+		return complain("%sid \"%s\" cannot be used: %s", where, id,
 		    sp->why);
-	else if (errno == EFBIG)
-		complain("%sthe job is larger than 16 MiB", where);
-	else
-		return complain_spool(sp);
-	return FAILED;
+	if (result == SPOOL_FULL)
+		return complain("%s%s: nothing was enqueued: %s", where,
+		    sp->path, sp->why);
+	if (errno == EFBIG)
+		return complain("%sthe job is larger than 16 MiB", where);
+	return complain_spool(sp);
 }
 
 /*
@@ -290,8 +277,8 @@ complain_json(const char *text, const struct json_error *e)
 		return complain_memory();
 	complain("not JSON: line %zu, column %zu: %s", e->line, e->column,
 	    e->what);
-	if (text[strspn(text, " \t\r\n")] != '{' &&
-	    text[strspn(text, " \t\r\n")] != '[')
+	text += strspn(text, " \t\r\n");
+	if (*text != '{' && *text != '[')
 		complain("to enqueue a command with its arguments: queuectl "
 		    "enqueue -- CMD [ARG...]");
 	return USAGE;
@@ -329,11 +316,9 @@ enqueue_tree(struct enqueue *q, const struct json *tree)
 	size_t n = 0, i;
 	int r = DONE;
 
-	if (tree->type != JSON_OBJECT && !array) {
-		complain("a job must be an object or an array of objects, "
-		    "not %s", json_type_name(tree->type));
-		return USAGE;
-	}
+	if (tree->type != JSON_OBJECT && !array)
+		return complain_usage("a job must be an object or an array of "
+		    "objects, not %s", json_type_name(tree->type));
 	for (e = first; e; e = e->next)
 		n++;
 	drafts = calloc(n + 1, sizeof *drafts);
@@ -365,23 +350,34 @@ enqueue_json(struct enqueue *q, const char *text)
 	return r;
 }
 
+/* The current line, or standard input as such, has failed. */
+static void
+fail_line(struct enqueue *q, bool stop)
+{
+	q->result = FAILED;
+	q->stop |= stop;
+}
+
 /* Publishes what is staged of the lines before `line`. */
-static int
+static void
 publish_lines(struct enqueue *q, size_t line)
 {
 	if (!q->n)
-		return DONE;
-	if (spool_publish(&q->batch) == SPOOL_OK)
-		return print_ids(q);
+		return;
+	if (spool_publish(&q->batch) == SPOOL_OK) {
+		if (print_ids(q) != DONE)
+			fail_line(q, true);
+		return;
+	}
 	complain_spool(&q->call->spool);
 	forget_ids(q);
 	complain("stopped before line %zu; the jobs whose ids were "
 	    "printed are enqueued, others are not", line);
-	return FAILED;
+	fail_line(q, true);
 }
 
 /* Stages the job of the current line. */
-static int
+static void
 stage_line(struct enqueue *q, struct job *job)
 {
 	struct spool *sp = &q->call->spool;
@@ -391,50 +387,46 @@ stage_line(struct enqueue *q, struct job *job)
 	hold_signals(q, true);
 	while ((r = stage(q, job)) == SPOOL_STALE_ID) {
 		/* reclaim() needs ids/ for itself. */
-		if (publish_lines(q, q->line) != DONE) {
-			q->stop = true;
-			return FAILED;
-		}
+		publish_lines(q, q->line);
+		if (q->stop)
+			return;
 		r = reclaim(q, job);
 		if (r != SPOOL_OK)
 			break;
 	}
 	if (r == SPOOL_OK)
-		return DONE;
+		return;
 	if (!q->n)
 		hold_signals(q, false);
 	snprintf(where, sizeof where, "line %zu: ", q->line);
 	complain_stage(sp, r, job->id, where);
-	q->stop = r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG);
-	return FAILED;
+	fail_line(q, r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG));
 }
 
-static int
+static void
 enqueue_line(struct enqueue *q, const char *text, size_t len)
 {
 	struct json_error error;
 	struct json *tree;
 	struct draft d = { .cwd = { 0 } };
-	int r = FAILED;
 
 	if (strspn(text, " \t\r") == len)
-		return DONE;
+		return;
 	tree = json_parse(text, len, &error);
 	if (!tree) {
 		complain("line %zu, column %zu: %s", q->line, error.column,
 		    error.line ? error.what : "out of memory");
-		return FAILED;
+		fail_line(q, false);
+		return;
 	}
-	if (read_draft(q, &d, tree, 0) == DONE) {
-		r = complete(q, &d);
-		if (r == DONE)
-			r = stage_line(q, &d.job);
-		else
-			q->stop = true;
-	}
+	if (read_draft(q, &d, tree, 0) != DONE)
+		fail_line(q, false);
+	else if (complete(q, &d) != DONE)
+		fail_line(q, true);
+	else
+		stage_line(q, &d.job);
 	draft_free(&d);
 	json_free(tree);
-	return r;
 }
 
 /* Drops the first `n` bytes of the input. */
@@ -446,11 +438,10 @@ use_input(struct enqueue *q, size_t n)
 }
 
 /* Enqueues the whole lines of the input. */
-static int
+static void
 enqueue_lines(struct enqueue *q)
 {
 	size_t at = 0;
-	int r = DONE;
 	char *end;
 
 	while (!q->stop &&
@@ -462,19 +453,21 @@ enqueue_lines(struct enqueue *q)
 		q->line++;
 		if (memchr(line, '\0', n)) {
 			complain("line %zu: a NUL byte", q->line);
-			r = FAILED;
-		} else if (enqueue_line(q, line, n) != DONE) {
-			r = FAILED;
+			fail_line(q, false);
+		} else {
+			enqueue_line(q, line, n);
 		}
 		at += n + 1;
-		if (q->n >= BATCH_JOBS &&
-		    publish_lines(q, q->line + 1) != DONE) {
-			q->stop = true;
-			r = FAILED;
-		}
+		if (q->n >= BATCH_JOBS)
+			publish_lines(q, q->line + 1);
 	}
 	use_input(q, at);
-	return r;
+	if (!q->stop && q->in.n > LINE_LEN_MAX) {
+		complain("line %zu: longer than 32 MiB", ++q->line);
+		fail_line(q, false);
+		q->skip = true;
+		q->in.n = 0;
+	}
 }
 
 /* Reads some input; *end: there is no more, and the last line has a newline. */
@@ -489,10 +482,8 @@ read_input(struct enqueue *q, bool *end)
 	do
 		n = read(STDIN_FILENO, in->p + in->n, READ_SIZE);
 	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		complain("standard input: %s", strerror(errno));
-		return FAILED;
-	}
+	if (n < 0)
+		return complain("standard input: %s", strerror(errno));
 	q->came = true;
 	*end = n == 0;
 	in->n += (size_t)n;
@@ -508,47 +499,27 @@ read_input(struct enqueue *q, bool *end)
 	return DONE;
 }
 
-/* Whether more can be read without waiting. */
-static bool
-more_waits(void)
-{
-	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
-
 /* Enqueues one JSON object per line, in batches.  A batch also ends when no
  * more input waits, so that a slow producer's jobs do not wait for it. */
 static int
 enqueue_stdin(struct enqueue *q)
 {
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	bool end = false;
-	int r = DONE;
 
 	q->batch.bulk = true;
 	while (!q->stop && !end) {
 		if (read_input(q, &end) != DONE) {
-			r = FAILED;
+			fail_line(q, true);
 			break;
 		}
-		if (enqueue_lines(q) != DONE)
-			r = FAILED;
-		if (!q->stop && q->in.n > LINE_LEN_MAX) {
-			complain("line %zu: longer than 32 MiB", ++q->line);
-			r = FAILED;
-			q->skip = true;
-			q->in.n = 0;
-		}
-		if (!q->stop && (end || !more_waits()) &&
-		    publish_lines(q, q->line + 1) != DONE) {
-			q->stop = true;
-			r = FAILED;
-		}
+		enqueue_lines(q);
+		if (!q->stop && (end || poll(&in, 1, 0) <= 0))
+			publish_lines(q, q->line + 1);
 	}
 	/* What was staged before a failure. */
-	if (publish_lines(q, q->line + 1) != DONE)
-		r = FAILED;
-	return r;
+	publish_lines(q, q->line + 1);
+	return q->result;
 }
 
 static int
@@ -558,16 +529,12 @@ enqueue_given(struct enqueue *q)
 
 	if (c->dashes)
 		return enqueue_words(q);
-	if (words_have_fields(c)) {
-		complain("the options of enqueue go with -- CMD [ARG...]; a "
-		    "JSON job has fields for them");
-		return USAGE;
-	}
-	if (c->n != 1) {
-		complain("one JSON argument, please (quote it); or queuectl "
-		    "enqueue -- CMD [ARG...]");
-		return USAGE;
-	}
+	if (words_have_fields(c))
+		return complain_usage("the options of enqueue go with -- CMD "
+		    "[ARG...]; a JSON job has fields for them");
+	if (c->n != 1)
+		return complain_usage("one JSON argument, please (quote it); "
+		    "or queuectl enqueue -- CMD [ARG...]");
 	return !strcmp(c->operand[0], "-") ? enqueue_stdin(q) :
 	    enqueue_json(q, c->operand[0]);
 }

@@ -124,9 +124,8 @@ state_read(const char *word, enum job_state *state)
 		    !strcasecmp(word, job_state_word(*state)))
 			return DONE;
 	}
-	complain("no such state: %s; the states are pending, processing, "
-	    "completed, failed, dead", word);
-	return USAGE;
+	return complain_usage("no such state: %s; the states are pending, "
+	    "processing, completed, failed, dead", word);
 }
 
 bool
@@ -141,46 +140,22 @@ name_is_ready(const struct job_name *name, int64_t now)
 	return !name->timed || name->stamp <= now;
 }
 
-/* A look at all slots: for the crew, and for the runner of the job `name`. */
-struct look {
-	struct crew crew;
-	const struct job_name *name; /* NULL: no job */
-	struct spool_slot slot;      /* pid 0: not found */
-};
-
 static void
-see_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
+count_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
 {
-	struct look *l = arg;
+	struct crew *crew = arg;
 
 	(void)pool;
 	(void)pid;
-	l->crew.workers++;
-	l->crew.busy += s->job[0] != '\0';
-	if (l->name && s->start == l->name->stamp &&
-	    !strcmp(s->job, l->name->id))
-		l->slot = *s;
+	crew->workers++;
+	crew->busy += s->job[0] != '\0';
 }
 
 int
 crew_count(struct spool *sp, struct crew *crew)
 {
-	struct look look = { .name = NULL };
-	int r = spool_slots(sp, false, see_slot, &look);
-
-	*crew = look.crew;
-	return r;
-}
-
-bool
-runner_find(struct spool *sp, const struct job_name *name,
-    struct spool_slot *slot)
-{
-	struct look look = { .name = name };
-
-	spool_slots(sp, false, see_slot, &look);
-	*slot = look.slot;
-	return slot->pid != 0;
+	*crew = (struct crew){ 0, 0 };
+	return spool_slots(sp, false, count_slot, crew);
 }
 
 int
@@ -199,7 +174,8 @@ view_load(struct spool *sp, const struct entry *e, struct job *job,
 		v->line = sp->line;
 		v->alien = r == SPOOL_REFUSED;
 	}
-	if (e->state == JOB_PROCESSING && runner_find(sp, &e->name, &slot))
+	if (e->state == JOB_PROCESSING &&
+	    spool_runner(sp, false, &e->name, &slot))
 		v->worker = slot.pid;
 	return SPOOL_OK;
 }
@@ -221,15 +197,10 @@ int
 view_print_json(const struct field_view *v)
 {
 	struct buf b = { 0 };
-	int r = DONE;
 
 	field_write(&b, v);
-	if (b.failed)
-		r = complain_memory();
-	else
-		puts(b.p);
-	buf_free(&b);
-	return r;
+	buf_putc(&b, '\n');
+	return print_buf(&b);
 }
 
 size_t
@@ -285,19 +256,20 @@ short_time(char out[JOB_TIME_LEN + 1], int64_t time)
 void
 span_words(struct buf *b, int64_t us)
 {
+	static const struct {
+		const char *word;
+		int64_t seconds;
+	} unit[] = { { "d", 86400 }, { "h", 3600 }, { "min", 60 }, { "s", 1 } };
 	int64_t s = us > 0 ? (us + SECOND - 1) / SECOND : 0;
+	int i = 0;
 
-	if (s < 60)
-		buf_printf(b, "%lld s", (long long)s);
-	else if (s < 3600)
-		buf_printf(b, "%lld min %lld s", (long long)(s / 60),
-		    (long long)(s % 60));
-	else if (s < 86400)
-		buf_printf(b, "%lld h %lld min", (long long)(s / 3600),
-		    (long long)(s / 60 % 60));
-	else
-		buf_printf(b, "%lld d %lld h", (long long)(s / 86400),
-		    (long long)(s / 3600 % 24));
+	while (i < 3 && s < unit[i].seconds)
+		i++;
+	buf_printf(b, "%lld %s", (long long)(s / unit[i].seconds),
+	    unit[i].word);
+	if (i < 3)
+		buf_printf(b, " %lld %s", (long long)(s % unit[i].seconds /
+		    unit[i + 1].seconds), unit[i + 1].word);
 }
 
 /* Prints the last cell of a row, and `after` behind it.  In a terminal of
@@ -308,22 +280,21 @@ put_last(const char *s, const char *after, size_t width, size_t used)
 {
 	size_t columns, n, more;
 
+	if (!width)
+		width = SIZE_MAX;
 	columns_fit(after, SIZE_MAX, &more);
-	if (width && width < used + more + 1) {
+	if (width < used + more + 1) {
 		after = "";
 		more = 0;
 	}
-	if (width && width <= used) {
+	if (width <= used) {
 		putchar('\n');
 		return;
 	}
-	n = width ? columns_fit(s, width - used - more, &columns) : strlen(s);
-	if (!s[n]) {
-		printf("%s%s\n", s, after);
-		return;
-	}
-	n = columns_fit(s, width - used - more - 1, &columns);
-	printf("%.*s…%s\n", (int)n, s, after);
+	n = columns_fit(s, width - used - more, &columns);
+	if (s[n])
+		n = columns_fit(s, width - used - more - 1, &columns);
+	printf("%.*s%s%s\n", (int)n, s, s[n] ? "…" : "", after);
 }
 
 static void

@@ -56,8 +56,6 @@ struct crew {
 
 /* Returns a result of the spool and does not complain. */
 int crew_count(struct spool *, struct crew *);
-/* The slot of the living worker that runs the job; false: there is none. */
-bool runner_find(struct spool *, const struct job_name *, struct spool_slot *);
 
 /* Showing jobs. */
 

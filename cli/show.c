@@ -38,7 +38,6 @@ compare_ready(const void *a, const void *b)
 static int
 outlook_open(struct outlook *o, struct spool *sp, bool ahead)
 {
-	static const enum job_state states[] = { JOB_PENDING, JOB_FAILED };
 	int64_t now = now_us();
 	size_t i, n = 0;
 	int r;
@@ -49,9 +48,11 @@ outlook_open(struct outlook *o, struct spool *sp, bool ahead)
 	if (!ahead || o->crew.workers > o->crew.busy || !o->crew.workers ||
 	    sp->config.paused)
 		return DONE;
-	for (i = 0; i < 2; i++)
-		if ((r = listing_read(sp, &o->ready, states[i])) != DONE)
-			return r;
+	r = listing_read(sp, &o->ready, JOB_PENDING);
+	if (r == DONE)
+		r = listing_read(sp, &o->ready, JOB_FAILED);
+	if (r != DONE)
+		return r;
 	for (i = 0; i < o->ready.n; i++)
 		if (name_is_ready(&o->ready.v[i].name, now))
 			o->ready.v[n++] = o->ready.v[i];
@@ -152,10 +153,9 @@ command_list(struct call *c)
 
 	if (word && state_read(word, &state) != DONE)
 		return USAGE;
-	if (most && !job_number_parse(most, 0, JOB_NUMBER_MAX, &limit)) {
-		complain("--limit must be a whole number, not %s", most);
-		return USAGE;
-	}
+	if (most && !job_number_parse(most, 0, JOB_NUMBER_MAX, &limit))
+		return complain_usage("--limit must be a whole number, not %s",
+		    most);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = listing_read_sorted(&c->spool, &l, state);
@@ -174,84 +174,77 @@ command_list(struct call *c)
 }
 
 static void
-show_state(const struct field_view *v)
+add_state(struct buf *b, const struct field_view *v)
 {
 	const struct job_attempt *last = v->job->nattempt ?
 	    &v->job->attempt[v->job->nattempt - 1] : NULL;
 	char time[JOB_TIME_LEN + 1];
-	struct buf b = { 0 };
 
 	job_time_format(time, v->name->stamp);
+	buf_printf(b, "State:      %s", job_state_word(v->state));
 	if (v->state == JOB_PROCESSING && v->worker)
-		buf_printf(&b, ", by worker process %ld since %s", v->worker,
+		buf_printf(b, ", by worker process %ld since %s", v->worker,
 		    time);
 	else if (v->state == JOB_PROCESSING)
-		buf_printf(&b, ", by no worker that lives, since %s", time);
+		buf_printf(b, ", by no worker that lives, since %s", time);
 	else if (v->name->timed) {
-		buf_printf(&b, ", not before %s (in ", time);
-		span_words(&b, v->name->stamp - now_us());
-		buf_putc(&b, ')');
+		buf_printf(b, ", not before %s (in ", time);
+		span_words(b, v->name->stamp - now_us());
+		buf_putc(b, ')');
 	} else if (last && v->state != JOB_PENDING) {
-		buf_puts(&b, ": ");
-		job_outcome_words(&b, last);
+		buf_puts(b, ": ");
+		job_outcome_words(b, last);
 	}
-	printf("State:      %s%s\n", job_state_word(v->state),
-	    buf_text(&b));
-	printf("Attempts:   %u of %u\n", v->name->attempt,
+	buf_printf(b, "\nAttempts:   %u of %u\n", v->name->attempt,
 	    job_allowed(v->job, v->policy));
-	buf_free(&b);
 }
 
 static void
-show_given(const struct job *job)
+add_given(struct buf *b, const struct job *job)
 {
-	struct buf b = { 0 };
 	size_t i;
 
 	if (job->timeout >= 0) {
-		job_seconds_format(&b, job->timeout);
-		printf("Timeout:    %s s\n", buf_text(&b));
-		buf_clear(&b);
+		buf_puts(b, "Timeout:    ");
+		job_seconds_format(b, job->timeout);
+		buf_puts(b, " s\n");
 	}
 	if (job->dead_exit)
-		printf("Dead exit:  %s\n", job->dead_exit);
+		buf_printf(b, "Dead exit:  %s\n", job->dead_exit);
 	if (job->cwd) {
-		job_escape(&b, job->cwd, 0);
-		printf("Directory:  %s\n", buf_text(&b));
+		buf_puts(b, "Directory:  ");
+		job_escape(b, job->cwd, 0);
+		buf_putc(b, '\n');
 	}
 	for (i = 0; i < job->nenv; i++) {
-		buf_clear(&b);
-		job_escape(&b, job->env[i], 0);
-		printf("Env:        %s\n", buf_text(&b));
+		buf_puts(b, "Env:        ");
+		job_escape(b, job->env[i], 0);
+		buf_putc(b, '\n');
 	}
 	if (job->input)
-		printf("Stdin:      %zu bytes\n", strlen(job->input));
-	buf_free(&b);
+		buf_printf(b, "Stdin:      %zu bytes\n", strlen(job->input));
 }
 
 static void
-show_history(const struct job *job)
+add_history(struct buf *b, const struct job *job)
 {
+	char start[JOB_TIME_LEN + 1];
 	size_t i;
 
-	if (!job->nattempt)
-		return;
-	printf("\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT", "START", "TOOK",
-	    "WORKER", "OUTCOME");
+	if (job->nattempt)
+		buf_printf(b, "\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT",
+		    "START", "TOOK", "WORKER", "OUTCOME");
 	for (i = 0; i < job->nattempt; i++) {
 		const struct job_attempt *a = &job->attempt[i];
-		char start[JOB_TIME_LEN + 1];
 		/* It is below 0 if the clock was set back in between. */
 		int64_t took = a->end > a->start ? a->end - a->start : 0;
-		struct buf b = { 0 };
 
 		short_time(start, a->start);
-		job_outcome_words(&b, a);
-		printf("%-7u  %-20s  %7lld.%03lld s  %7ld  %s\n", a->number,
-		    start, (long long)(took / SECOND),
-		    (long long)(took % SECOND / 1000), a->worker,
-		    buf_text(&b));
-		buf_free(&b);
+		buf_printf(b, "%-7u  %-20s  %7lld.%03lld s  %7ld  ",
+		    a->number, start, (long long)(took / SECOND),
+		    (long long)(took % SECOND / 1000), a->worker);
+		job_outcome_words(b, a);
+		buf_putc(b, '\n');
 	}
 }
 
@@ -260,28 +253,28 @@ const struct option_def show_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
-static void
+static int
 show_job(const struct field_view *v)
 {
 	char time[JOB_TIME_LEN + 1];
-	struct buf title = { 0 };
+	struct buf b = { 0 };
 
-	view_title(&title, v);
-	printf("Id:         %s\n", v->name->id);
-	printf("Command:    %s\n", buf_text(&title));
-	show_state(v);
+	buf_printf(&b, "Id:         %s\nCommand:    ", v->name->id);
+	view_title(&b, v);
+	buf_putc(&b, '\n');
+	add_state(&b, v);
 	if (v->why)
-		printf("Why:        %s\n", v->why);
-	printf("Priority:   %d\n", v->name->priority);
+		buf_printf(&b, "Why:        %s\n", v->why);
+	buf_printf(&b, "Priority:   %d\n", v->name->priority);
 	if (v->job->created >= 0) {
 		job_time_format(time, v->job->created);
-		printf("Created:    %s\n", time);
+		buf_printf(&b, "Created:    %s\n", time);
 	}
 	job_time_format(time, field_updated(v));
-	printf("Updated:    %s\n", time);
-	show_given(v->job);
-	show_history(v->job);
-	buf_free(&title);
+	buf_printf(&b, "Updated:    %s\n", time);
+	add_given(&b, v->job);
+	add_history(&b, v->job);
+	return print_buf(&b);
 }
 
 int
@@ -303,11 +296,7 @@ command_show(struct call *c)
 	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
 	    name_is_ready(&e.name, now_us())) == DONE)
 		v.why = outlook_why(&o, &v);
-	r = DONE;
-	if (call_option(c, "json"))
-		r = view_print_json(&v);
-	else
-		show_job(&v);
+	r = call_option(c, "json") ? view_print_json(&v) : show_job(&v);
 	outlook_free(&o);
 	job_free(&job);
 	return r;
@@ -332,11 +321,9 @@ copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0) {
-			complain("%s/log/%s.log: %s", c->spool.path, id,
+		if (n < 0)
+			return complain("%s/log/%s.log: %s", c->spool.path, id,
 			    strerror(errno));
-			return FAILED;
-		}
 		if (n == 0)
 			break;
 		if (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n)
@@ -346,52 +333,50 @@ copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 	return fflush(stdout) ? FAILED : DONE;
 }
 
-/* Finds where the attempt with that number, or the latest of several, begins
- * and ends in the log, counted in bytes that the job wrote. */
+/* Where attempt `number` begins and ends in the log, counted in bytes that the
+ * job wrote; end -1: at the end of the log. */
+struct part {
+	int64_t number, begin, end;
+	bool found;
+};
+
+/* Takes notice of an attempt, in their order.  Of several with the number the
+ * latest counts, and it ends where the next one begins. */
+static void
+part_add(struct part *p, unsigned number, int64_t log)
+{
+	if (p->found && p->end < 0)
+		p->end = log;
+	if (number != p->number)
+		return;
+	p->begin = log;
+	p->end = -1;
+	p->found = true;
+}
+
 static int
-find_attempt(struct call *c, const char *word, const struct entry *e,
-    int64_t *begin, int64_t *end)
+part_find(struct call *c, const char *word, const struct entry *e,
+    struct part *p)
 {
 	struct spool_slot slot;
 	struct job job;
-	int64_t n;
 	size_t i;
-	bool found = false;
 	int r;
 
-	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &n)) {
-		complain("--attempt must be a whole number from 1, not %s",
-		    word);
-		return USAGE;
-	}
-	*end = -1;
+	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &p->number))
+		return complain_usage("--attempt must be a whole number from "
+		    "1, not %s", word);
 	r = spool_load(&c->spool, e->state, &e->name, &job);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return complain_job(&c->spool, r, e->name.id);
-	for (i = 0; i < job.nattempt; i++) {
-		if (found && *end < 0)
-			*end = job.attempt[i].log;
-		if (job.attempt[i].number == n) {
-			*begin = job.attempt[i].log;
-			*end = -1;
-			found = true;
-		}
-	}
+	for (i = 0; i < job.nattempt; i++)
+		part_add(p, job.attempt[i].number, job.attempt[i].log);
 	job_free(&job);
 	if (e->state == JOB_PROCESSING &&
-	    runner_find(&c->spool, &e->name, &slot)) {
-		if (e->name.attempt == n) {
-			*begin = slot.log;
-			*end = -1;
-			found = true;
-		} else if (found && *end < 0) {
-			*end = slot.log;
-		}
-	}
-	if (found)
-		return DONE;
-	complain("%s: there was no attempt %lld", e->name.id, (long long)n);
-	return FAILED;
+	    spool_runner(&c->spool, false, &e->name, &slot))
+		part_add(p, e->name.attempt, slot.log);
+	return p->found ? DONE : complain("%s: there was no attempt %lld",
+	    e->name.id, (long long)p->number);
 }
 
 /* Copies what is new in the log; *at is the place that was reached, *gap the
@@ -451,19 +436,18 @@ command_logs(struct call *c)
 	bool follow = call_option(c, "follow");
 	struct entry e;
 	struct spool_gap gap;
-	int64_t begin = 0, end = -1;
+	struct part part = { .begin = 0, .end = -1 };
 	int fd, r;
 
-	if (follow && attempt) {
-		complain("--follow and --attempt do not go together");
-		return USAGE;
-	}
+	if (follow && attempt)
+		return complain_usage("--follow and --attempt do not go "
+		    "together");
 	if (call_open_spool(c, false) != DONE ||
 	    entry_find(c, c->operand[0], &e) != DONE)
 		return FAILED;
 	if (follow)
 		return follow_log(c, &e);
-	if (attempt && (r = find_attempt(c, attempt, &e, &begin, &end)) != DONE)
+	if (attempt && (r = part_find(c, attempt, &e, &part)) != DONE)
 		return r;
 	r = spool_log_read(&c->spool, e.name.id, &fd);
 	if (r == SPOOL_GONE)
@@ -471,11 +455,11 @@ command_logs(struct call *c)
 	if (r != SPOOL_OK)
 		return complain_job(&c->spool, r, e.name.id);
 	if (attempt && spool_log_gap(fd, &gap) == 0) {
-		begin = spool_log_place(&gap, begin);
-		if (end >= 0)
-			end = spool_log_place(&gap, end);
+		part.begin = spool_log_place(&gap, part.begin);
+		if (part.end >= 0)
+			part.end = spool_log_place(&gap, part.end);
 	}
-	r = copy_log(c, e.name.id, fd, &begin, end);
+	r = copy_log(c, e.name.id, fd, &part.begin, part.end);
 	close(fd);
 	return r;
 }

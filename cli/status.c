@@ -20,50 +20,41 @@ struct survey {
 	struct crew crew;
 	int64_t oldest;         /* stamp of the first job that is pending and
 	                         * ready; INT64_MAX: there is none */
-	struct job_name next;   /* the earliest job that is due later */
-	bool any_next;
+	struct job_name next;   /* the earliest job that is due later; its id
+	                         * "": there is none */
 	struct listing running;
 };
-
-/* Counts a job; `now` is used for a pending one. */
-static int
-survey_job(struct survey *v, enum job_state state, const struct job_name *name,
-    int64_t now)
-{
-	v->count[state]++;
-	if (state == JOB_PENDING && name_is_ready(name, now) &&
-	    name->stamp < v->oldest)
-		v->oldest = name->stamp;
-	if ((state == JOB_PENDING || state == JOB_FAILED) && name->timed &&
-	    (!v->any_next || name->stamp < v->next.stamp)) {
-		v->next = *name;
-		v->any_next = true;
-	}
-	if (state == JOB_PROCESSING && !listing_add(&v->running, state, name))
-		return complain_memory();
-	return DONE;
-}
 
 static int
 survey_state(struct survey *v, struct spool *sp, enum job_state state)
 {
+	bool waits = state == JOB_PENDING || state == JOB_FAILED;
+	int64_t now = now_us();
 	struct job_name name;
 	struct spool_iter it;
-	int64_t now = -1; /* asked for when it is needed */
-	int r, s = DONE;
+	int r;
 
 	v->count[state] = 0;
 	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
 		return complain_spool(sp);
-	while ((r = spool_iter_next(&it, &name)) > 0 && s == DONE) {
-		if (now < 0 && state == JOB_PENDING)
-			now = now_us();
-		s = survey_job(v, state, &name, now);
+	while ((r = spool_iter_next(&it, &name)) > 0) {
+		v->count[state]++;
+		if (state == JOB_PENDING && name_is_ready(&name, now) &&
+		    name.stamp < v->oldest)
+			v->oldest = name.stamp;
+		if (waits && name.timed &&
+		    (!v->next.id[0] || name.stamp < v->next.stamp))
+			v->next = name;
+		if (state == JOB_PROCESSING &&
+		    !listing_add(&v->running, state, &name)) {
+			spool_iter_close(&it);
+			return complain_memory();
+		}
 	}
 	v->strange[state] = it.strange;
 	strcpy(v->example[state], it.example);
 	spool_iter_close(&it);
-	return r < 0 ? complain_spool(sp) : s;
+	return r < 0 ? complain_spool(sp) : DONE;
 }
 
 /* A job that moves meanwhile may be counted twice or not at all.  So a small
@@ -78,7 +69,7 @@ survey_all(struct survey *v, struct spool *sp)
 	for (pass = 0; pass < 5; pass++) {
 		before = spool_version(sp);
 		v->running.n = 0;
-		v->any_next = false;
+		v->next.id[0] = '\0';
 		v->oldest = INT64_MAX;
 		for (i = 0, n = 0; i < JOB_STATES; i++) {
 			r = survey_state(v, sp, (enum job_state)i);
@@ -103,7 +94,7 @@ print_held(struct spool *sp, const struct listing *running)
 	for (i = 0; i < running->n; i++) {
 		const struct job_name *name = &running->v[i].name;
 
-		if (runner_find(sp, name, &slot))
+		if (spool_runner(sp, false, name, &slot))
 			continue;
 		if (spool_locked(sp, JOB_PROCESSING, name))
 			printf("note        %s: its worker died, and a "
@@ -159,7 +150,7 @@ print_status(struct spool *sp, const struct survey *v)
 	fputs(b.p, stdout);
 	if (sp->config.paused)
 		puts("paused      yes; queuectl resume goes on");
-	if (v->any_next) {
+	if (v->next.id[0]) {
 		buf_clear(&b);
 		short_time(time, v->next.stamp);
 		span_words(&b, v->next.stamp - now_us());
@@ -177,7 +168,7 @@ print_status_json(struct spool *sp, const struct survey *v)
 	char time[JOB_TIME_LEN + 1];
 	struct buf b = { 0 };
 	size_t strange = 0;
-	int i, r = DONE;
+	int i;
 
 	buf_putc(&b, '{');
 	json_member_string(&b, "spool", sp->path);
@@ -188,19 +179,14 @@ print_status_json(struct spool *sp, const struct survey *v)
 	}
 	json_member_number(&b, "workers", (int64_t)v->crew.workers);
 	json_member_bool(&b, "paused", sp->config.paused);
-	if (v->any_next) {
+	if (v->next.id[0]) {
 		job_time_format(time, v->next.stamp);
 		json_member_string(&b, "next_due_at", time);
 	}
 	if (strange)
 		json_member_number(&b, "not_jobs", (int64_t)strange);
-	buf_putc(&b, '}');
-	if (b.failed)
-		r = complain_memory();
-	else
-		puts(b.p);
-	buf_free(&b);
-	return r;
+	buf_puts(&b, "}\n");
+	return print_buf(&b);
 }
 
 /* Prints the head of a metric, in the text format of Prometheus, 0.0.4. */
@@ -284,10 +270,9 @@ command_status(struct call *c)
 	struct survey v = { .oldest = INT64_MAX };
 	int r;
 
-	if (json && metrics) {
-		complain("--json and --prometheus do not go together");
-		return USAGE;
-	}
+	if (json && metrics)
+		return complain_usage("--json and --prometheus do not go "
+		    "together");
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = survey_all(&v, &c->spool);

@@ -201,15 +201,13 @@ check_news(struct waiting *w, struct spool *sp, struct news *news)
 static void
 draw_bar(struct waiting *w, int64_t now)
 {
-	static const char full[] = "####################";
-	static const char empty[] = "--------------------";
+	static const char bar[] = "####################--------------------";
 	size_t done = w->n ? 20 * w->ended / w->n : 20, columns;
 	double seconds = (double)(now - w->began) / 1000;
 	double rate = (double)(w->ended - w->before) / seconds;
 	struct buf b = { 0 };
 
-	buf_printf(&b, "[%.*s%.*s] %zu/%zu", (int)done, full,
-	    (int)(20 - done), empty, w->ended, w->n);
+	buf_printf(&b, "[%.20s] %zu/%zu", bar + 20 - done, w->ended, w->n);
 	if (w->failed)
 		buf_printf(&b, ", %zu failed", w->failed);
 	if (w->ended > w->before && seconds > 0) {
@@ -336,15 +334,11 @@ command_wait(struct call *c)
 	int64_t us = -1000;
 	int r;
 
-	if ((call_option(c, "all") != NULL) == (c->n > 0)) {
-		complain("name jobs, or --all");
-		return USAGE;
-	}
-	if (timeout && !job_seconds_parse(timeout, &us)) {
-		complain("--timeout must be a number of seconds, not %s",
-		    timeout);
-		return USAGE;
-	}
+	if ((call_option(c, "all") != NULL) == (c->n > 0))
+		return complain_usage("name jobs, or --all");
+	if (timeout && !job_seconds_parse(timeout, &us))
+		return complain_usage("--timeout must be a number of seconds, "
+		    "not %s", timeout);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = c->n ? call_each_id(c, waiting_add, &w) :
@@ -377,14 +371,15 @@ complain_cancel(const struct spool *sp, int result,
     const struct spool_cancel *x)
 {
 	if (result == SPOOL_WRONG_STATE)
-		complain("%s: has ended already: it is %s", x->id,
+		return complain("%s: has ended already: it is %s", x->id,
 		    job_state_word(x->state));
-	else if (result == SPOOL_BAD)
-		complain("%s: not cancelled, but moved to the dead letter "
-		    "queue: its text is no job: %s", x->id, sp->why);
-	else
-		return complain_job(sp, result, x->id);
-	return FAILED;
+	if (result == SPOOL_BUSY)
+		return complain("%s: its worker died, and a process of it "
+		    "still runs; it is cancelled when that has ended", x->id);
+	if (result == SPOOL_BAD)
+		return complain("%s: not cancelled, but moved to the dead "
+		    "letter queue: its text is no job: %s", x->id, sp->why);
+	return complain_job(sp, result, x->id);
 }
 
 /* Tries to cancel each job that is left; *left: how many still are.  With
@@ -406,16 +401,10 @@ cancel_round(struct cancelling *k, bool patient, size_t *left)
 			++*left;
 			continue;
 		}
-		if (r == SPOOL_OK) {
+		if (r == SPOOL_OK)
 			puts(x->id);
-		} else if (r == SPOOL_BUSY) {
-			complain("%s: its worker died, and a process of it "
-			    "still runs; it is cancelled when that has ended",
-			    x->id);
-			worst = FAILED;
-		} else {
+		else
 			worst = complain_cancel(k->spool, r, x);
-		}
 		*x->id = '\0';
 	}
 	return worst;

@@ -68,10 +68,8 @@ read_options(struct words *w, const struct call *c, struct json ***tail)
 		enum json_type type;
 		const char *key = field_of_option(o->name, &type);
 
-		if (!text_is_utf8(v, strlen(v))) {
-			complain("--%s is not UTF-8", o->name);
-			return USAGE;
-		}
+		if (!text_is_utf8(v, strlen(v)))
+			return complain_usage("--%s is not UTF-8", o->name);
 		if (!key) {
 			w->n++; /* its node stays unused */
 		} else if (type != JSON_OBJECT) {
@@ -80,8 +78,8 @@ read_options(struct words *w, const struct call *c, struct json ***tail)
 			*eq = '\0'; /* field.c refuses a bad name */
 			add_node(w, &env, JSON_STRING, v, eq + 1);
 		} else {
-			complain("--env must be NAME=VALUE, not %s", v);
-			return USAGE;
+			return complain_usage("--env must be NAME=VALUE, not "
+			    "%s", v);
 		}
 	}
 	return DONE;
@@ -94,11 +92,10 @@ read_command(struct words *w, const struct call *c)
 	int i;
 
 	for (i = 0; i < c->n; i++) {
-		if (!text_is_utf8(c->operand[i], strlen(c->operand[i]))) {
-			complain("argument %d of the command is not UTF-8; "
-			    "sh -c 'printf ...' can make such bytes", i);
-			return USAGE;
-		}
+		if (!text_is_utf8(c->operand[i], strlen(c->operand[i])))
+			return complain_usage("argument %d of the command is "
+			    "not UTF-8; sh -c 'printf ...' can make such "
+			    "bytes", i);
 		add_node(w, &args, JSON_STRING, NULL, c->operand[i]);
 	}
 	return DONE;

@@ -95,48 +95,46 @@ apply_word(int *field, const char *const *words, const char *value)
 }
 
 /* Units, the largest last; a value is written with the largest that fits. */
-static const struct unit {
-	char letter;
+struct unit {
+	char letter;            /* 0: the end */
 	int64_t factor;
-} times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } },
-  sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 } },
-  percent = { '%', 1 };
+};
 
-enum { TIMES = sizeof times / sizeof times[0],
-	SIZES = sizeof sizes / sizeof sizes[0] };
+static const struct unit percent[] = { { '%', 1 }, { 0, 0 } },
+    times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+	{ 0, 0 } },
+    sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 },
+	{ 0, 0 } };
 
 /* A whole number and perhaps a unit. */
 static bool
-parse_units(const char *s, const struct unit *unit, size_t n, int64_t max,
+parse_units(const char *s, const struct unit *unit, int64_t max,
     int64_t *value)
 {
-	size_t len = strlen(s), i;
-	char digits[24];
-
-	if (!len || len >= sizeof digits)
+	if (!text_read_number(&s, max, value))
 		return false;
-	memcpy(digits, s, len + 1);
-	for (i = 0; i < n && s[len - 1] != unit[i].letter; i++)
-		;
-	if (i < n)
-		digits[len - 1] = '\0';
-	if (!job_number_parse(digits, 0, i < n ? max / unit[i].factor : max,
-	    value))
-		return false;
-	*value *= i < n ? unit[i].factor : 1;
-	return true;
+	while (unit->letter && unit->letter != *s)
+		unit++;
+	if (unit->letter) {
+		if (*value > max / unit->factor)
+			return false;
+		*value *= unit->factor;
+		s++;
+	}
+	return *s == '\0';
 }
 
 static void
-put_units(struct buf *b, int64_t value, const struct unit *unit, size_t n)
+put_units(struct buf *b, int64_t value, const struct unit *unit)
 {
-	while (n && (!value || value % unit[n - 1].factor))
-		n--;
-	if (n)
-		buf_printf(b, "%lld%c", (long long)(value /
-		    unit[n - 1].factor), unit[n - 1].letter);
-	else
-		buf_printf(b, "%lld", (long long)value);
+	const struct unit *best = NULL;
+
+	for (; value && unit->letter; unit++)
+		if (value % unit->factor == 0)
+			best = unit;
+	buf_number(b, best ? value / best->factor : value);
+	if (best)
+		buf_putc(b, best->letter);
 }
 
 bool
@@ -146,7 +144,7 @@ config_span_parse(const char *s, int64_t *us)
 
 	if (job_seconds_parse(s, us))
 		return true;
-	if (!parse_units(s, times, TIMES, JOB_NUMBER_MAX, &seconds))
+	if (!parse_units(s, times, JOB_NUMBER_MAX, &seconds))
 		return false;
 	*us = seconds * 1000000;
 	return true;
@@ -161,7 +159,7 @@ apply_units(int64_t *field, const struct config_key *k, const char *value)
 	if (!strcmp(value, k->words[0]))
 		n = -1;
 	else if (k->kind == CONFIG_SPAN ? !config_span_parse(value, &n) :
-	    !parse_units(value, sizes, SIZES, INT64_C(1) << 50, &n) ||
+	    !parse_units(value, sizes, INT64_C(1) << 50, &n) ||
 	    n < k->min)
 		return false;
 	*field = n;
@@ -184,7 +182,7 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 	case CONFIG_SECONDS:
 		return job_seconds_parse(value, field);
 	case CONFIG_PERCENT:
-		if (!parse_units(value, &percent, 1, 100, &n))
+		if (!parse_units(value, percent, 100, &n))
 			return false;
 		*(int *)field = (int)n;
 		return true;
@@ -230,10 +228,10 @@ config_value(const struct config *c, const struct config_key *k,
 		if (n % 1000000)
 			job_seconds_format(b, n);
 		else
-			put_units(b, n / 1000000, times, TIMES);
+			put_units(b, n / 1000000, times);
 		break;
 	case CONFIG_SIZE:
-		put_units(b, n, sizes, SIZES);
+		put_units(b, n, sizes);
 		break;
 	default:
 		buf_puts(b, k->words[*(const int *)field]);

@@ -10,16 +10,12 @@
 
 #include "job/field.h"
 
-#define AT(field) offsetof(struct job, field)
-
 struct reader {
 	struct job *job;
 	const struct field *field; /* the one being read */
 	int64_t now;
 	struct buf *why;           /* what is wrong, */
 	const struct json *at;     /* and where */
-	bool delayed, at_time;     /* "delay", "run_at" was there */
-	const struct json *unique; /* "unique" */
 };
 
 struct field {
@@ -29,7 +25,8 @@ struct field {
 	bool (*set)(struct reader *, const struct json *);
 	enum json_type type;       /* FALSE: or TRUE */
 	const char *want;          /* what the value must be, for people */
-	size_t at;                 /* its place in struct job, if `set` asks */
+	enum job_key key;          /* its key in the job's text, if it has one
+	                            * value; else JOB_KEYS */
 };
 
 static bool
@@ -54,24 +51,29 @@ refuse_value(struct reader *r, const struct json *v, const char *want)
 	return false;
 }
 
+/* Most values are in JSON what they are in the job's text. */
 static bool
-set_number(struct reader *r, const struct json *v)
+set_value(struct reader *r, const struct json *v)
 {
-	bool priority = r->field->at == AT(priority);
-	int64_t n;
+	const char *text = v->type == JSON_TRUE ? "yes" :
+	    v->type == JSON_FALSE ? "no" : v->text;
 
-	if (!job_number_parse(v->text, 0, priority ? JOB_PRIORITY_MAX :
-	    JOB_NUMBER_MAX, &n))
-		return refuse_value(r, v, r->field->want);
-	*(int *)(void *)((char *)r->job + r->field->at) = (int)n;
-	return true;
+	return job_set(r->job, r->field->key, text) ||
+	    refuse_value(r, v, r->field->want);
 }
 
 static bool
-set_timeout(struct reader *r, const struct json *v)
+set_id(struct reader *r, const struct json *v)
 {
-	return job_seconds_parse(v->text, &r->job->timeout) ||
-	    refuse_value(r, v, r->field->want);
+	return job_set(r->job, JOB_KEY_ID, v->text) ||
+	    refuse_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that begin with "
+	    "a letter, a digit or _");
+}
+
+static bool
+set_cwd(struct reader *r, const struct json *v)
+{
+	return *v->text ? set_value(r, v) : refuse(r, v, "\"cwd\" is empty");
 }
 
 static bool
@@ -81,27 +83,8 @@ set_delay(struct reader *r, const struct json *v)
 
 	if (!job_seconds_parse(v->text, &delay))
 		return refuse_value(r, v, r->field->want);
-	r->delayed = true;
 	if (delay)
 		r->job->run_at = r->now + delay;
-	return true;
-}
-
-static bool
-set_run_at(struct reader *r, const struct json *v)
-{
-	r->at_time = true;
-	return job_time_parse(v->text, &r->job->run_at) ||
-	    refuse_value(r, v, r->field->want);
-}
-
-static bool
-set_id(struct reader *r, const struct json *v)
-{
-	if (!job_id_valid(v->text))
-		return refuse_value(r, v, "1 to 64 of A-Z a-z 0-9 . _ - that "
-		    "begin with a letter, a digit or _");
-	strcpy(r->job->id, v->text);
 	return true;
 }
 
@@ -113,8 +96,7 @@ set_command(struct reader *r, const struct json *v)
 	if (strlen(v->text) > JOB_ARG_MAX)
 		return refuse(r, v, "\"command\" is longer than 131071 bytes, "
 		    "the longest argument that a program can be given");
-	r->job->command = v->text;
-	return true;
+	return set_value(r, v);
 }
 
 static bool
@@ -146,36 +128,6 @@ set_argv(struct reader *r, const struct json *v)
 	return true;
 }
 
-static bool
-set_dead_exit(struct reader *r, const struct json *v)
-{
-	r->job->dead_exit = v->text;
-	return job_codes_parse(v->text, &(struct job_codes){ { 0 } }) ||
-	    refuse_value(r, v, r->field->want);
-}
-
-static bool
-set_cwd(struct reader *r, const struct json *v)
-{
-	r->job->cwd = v->text;
-	return v->text[0] || refuse(r, v, "\"cwd\" is empty");
-}
-
-static bool
-set_stdin(struct reader *r, const struct json *v)
-{
-	r->job->input = v->text;
-	return true;
-}
-
-static bool
-set_unique(struct reader *r, const struct json *v)
-{
-	r->job->unique = v->type == JSON_TRUE;
-	r->unique = v;
-	return true;
-}
-
 static int
 compare_names(const void *a, const void *b)
 {
@@ -204,66 +156,56 @@ find_duplicate(const struct json *v, size_t n, const struct json **twice)
 	return true;
 }
 
-/* Checks the members of "env"; *bytes is the room that they need. */
+/* Checks a member of "env". */
 static bool
-check_env(struct reader *r, const struct json *v, size_t *n, size_t *bytes)
+check_env(struct reader *r, const struct json *e)
 {
-	const struct json *e;
+	bool string = e->type == JSON_STRING;
 
-	*n = 0;
-	*bytes = 1;
-	for (e = v->child; e; e = e->next, ++*n) {
-		r->at = e;
-		if (e->type != JSON_STRING) {
-			buf_puts(r->why, "\"env\" must be an object of "
-			    "strings, and \"");
-			job_escape(r->why, e->key, 60);
-			buf_printf(r->why, "\" is %s",
-			    json_type_name(e->type));
-			return false;
-		}
-		if (!*e->key || e->key[job_env_name(e->key)]) {
-			buf_puts(r->why, "\"env\" has a name that is none "
-			    "(letters, digits and _, no digit first): \"");
-			job_escape(r->why, e->key, 60);
-			buf_putc(r->why, '"');
-			return false;
-		}
-		*bytes += strlen(e->key) + strlen(e->text) + 2;
-	}
-	if (!find_duplicate(v, *n, &e))
-		return refuse(r, v, "out of memory");
-	if (e) {
-		r->at = e;
-		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
-	}
-	return !e;
+	r->at = e;
+	if (string && *e->key && !e->key[job_env_name(e->key)])
+		return true;
+	buf_puts(r->why, string ? "\"env\" has a name that is none (letters, "
+	    "digits and _, no digit first): \"" :
+	    "\"env\" must be an object of strings, and \"");
+	job_escape(r->why, e->key, 60);
+	if (string)
+		buf_putc(r->why, '"');
+	else
+		buf_printf(r->why, "\" is %s", json_type_name(e->type));
+	return false;
 }
 
 static bool
 set_env(struct reader *r, const struct json *v)
 {
 	struct job *job = r->job;
+	struct buf b = { 0 };
 	const struct json *e;
-	size_t n, bytes;
-	char *p;
+	size_t n = 0, at;
 
-	if (!check_env(r, v, &n, &bytes))
-		return false;
-	job->env = malloc((n + 1) * sizeof *job->env);
-	p = realloc(job->text, bytes);
-	if (p)
-		job->text = p;
-	if (!job->env || !p)
+	/* Makes room for them all, so that none moves. */
+	for (e = v->child, at = 1; e; e = e->next, n++) {
+		if (!check_env(r, e))
+			return false;
+		at += strlen(e->key) + strlen(e->text) + 2;
+	}
+	if (!find_duplicate(v, n, &e))
 		return refuse(r, v, "out of memory");
+	if (e) {
+		r->at = e;
+		buf_printf(r->why, "\"env\" has \"%s\" twice", e->key);
+		return false;
+	}
+	job->env = malloc((n + 1) * sizeof *job->env);
+	if (!job->env || !buf_room(&b, at))
+		return refuse(r, v, "out of memory");
+	free(job->text);
+	job->text = b.p;
 	for (e = v->child; e; e = e->next) {
-		size_t key = strlen(e->key), value = strlen(e->text);
-
-		job->env[job->nenv++] = p;
-		memcpy(p, e->key, key);
-		p[key] = '=';
-		memcpy(p + key + 1, e->text, value + 1);
-		p += key + value + 2;
+		job->env[job->nenv++] = b.p + b.n;
+		buf_printf(&b, "%s=%s", e->key, e->text);
+		b.n++; /* its NUL */
 	}
 	return true;
 }
@@ -272,26 +214,28 @@ set_env(struct reader *r, const struct json *v)
 #define WHOLE "a whole number from 0 to 2147483647"
 #define SECONDS "a number of seconds from 0 to 2147483647"
 
+/* In the order in which they are printed. */
 static const struct field fields[] = {
-	{ "id", set_id, JSON_STRING, STRING, 0 },
-	{ "command", set_command, JSON_STRING, STRING, 0 },
+	{ "id", set_id, JSON_STRING, STRING, JOB_KEY_ID },
+	{ "command", set_command, JSON_STRING, STRING, JOB_KEY_COMMAND },
 	{ "argv", set_argv, JSON_ARRAY,
-	  "an array of strings, the program first", 0 },
-	{ "max_retries", set_number, JSON_NUMBER, WHOLE, AT(max_retries) },
-	{ "backoff_base", set_number, JSON_NUMBER, WHOLE, AT(backoff_base) },
-	{ "backoff_max", set_number, JSON_NUMBER, WHOLE, AT(backoff_max) },
-	{ "priority", set_number, JSON_NUMBER,
-	  "a whole number from 0 (first) to 9", AT(priority) },
-	{ "delay", set_delay, JSON_NUMBER, SECONDS, 0 },
-	{ "run_at", set_run_at, JSON_STRING,
-	  "an RFC 3339 time such as 2026-11-24T05:30:00Z", 0 },
-	{ "timeout", set_timeout, JSON_NUMBER, SECONDS, 0 },
-	{ "dead_exit", set_dead_exit, JSON_STRING, "a string of exit statuses "
-	  "and ranges from 1 to 255, such as \"2,65-78\"", 0 },
-	{ "cwd", set_cwd, JSON_STRING, STRING, 0 },
-	{ "env", set_env, JSON_OBJECT, "an object of strings", 0 },
-	{ "stdin", set_stdin, JSON_STRING, STRING, 0 },
-	{ "unique", set_unique, JSON_FALSE, "true or false", 0 },
+	  "an array of strings, the program first", JOB_KEYS },
+	{ "max_retries", set_value, JSON_NUMBER, WHOLE, JOB_KEY_MAX_RETRIES },
+	{ "backoff_base", set_value, JSON_NUMBER, WHOLE,
+	  JOB_KEY_BACKOFF_BASE },
+	{ "backoff_max", set_value, JSON_NUMBER, WHOLE, JOB_KEY_BACKOFF_MAX },
+	{ "priority", set_value, JSON_NUMBER,
+	  "a whole number from 0 (first) to 9", JOB_KEY_PRIORITY },
+	{ "delay", set_delay, JSON_NUMBER, SECONDS, JOB_KEYS },
+	{ "run_at", set_value, JSON_STRING,
+	  "an RFC 3339 time such as 2026-11-24T05:30:00Z", JOB_KEY_RUN_AT },
+	{ "timeout", set_value, JSON_NUMBER, SECONDS, JOB_KEY_TIMEOUT },
+	{ "dead_exit", set_value, JSON_STRING, "a string of exit statuses and "
+	  "ranges from 1 to 255, such as \"2,65-78\"", JOB_KEY_DEAD_EXIT },
+	{ "cwd", set_cwd, JSON_STRING, STRING, JOB_KEY_CWD },
+	{ "env", set_env, JSON_OBJECT, "an object of strings", JOB_KEYS },
+	{ "stdin", set_value, JSON_STRING, STRING, JOB_KEY_STDIN },
+	{ "unique", set_value, JSON_FALSE, "true or false", JOB_KEY_UNIQUE },
 	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
 	{ .name = "updated_at" }, { .name = "next_retry_at" },
 	{ .name = "exit_code" }, { .name = "signal" }, { .name = "error" },
@@ -372,6 +316,37 @@ read_fields(struct reader *r, const struct json *object)
 	return true;
 }
 
+static const struct json *
+find_member(const struct json *object, const char *key)
+{
+	const struct json *v = object->child;
+
+	while (v && strcmp(v->key, key) != 0)
+		v = v->next;
+	return v;
+}
+
+/* Refuses fields that do not go together. */
+static bool
+check_fields(struct reader *r, const struct json *object)
+{
+	const struct job *job = r->job;
+
+	if (!job->command && !job->argv)
+		return refuse(r, object, "neither \"command\" nor \"argv\" "
+		    "is there");
+	if (job->command && job->argv)
+		return refuse(r, object, "\"command\" and \"argv\" are both "
+		    "there; one of them must go");
+	if (find_member(object, "delay") && find_member(object, "run_at"))
+		return refuse(r, object, "\"delay\" and \"run_at\" are both "
+		    "there; one of them must go");
+	if (job->unique && !job->id[0])
+		return refuse(r, find_member(object, "unique"), "\"unique\" "
+		    "needs an \"id\" of the job's own");
+	return true;
+}
+
 bool
 field_read(struct job *job, const struct json *object, int64_t now,
     struct buf *why, const struct json **at)
@@ -386,19 +361,7 @@ field_read(struct job *job, const struct json *object, int64_t now,
 	else if (object->type != JSON_OBJECT)
 		good = refuse(&r, object, "a job must be an object");
 	else
-		good = read_fields(&r, object);
-	if (good && !job->command && !job->argv)
-		good = refuse(&r, object, "neither \"command\" nor \"argv\" "
-		    "is there");
-	if (good && job->command && job->argv)
-		good = refuse(&r, object, "\"command\" and \"argv\" are both "
-		    "there; one of them must go");
-	if (good && r.delayed && r.at_time)
-		good = refuse(&r, object, "\"delay\" and \"run_at\" are both "
-		    "there; one of them must go");
-	if (good && job->unique && !job->id[0])
-		good = refuse(&r, r.unique, "\"unique\" needs an \"id\" of "
-		    "the job's own");
+		good = read_fields(&r, object) && check_fields(&r, object);
 	*at = r.at;
 	return good;
 }
@@ -425,25 +388,22 @@ put_argv(struct buf *b, const struct job *job)
 	buf_putc(b, ']');
 }
 
+/* A name in `env` needs no escapes. */
 static void
 put_env(struct buf *b, const struct job *job)
 {
-	struct buf name = { 0 };
-	size_t i;
+	size_t i, n;
 
 	json_member(b, "env");
-	buf_putc(b, '{');
 	for (i = 0; i < job->nenv; i++) {
-		size_t n = strcspn(job->env[i], "=");
-
-		buf_clear(&name);
-		buf_add(&name, job->env[i], n);
-		json_member_string(b, buf_text(&name),
-		    job->env[i] + n + (job->env[i][n] == '='));
+		n = job_env_name(job->env[i]);
+		buf_putc(b, i ? ',' : '{');
+		buf_putc(b, '"');
+		buf_add(b, job->env[i], n);
+		buf_puts(b, "\":");
+		json_quote(b, job->env[i] + n + 1);
 	}
 	buf_putc(b, '}');
-	b->failed |= name.failed;
-	buf_free(&name);
 }
 
 static void
@@ -467,8 +427,7 @@ static void
 put_seconds(struct buf *b, const char *key, int64_t us)
 {
 	json_member(b, key);
-	/* It is below 0 if the clock was set back in between. */
-	job_seconds_format(b, us > 0 ? us : 0);
+	job_seconds_format(b, us); /* 0 if the clock was set back in between */
 }
 
 static void
@@ -502,30 +461,29 @@ put_history(struct buf *b, const struct job *job)
 	buf_putc(b, ']');
 }
 
-/* What the producer gave, so that the object can be enqueued again. */
+/* What else the producer gave, so that the object can be enqueued again. */
 static void
 put_given(struct buf *b, const struct job *job)
 {
-	if (job->backoff_base >= 0)
-		json_member_number(b, "backoff_base", job->backoff_base);
-	if (job->backoff_max >= 0)
-		json_member_number(b, "backoff_max", job->backoff_max);
-	if (job->run_at >= 0)
-		put_time(b, "run_at", job->run_at);
-	if (job->timeout >= 0) {
-		json_member(b, "timeout");
-		job_seconds_format(b, job->timeout);
+	char room[JOB_VALUE_ROOM];
+	const struct field *f;
+	const char *value;
+
+	for (f = fields; f->set; f++) {
+		if (f->set == set_env && job->nenv)
+			put_env(b, job);
+		if (f->key < JOB_KEY_BACKOFF_BASE ||
+		    f->key == JOB_KEY_PRIORITY || f->key == JOB_KEYS)
+			continue;
+		value = job_value(job, f->key, room);
+		if (!value)
+			continue;
+		json_member(b, f->name);
+		if (f->type == JSON_STRING)
+			json_quote(b, value);
+		else
+			buf_puts(b, f->type == JSON_NUMBER ? value : "true");
 	}
-	if (job->dead_exit)
-		json_member_string(b, "dead_exit", job->dead_exit);
-	if (job->cwd)
-		json_member_string(b, "cwd", job->cwd);
-	if (job->nenv)
-		put_env(b, job);
-	if (job->input)
-		json_member_string(b, "stdin", job->input);
-	if (job->unique)
-		json_member_bool(b, "unique", true);
 }
 
 int64_t

@@ -40,6 +40,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <limits.h>
+#include <stddef.h>
 
 #include "job/job.h"
 
@@ -48,39 +49,48 @@ enum { ERROR_MAX = 200 };
 /* A file with another first line is not ours. */
 static const char magic[] = "Queuectl: 1";
 
-/* In the order in which they are written. */
-enum key {
-	ID, COMMAND, ARG, MAX_RETRIES, BACKOFF_BASE, BACKOFF_MAX, PRIORITY,
-	TIMEOUT, DEAD_EXIT, RUN_AT, CWD, ENV, STDIN, UNIQUE, CREATED, KEYS
+#define AT(field) offsetof(struct job, field)
+
+/* What a key's value is, and its field in struct job. */
+enum kind {
+	IDENTIFIER, TEXT, NUMBER, SECONDS, CODES, TIME, SWITCH,
+	LIST                /* one string of several */
 };
 
 static const struct {
 	const char *name;
+	enum kind kind;
+	size_t at;          /* its field's place in struct job */
 	const char *wrong;  /* what is wrong with a value that is refused */
 } keys[] = {
-	[ID] = { "Id", "Id is no valid job id" },
-	[COMMAND] = { "Command", "Command is empty" },
-	[ARG] = { "Arg", "the first Arg is empty" },
-	[MAX_RETRIES] = { "Max-Retries",
+	[JOB_KEY_ID] = { "Id", IDENTIFIER, AT(id), "Id is no valid job id" },
+	[JOB_KEY_COMMAND] = { "Command", TEXT, AT(command),
+	    "Command is empty" },
+	[JOB_KEY_ARG] = { "Arg", LIST, AT(argv), "the first Arg is empty" },
+	[JOB_KEY_MAX_RETRIES] = { "Max-Retries", NUMBER, AT(max_retries),
 	    "Max-Retries is no number from 0 to 2147483647" },
-	[BACKOFF_BASE] = { "Backoff-Base",
+	[JOB_KEY_BACKOFF_BASE] = { "Backoff-Base", NUMBER, AT(backoff_base),
 	    "Backoff-Base is no number from 0 to 2147483647" },
-	[BACKOFF_MAX] = { "Backoff-Max",
+	[JOB_KEY_BACKOFF_MAX] = { "Backoff-Max", NUMBER, AT(backoff_max),
 	    "Backoff-Max is no number from 0 to 2147483647" },
-	[PRIORITY] = { "Priority", "Priority is no number from 0 to 9" },
-	[TIMEOUT] = { "Timeout",
+	[JOB_KEY_PRIORITY] = { "Priority", NUMBER, AT(priority),
+	    "Priority is no number from 0 to 9" },
+	[JOB_KEY_TIMEOUT] = { "Timeout", SECONDS, AT(timeout),
 	    "Timeout is no number of seconds from 0 to 2147483647" },
-	[DEAD_EXIT] = { "Dead-Exit",
+	[JOB_KEY_DEAD_EXIT] = { "Dead-Exit", CODES, AT(dead_exit),
 	    "Dead-Exit is no list of codes and ranges from 1 to 255" },
-	[RUN_AT] = { "Run-At", "Run-At is no RFC 3339 time from 1970 on" },
-	[CWD] = { "Cwd", NULL },
-	[ENV] = { "Env", "Env is not NAME=value" },
-	[STDIN] = { "Stdin", NULL },
-	[UNIQUE] = { "Unique", "Unique is neither yes nor no" },
-	[CREATED] = { "Created", "Created is no RFC 3339 time from 1970 on" },
+	[JOB_KEY_RUN_AT] = { "Run-At", TIME, AT(run_at),
+	    "Run-At is no RFC 3339 time from 1970 on" },
+	[JOB_KEY_CWD] = { "Cwd", TEXT, AT(cwd), NULL },
+	[JOB_KEY_ENV] = { "Env", LIST, AT(env), "Env is not NAME=value" },
+	[JOB_KEY_STDIN] = { "Stdin", TEXT, AT(input), NULL },
+	[JOB_KEY_UNIQUE] = { "Unique", SWITCH, AT(unique),
+	    "Unique is neither yes nor no" },
+	[JOB_KEY_CREATED] = { "Created", TIME, AT(created),
+	    "Created is no RFC 3339 time from 1970 on" },
 };
 
-static const char no_memory[] = "out of memory";
+static const char no_memory[] = "out of memory", nul_byte[] = "a NUL byte";
 
 static const struct {
 	const char *word;
@@ -119,21 +129,42 @@ job_free(struct job *job)
 	job_init(job);
 }
 
-static void
-put_key(struct buf *b, enum key key)
+const char *
+job_value(const struct job *job, enum job_key key, char room[JOB_VALUE_ROOM])
 {
-	buf_puts(b, keys[key].name);
-	buf_puts(b, ": ");
+	const void *field = (const char *)job + keys[key].at;
+	enum kind kind = keys[key].kind;
+	struct buf b;
+	int64_t n;
+
+	if (kind == IDENTIFIER)
+		return *(const char *)field ? field : NULL;
+	if (kind == TEXT || kind == CODES)
+		return *(const char *const *)field;
+	if (kind == SWITCH)
+		return *(const bool *)field ? "yes" : NULL;
+	n = kind == NUMBER ? *(const int *)field : *(const int64_t *)field;
+	if (n < 0)
+		return NULL;
+	buf_on(&b, room, JOB_VALUE_ROOM);
+	if (kind == NUMBER)
+		buf_number(&b, n);
+	else if (kind == SECONDS)
+		job_seconds_format(&b, n);
+	else
+		job_time_format(room, n);
+	return room;
 }
 
 static void
-put_value(struct buf *b, enum key key, const char *value)
+put_value(struct buf *b, enum job_key key, const char *value)
 {
 	const char *newline;
 
 	if (!value)
 		return;
-	put_key(b, key);
+	buf_puts(b, keys[key].name);
+	buf_puts(b, ": ");
 	for (; (newline = strchr(value, '\n')); value = newline + 1) {
 		buf_add(b, value, (size_t)(newline - value));
 		buf_puts(b, "\n ");
@@ -142,68 +173,38 @@ put_value(struct buf *b, enum key key, const char *value)
 	buf_putc(b, '\n');
 }
 
-static void
-put_number(struct buf *b, enum key key, int value)
-{
-	if (value < 0)
-		return;
-	put_key(b, key);
-	buf_number(b, value);
-	buf_putc(b, '\n');
-}
-
-static void
-put_time(struct buf *b, enum key key, int64_t time)
-{
-	char text[JOB_TIME_LEN + 1];
-
-	job_time_format(text, time);
-	put_value(b, key, text);
-}
-
 void
 job_format(struct buf *b, const struct job *job)
 {
+	char room[JOB_VALUE_ROOM];
+	enum job_key key;
 	size_t i;
 
 	buf_puts(b, magic);
 	buf_putc(b, '\n');
-	put_value(b, ID, job->id[0] ? job->id : NULL);
-	put_value(b, COMMAND, job->command);
-	for (i = 0; i < job->argc && !job->command; i++)
-		put_value(b, ARG, job->argv[i]);
-	put_number(b, MAX_RETRIES, job->max_retries);
-	put_number(b, BACKOFF_BASE, job->backoff_base);
-	put_number(b, BACKOFF_MAX, job->backoff_max);
-	put_number(b, PRIORITY, job->priority);
-	if (job->timeout >= 0) {
-		put_key(b, TIMEOUT);
-		job_seconds_format(b, job->timeout);
-		buf_putc(b, '\n');
+	for (key = JOB_KEY_ID; key < JOB_KEYS; key++) {
+		if (keys[key].kind != LIST)
+			put_value(b, key, job_value(job, key, room));
+		for (i = 0; key == JOB_KEY_ARG && i < job->argc; i++)
+			put_value(b, key, job->argv[i]);
+		for (i = 0; key == JOB_KEY_ENV && i < job->nenv; i++)
+			put_value(b, key, job->env[i]);
 	}
-	put_value(b, DEAD_EXIT, job->dead_exit);
-	if (job->run_at >= 0)
-		put_time(b, RUN_AT, job->run_at);
-	put_value(b, CWD, job->cwd);
-	for (i = 0; i < job->nenv; i++)
-		put_value(b, ENV, job->env[i]);
-	put_value(b, STDIN, job->input);
-	put_value(b, UNIQUE, job->unique ? "yes" : NULL);
-	put_time(b, CREATED, job->created);
 }
 
 /* At most ERROR_MAX bytes, and no half of a character. */
 static void
 put_error(struct buf *b, const char *s)
 {
-	size_t n = strlen(s), cut = n, i;
+	size_t n = strlen(s), i;
 
 	if (n > ERROR_MAX) {
-		for (cut = ERROR_MAX; cut > ERROR_MAX - 3 &&
-		    ((unsigned char)s[cut] & 0xc0) == 0x80;)
-			cut--;
+		for (n = ERROR_MAX; n > ERROR_MAX - 3 &&
+		    ((unsigned char)s[n] & 0xc0) == 0x80;)
+			n--;
 	}
-	for (i = 0; i < cut; i++)
+	buf_putc(b, '=');
+	for (i = 0; i < n; i++)
 		buf_putc(b, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ?
 		    '?' : s[i]);
 }
@@ -215,25 +216,15 @@ job_format_attempt(struct buf *b, const struct job_attempt *a)
 
 	job_time_format(start, a->start);
 	job_time_format(end, a->end);
-	buf_puts(b, "Attempt: ");
-	buf_number(b, a->number);
-	buf_puts(b, " start=");
-	buf_puts(b, start);
-	buf_puts(b, " end=");
-	buf_puts(b, end);
-	buf_putc(b, ' ');
-	buf_puts(b, outcomes[a->outcome].word);
-	if (outcomes[a->outcome].value)
-		buf_putc(b, '=');
+	buf_printf(b, "Attempt: %u start=%s end=%s %s", a->number, start, end,
+	    outcomes[a->outcome].word);
 	if (a->outcome == JOB_ERROR)
 		put_error(b, a->error ? a->error : "");
 	else if (outcomes[a->outcome].value)
-		buf_number(b, a->value);
-	buf_puts(b, " log=");
-	buf_number(b, a->log > 0 ? a->log : 0);
-	buf_puts(b, " worker=");
-	buf_number(b, a->worker > 0 ? a->worker : 0);
-	buf_putc(b, '\n');
+		buf_printf(b, "=%d", a->value);
+	buf_printf(b, " log=%lld worker=%ld\n",
+	    (long long)(a->log > 0 ? a->log : 0),
+	    a->worker > 0 ? a->worker : 0);
 }
 
 void
@@ -249,43 +240,46 @@ struct reader {
 	struct job *job;
 	char *p, *end;      /* what is still unread */
 	size_t line;        /* the number of the line read last */
-	unsigned seen;      /* 1 << enum key */
+	bool whole;         /* it had a newline */
+	bool nul;           /* it holds a NUL byte */
+	size_t at;          /* the line of an error; 0: the whole text */
+	unsigned seen;      /* 1 << enum job_key */
 	size_t args, envs, attempts; /* allocated */
 };
 
-/* The next line, its newline replaced by NUL; *whole: it had a newline. */
+/* The next line, its newline replaced by NUL. */
 static char *
-read_line(struct reader *r, size_t *len, bool *whole)
+read_line(struct reader *r)
 {
-	char *line = r->p, *newline;
+	char *line = r->p;
+	char *newline = memchr(line, '\n', (size_t)(r->end - line));
 
-	newline = memchr(line, '\n', (size_t)(r->end - line));
-	*whole = newline != NULL;
+	r->whole = newline != NULL;
 	if (!newline)
 		newline = r->end;
 	*newline = '\0';
-	*len = (size_t)(newline - line);
-	r->p = newline + *whole;
+	r->nul = line + strlen(line) < newline;
+	r->p = newline + r->whole;
 	r->line++;
 	return line;
 }
 
-/* Joins a value of `len` bytes in place with the lines that continue it.
- * false: there is a NUL byte in one. */
+/* Joins a value in place with the lines that continue it.  false: there is a
+ * NUL byte in one. */
 static bool
-join_value(struct reader *r, char *value, size_t len)
+join_value(struct reader *r, char *value)
 {
-	char *w = value + len, *line;
+	char *w = value + strlen(value), *line;
 	size_t n;
-	bool whole;
 
 	while (r->p < r->end && *r->p == ' ') {
-		line = read_line(r, &n, &whole);
-		if (memchr(line, '\0', n))
+		line = read_line(r);
+		if (r->nul)
 			return false;
+		n = strlen(line + 1);
 		*w++ = '\n';
-		memmove(w, line + 1, n - 1);
-		w += n - 1;
+		memmove(w, line + 1, n);
+		w += n;
 	}
 	*w = '\0';
 	return true;
@@ -316,7 +310,7 @@ job_env_name(const char *s)
 }
 
 static bool
-set_number(int *field, const char *value, int max)
+read_int(int *field, const char *value, int max)
 {
 	int64_t n;
 
@@ -326,135 +320,116 @@ set_number(int *field, const char *value, int max)
 	return true;
 }
 
-/* Stores any value but an Arg or Env; false: it is refused. */
-static bool
-set_field(struct job *job, enum key key, const char *value)
+bool
+job_set(struct job *job, enum job_key key, const char *value)
 {
-	switch (key) {
-	case ID:
+	void *field = (char *)job + keys[key].at;
+
+	switch (keys[key].kind) {
+	case IDENTIFIER:
 		if (!job_id_valid(value))
 			return false;
-		memcpy(job->id, value, strlen(value) + 1);
+		strcpy(field, value);
 		return true;
-	case COMMAND:
-		job->command = value;
-		return *value != '\0';
-	case MAX_RETRIES:
-		return set_number(&job->max_retries, value, JOB_NUMBER_MAX);
-	case BACKOFF_BASE:
-		return set_number(&job->backoff_base, value, JOB_NUMBER_MAX);
-	case BACKOFF_MAX:
-		return set_number(&job->backoff_max, value, JOB_NUMBER_MAX);
-	case PRIORITY:
-		return set_number(&job->priority, value, JOB_PRIORITY_MAX);
-	case TIMEOUT:
-		return job_seconds_parse(value, &job->timeout);
-	case DEAD_EXIT:
-		job->dead_exit = value;
-		return job_codes_parse(value, &(struct job_codes){ { 0 } });
-	case RUN_AT:
-		return job_time_parse(value, &job->run_at);
-	case CWD:
-		job->cwd = value;
-		return true;
-	case STDIN:
-		job->input = value;
-		return true;
-	case UNIQUE:
+	case NUMBER:
+		return read_int(field, value, key == JOB_KEY_PRIORITY ?
+		    JOB_PRIORITY_MAX : JOB_NUMBER_MAX);
+	case SECONDS:
+		return job_seconds_parse(value, field);
+	case TIME:
+		return job_time_parse(value, field);
+	case SWITCH:
 		job->unique = !strcmp(value, "yes");
 		return job->unique || !strcmp(value, "no");
-	case CREATED:
-		return job_time_parse(value, &job->created);
+	case CODES:
+		job->dead_exit = value;
+		return job_codes_parse(value, &(struct job_codes){ { 0 } });
 	default:
-		return true;
+		*(const char **)field = value;
+		return *value || key != JOB_KEY_COMMAND;
 	}
 }
 
+/* Adds one value of a key that may come more than once. */
 static const char *
-set_key(struct reader *r, enum key key, const char *value)
+add_value(struct reader *r, enum job_key key, const char *value)
 {
 	struct job *job = r->job;
-	unsigned bit = 1U << key;
-	unsigned other = key == COMMAND ? 1U << ARG :
-	    key == ARG ? 1U << COMMAND : 0;
+	size_t n = job_env_name(value);
+	bool arg = key == JOB_KEY_ARG;
 
-	if (r->seen & other)
-		return "both Command and Arg";
-	if ((r->seen & bit) && key != ARG && key != ENV)
-		return "a key that was there already";
-	r->seen |= bit;
-	if ((key == ARG && job->argc == 0 && !*value) ||
-	    (key == ENV && (!job_env_name(value) ||
-	    value[job_env_name(value)] != '=')) || !set_field(job, key, value))
+	if (arg ? !job->argc && !*value : !n || value[n] != '=')
 		return keys[key].wrong;
-	if (key == ARG &&
-	    !add_string(&job->argv, &job->argc, &r->args, value))
-		return no_memory;
-	if (key == ENV &&
-	    !add_string(&job->env, &job->nenv, &r->envs, value))
-		return no_memory;
-	return NULL;
+	if (arg ? add_string(&job->argv, &job->argc, &r->args, value) :
+	    add_string(&job->env, &job->nenv, &r->envs, value))
+		return NULL;
+	return no_memory;
 }
 
-/* Reads one field of the header; *at is the line of an error. */
 static const char *
-read_field(struct reader *r, size_t *at)
+set_key(struct reader *r, enum job_key key, const char *value)
 {
-	static const char nul[] = "a NUL byte";
-	char *line, *value;
-	size_t len, i, n;
-	bool whole;
+	const unsigned both = 1U << JOB_KEY_COMMAND | 1U << JOB_KEY_ARG;
+	bool again = r->seen & 1U << key;
 
-	line = read_line(r, &len, &whole);
-	*at = r->line;
-	if (memchr(line, '\0', len))
-		return nul;
+	r->seen |= 1U << key;
+	if ((r->seen & both) == both)
+		return "both Command and Arg";
+	if (keys[key].kind == LIST)
+		return add_value(r, key, value);
+	if (again)
+		return "a key that was there already";
+	return job_set(r->job, key, value) ? NULL : keys[key].wrong;
+}
+
+static const char *
+read_field(struct reader *r)
+{
+	char *line = read_line(r), *value;
+	size_t i, n;
+
+	r->at = r->line;
+	if (r->nul)
+		return nul_byte;
 	for (n = 0; line[n] > ' ' && line[n] < 0x7f && line[n] != ':';)
 		n++;
 	if (n == 0 || line[n] != ':')
 		return "neither \"Key: value\" nor the next line of a value";
 	line[n] = '\0';
-	for (i = 0; i < KEYS && strcmp(line, keys[i].name) != 0;)
+	for (i = 0; i < JOB_KEYS && strcmp(line, keys[i].name) != 0;)
 		i++;
 	value = line + n + 1;
 	if (*value == ' ')
 		value++;
-	if (i != CREATED &&
-	    !join_value(r, value, len - (size_t)(value - line))) {
-		*at = r->line;
-		return nul;
+	if (i != JOB_KEY_CREATED && !join_value(r, value)) {
+		r->at = r->line;
+		return nul_byte;
 	}
-	return i < KEYS ? set_key(r, (enum key)i, value) : NULL;
+	return i < JOB_KEYS ? set_key(r, (enum job_key)i, value) : NULL;
 }
 
 static const char *
-read_header(struct reader *r, size_t *at)
+read_header(struct reader *r)
 {
-	const char *line, *wrong = NULL;
-	size_t len;
-	bool whole;
+	const char *line = read_line(r), *wrong;
+	const size_t n = sizeof magic - 2;
 
-	line = read_line(r, &len, &whole);
-	*at = 1;
-	if (len != sizeof magic - 1 || memcmp(line, magic, len) != 0) {
-		len = sizeof magic - 2;
-		if (strncmp(line, magic, len) == 0 && line[len] &&
-		    !line[len + strspn(line + len, "0123456789.")])
+	r->at = 1;
+	if (r->nul || strcmp(line, magic) != 0) {
+		if (strncmp(line, magic, n) == 0 && line[n] &&
+		    !line[n + strspn(line + n, "0123456789.")])
 			return "written by another version of queuectl";
 		return "the first line is not \"Queuectl: 1\"";
 	}
-	while (!wrong && !(r->seen & 1U << CREATED)) {
-		if (r->p == r->end) {
-			*at = 0;
-			return "the header has no end: no Created line";
-		}
-		wrong = read_field(r, at);
-	}
-	if (!wrong && !(r->seen & (1U << COMMAND | 1U << ARG))) {
-		*at = 0;
+	while (r->p < r->end && !(r->seen & 1U << JOB_KEY_CREATED))
+		if ((wrong = read_field(r)))
+			return wrong;
+	r->at = 0;
+	if (!(r->seen & 1U << JOB_KEY_CREATED))
+		return "the header has no end: no Created line";
+	if (!(r->seen & (1U << JOB_KEY_COMMAND | 1U << JOB_KEY_ARG)))
 		return "neither Command nor Arg";
-	}
-	return wrong;
+	return NULL;
 }
 
 /* Ends `s` at the last `what` in it and returns what follows that, or NULL. */
@@ -504,7 +479,7 @@ read_outcome(const char *s, struct job_attempt *a)
 	if (a->outcome == JOB_ERROR)
 		a->error = s + n + 1;
 	else if (outcomes[i].value)
-		return set_number(&a->value, s + n + 1, JOB_NUMBER_MAX);
+		return read_int(&a->value, s + n + 1, JOB_NUMBER_MAX);
 	return true;
 }
 
@@ -533,40 +508,31 @@ read_attempt(char *s, struct job_attempt *a)
 	    read_time(&s, "end=", &a->end) && read_outcome(s, a);
 }
 
-static bool
-add_attempt(struct reader *r, const struct job_attempt *a)
-{
-	struct job *job = r->job;
-	struct job_attempt *p = array_room(job->attempt, &r->attempts,
-	    job->nattempt + 1, sizeof *p);
-
-	if (!p)
-		return false;
-	job->attempt = p;
-	p[job->nattempt++] = *a;
-	return true;
-}
-
 static const char *
 read_history(struct reader *r)
 {
 	static const char attempt[] = "Attempt: ", retried[] = "Retried: ";
 	const size_t n = sizeof attempt - 1;
-	struct job_attempt a;
+	struct job *job = r->job;
+	struct job_attempt *p;
 	char *line;
-	size_t len;
-	bool whole;
 
 	while (r->p < r->end) {
-		line = read_line(r, &len, &whole);
-		if (!whole || len < n || memchr(line, '\0', len))
+		line = read_line(r);
+		if (!r->whole || r->nul)
 			continue;
-		if (memcmp(line, attempt, n) == 0 &&
-		    read_attempt(line + n, &a) && !add_attempt(r, &a))
-			return no_memory;
-		if (memcmp(line, retried, n) == 0 &&
-		    job_time_parse(line + n, &r->job->retried))
-			r->job->counted = r->job->nattempt;
+		if (strncmp(line, attempt, n) == 0) {
+			p = array_room(job->attempt, &r->attempts,
+			    job->nattempt + 1, sizeof *p);
+			if (!p)
+				return no_memory;
+			job->attempt = p;
+			job->nattempt += read_attempt(line + n,
+			    &p[job->nattempt]);
+		} else if (strncmp(line, retried, n) == 0 &&
+		    job_time_parse(line + n, &job->retried)) {
+			job->counted = job->nattempt;
+		}
 	}
 	return NULL;
 }
@@ -581,10 +547,11 @@ job_parse(struct job *job, char *text, size_t len, size_t *line)
 	job->text = text;
 	job->torn = len && text[len - 1] != '\n';
 	text[len] = '\0';
-	wrong = read_header(&r, line);
-	if (!wrong || wrong == no_memory)
-		*line = 0;
-	return wrong ? wrong : read_history(&r);
+	wrong = read_header(&r);
+	if (!wrong)
+		wrong = read_history(&r);
+	*line = wrong == no_memory ? 0 : r.at;
+	return wrong;
 }
 
 static void

@@ -74,6 +74,24 @@ void job_free(struct job *);
 /* The length of the [A-Za-z_][A-Za-z0-9_]* that `s` begins with, or 0. */
 size_t job_env_name(const char *s);
 
+/* The keys of a job's text, in the order in which they are written. */
+enum job_key {
+	JOB_KEY_ID, JOB_KEY_COMMAND, JOB_KEY_ARG, JOB_KEY_MAX_RETRIES,
+	JOB_KEY_BACKOFF_BASE, JOB_KEY_BACKOFF_MAX, JOB_KEY_PRIORITY,
+	JOB_KEY_TIMEOUT, JOB_KEY_DEAD_EXIT, JOB_KEY_RUN_AT, JOB_KEY_CWD,
+	JOB_KEY_ENV, JOB_KEY_STDIN, JOB_KEY_UNIQUE, JOB_KEY_CREATED, JOB_KEYS
+};
+
+enum { JOB_VALUE_ROOM = 32 }; /* for a number or a time */
+
+/* The value of a key other than Arg and Env, as text: the job's own string, or
+ * written into `room`.  NULL: it is not given. */
+const char *job_value(const struct job *, enum job_key,
+    char room[JOB_VALUE_ROOM]);
+/* Stores such a value, and lends it to the job; false: it is not a value of
+ * that key. */
+bool job_set(struct job *, enum job_key, const char *value);
+
 /* Writes the header of the job's file.  It needs id, command or argv, and
  * created. */
 void job_format(struct buf *, const struct job *);

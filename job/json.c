@@ -18,7 +18,7 @@ struct parser {
 	struct json_error *error;
 };
 
-static struct json *parse_value(struct parser *);
+static bool parse_value(struct parser *, struct json **);
 
 /* Moves the mark forward to `at`; an `at` before the mark leaves it. */
 static void
@@ -51,27 +51,30 @@ fail_memory(struct parser *s)
 	return false;
 }
 
+/* The next byte, or NUL at the end. */
+static char
+peek(const struct parser *s)
+{
+	return s->p < s->end ? *s->p : '\0';
+}
+
 static void
 skip_space(struct parser *s)
 {
-	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' ||
-	    *s->p == '\n' || *s->p == '\r'))
+	while (peek(s) && strchr(" \t\n\r", *s->p))
 		s->p++;
 }
 
-static char *
-copy(struct parser *s, const char *p, size_t n)
+static bool
+copy(struct parser *s, const char *p, size_t n, char **text)
 {
-	char *text = malloc(n + 1);
-
-	if (!text) {
-		fail_memory(s);
-		return NULL;
-	}
+	*text = malloc(n + 1);
+	if (!*text)
+		return fail_memory(s);
 	if (n)
-		memcpy(text, p, n);
-	text[n] = '\0';
-	return text;
+		memcpy(*text, p, n);
+	(*text)[n] = '\0';
+	return true;
 }
 
 /* Reads XXXX of \uXXXX. */
@@ -83,7 +86,7 @@ parse_hex(struct parser *s, unsigned *code)
 
 	*code = 0;
 	for (i = 0; i < 4; i++) {
-		c = s->p < s->end ? *s->p : '\0';
+		c = peek(s);
 		if (text_is_digit(c))
 			*code = *code * 16 + (unsigned)(c - '0');
 		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
@@ -98,22 +101,12 @@ parse_hex(struct parser *s, unsigned *code)
 static void
 add_utf8(struct buf *b, unsigned code)
 {
-	if (code < 0x80) {
-		buf_putc(b, (char)code);
-		return;
-	}
-	if (code < 0x800) {
-		buf_putc(b, (char)(0xc0 | code >> 6));
-	} else {
-		if (code < 0x10000) {
-			buf_putc(b, (char)(0xe0 | code >> 12));
-		} else {
-			buf_putc(b, (char)(0xf0 | code >> 18));
-			buf_putc(b, (char)(0x80 | (code >> 12 & 0x3f)));
-		}
-		buf_putc(b, (char)(0x80 | (code >> 6 & 0x3f)));
-	}
-	buf_putc(b, (char)(0x80 | (code & 0x3f)));
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	int more = (code >= 0x80) + (code >= 0x800) + (code >= 0x10000);
+
+	buf_putc(b, (char)(lead[more] | code >> 6 * more));
+	while (more-- > 0)
+		buf_putc(b, (char)(0x80 | (code >> 6 * more & 0x3f)));
 }
 
 /* Reads what follows the "\u" at `at`. */
@@ -161,8 +154,8 @@ parse_escape(struct parser *s)
 }
 
 /* At an opening quote; an unclosed string is reported there. */
-static char *
-parse_string(struct parser *s)
+static bool
+parse_string(struct parser *s, char **text)
 {
 	const char *run;
 	size_t n;
@@ -173,42 +166,34 @@ parse_string(struct parser *s)
 		if (*s->p == '\\' && s->end - s->p > 1) {
 			buf_add(&s->scratch, run, (size_t)(s->p - run));
 			if (!parse_escape(s))
-				return NULL;
+				return false;
 			run = s->p;
 			continue;
 		}
-		if ((unsigned char)*s->p < 0x20) {
-			fail(s, s->p, *s->p == '\n' ? "control character in a "
-			    "string (write \\n for a newline)" :
-			    "control character in a string (write \\t for a "
-			    "tab, \\u00XX for others)");
-			return NULL;
-		}
+		if ((unsigned char)*s->p < 0x20)
+			return fail(s, s->p, *s->p == '\n' ?
+			    "control character in a string (write \\n for a "
+			    "newline)" : "control character in a string "
+			    "(write \\t for a tab, \\u00XX for others)");
 		n = text_utf8_length(s->p, s->end);
-		if (n == 0) {
-			fail(s, s->p, "not UTF-8");
-			return NULL;
-		}
+		if (n == 0)
+			return fail(s, s->p, "not UTF-8");
 		s->p += n;
 	}
-	if (s->p == s->end) {
-		fail(s, s->mark, "a string is not closed");
-		return NULL;
-	}
+	if (s->p == s->end)
+		return fail(s, s->mark, "a string is not closed");
 	buf_add(&s->scratch, run, (size_t)(s->p++ - run));
-	if (s->scratch.failed) {
-		fail_memory(s);
-		return NULL;
-	}
-	return copy(s, s->scratch.p, s->scratch.n);
+	if (s->scratch.failed)
+		return fail_memory(s);
+	return copy(s, s->scratch.p, s->scratch.n, text);
 }
 
 static bool
 skip_digits(struct parser *s, const char *what)
 {
-	if (s->p == s->end || !text_is_digit(*s->p))
+	if (!text_is_digit(peek(s)))
 		return fail(s, s->p, what);
-	while (s->p < s->end && text_is_digit(*s->p))
+	while (text_is_digit(peek(s)))
 		s->p++;
 	return true;
 }
@@ -218,92 +203,78 @@ parse_number(struct parser *s, struct json *v)
 {
 	const char *begin = s->p, *digits;
 
-	if (*s->p == '-')
-		s->p++;
+	s->p += *s->p == '-';
 	digits = s->p;
 	if (!skip_digits(s, "a digit must follow '-'"))
 		return false;
 	if (*digits == '0' && s->p - digits > 1)
 		return fail(s, digits, "numbers have no leading zeros");
-	if (s->p < s->end && *s->p == '.') {
+	if (peek(s) == '.') {
 		s->p++;
 		if (!skip_digits(s, "a digit must follow the decimal point"))
 			return false;
 	}
-	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+	if (peek(s) == 'e' || peek(s) == 'E') {
 		s->p++;
-		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
-			s->p++;
+		s->p += peek(s) == '+' || peek(s) == '-';
 		if (!skip_digits(s, "a digit must follow the exponent's 'e'"))
 			return false;
 	}
 	v->type = JSON_NUMBER;
-	v->text = copy(s, begin, (size_t)(s->p - begin));
-	return v->text != NULL;
+	return copy(s, begin, (size_t)(s->p - begin), &v->text);
 }
 
 static bool
 parse_word(struct parser *s, struct json *v)
 {
-	static const struct {
-		const char *word;
-		enum json_type type;
-	} words[] = {
-		{ "null", JSON_NULL }, { "false", JSON_FALSE },
-		{ "true", JSON_TRUE },
-	};
+	static const char *const words[] = { [JSON_NULL] = "null",
+		[JSON_FALSE] = "false", [JSON_TRUE] = "true" };
 	const char *begin = s->p;
-	size_t i, n;
+	size_t n;
 
-	while (s->p < s->end && (text_is_letter(*s->p) || text_is_digit(*s->p) ||
-	    *s->p == '_'))
+	while (text_is_letter(peek(s)) || text_is_digit(peek(s)) ||
+	    peek(s) == '_')
 		s->p++;
 	n = (size_t)(s->p - begin);
-	for (i = 0; i < sizeof words / sizeof *words; i++) {
-		if (strlen(words[i].word) == n &&
-		    memcmp(words[i].word, begin, n) == 0) {
-			v->type = words[i].type;
+	for (v->type = JSON_NULL; v->type <= JSON_TRUE; v->type++)
+		if (strlen(words[v->type]) == n &&
+		    memcmp(words[v->type], begin, n) == 0)
 			return true;
-		}
-	}
 	return fail(s, begin, "unknown word (JSON has true, false and null; "
 	    "strings are in double quotes)");
 }
 
-/* Reads one element, or one member with its name; NULL: failed. */
-static struct json *
-parse_item(struct parser *s, bool object)
+/* Reads a member's name and the colon; the name is the caller's in any case. */
+static bool
+parse_key(struct parser *s, char **key)
 {
-	struct json *item;
+	skip_space(s);
+	if (s->p == s->end)
+		return fail(s, s->p, "the text ends inside an object");
+	if (*s->p != '"')
+		return fail(s, s->p, "a member begins with its name in double "
+		    "quotes");
+	if (!parse_string(s, key))
+		return false;
+	skip_space(s);
+	if (peek(s) != ':')
+		return fail(s, s->p, "expected ':' after a member's name");
+	s->p++;
+	return true;
+}
+
+/* Reads one element, or one member with its name; *item is NULL if it fails. */
+static bool
+parse_item(struct parser *s, bool object, struct json **item)
+{
 	char *key = NULL;
 
-	skip_space(s);
-	if (object) {
-		if (s->p < s->end && *s->p != '"') {
-			fail(s, s->p, "a member begins with its name in "
-			    "double quotes");
-			return NULL;
-		}
-		if (s->p < s->end)
-			key = parse_string(s);
-		else
-			fail(s, s->p, "the text ends inside an object");
-		if (!key)
-			return NULL;
-		skip_space(s);
-		if (s->p == s->end || *s->p != ':') {
-			fail(s, s->p, "expected ':' after a member's name");
-			free(key);
-			return NULL;
-		}
-		s->p++;
-	}
-	item = parse_value(s);
-	if (item)
-		item->key = key;
-	else
+	if ((object && !parse_key(s, &key)) || !parse_value(s, item)) {
 		free(key);
-	return item;
+		return false;
+	}
+	(*item)->key = key;
+	return true;
 }
 
 /* At '[' or '{'. */
@@ -320,13 +291,12 @@ parse_container(struct parser *s, struct json *v)
 	s->depth++;
 	s->p++;
 	skip_space(s);
-	while (s->p == s->end || *s->p != close || v->child) {
-		*last = parse_item(s, object);
-		if (!*last)
+	while (peek(s) != close || v->child) {
+		if (!parse_item(s, object, last))
 			return false;
 		last = &(*last)->next;
 		skip_space(s);
-		if (s->p < s->end && *s->p == close)
+		if (peek(s) == close)
 			break;
 		if (s->p == s->end)
 			return fail(s, s->p, object ?
@@ -352,8 +322,7 @@ parse_into(struct parser *s, struct json *v)
 		return parse_container(s, v);
 	case '"':
 		v->type = JSON_STRING;
-		v->text = parse_string(s);
-		return v->text != NULL;
+		return parse_string(s, &v->text);
 	case '\'':
 		return fail(s, s->p, "strings are in double quotes");
 	case '+':
@@ -373,29 +342,26 @@ parse_into(struct parser *s, struct json *v)
 	}
 }
 
-static struct json *
-parse_value(struct parser *s)
+static bool
+parse_value(struct parser *s, struct json **value)
 {
 	struct json *v;
 
 	skip_space(s);
-	if (s->p == s->end) {
-		fail(s, s->p, "the text ends where a value should be");
-		return NULL;
-	}
+	if (s->p == s->end)
+		return fail(s, s->p, "the text ends where a value should be");
 	v = calloc(1, sizeof *v);
-	if (!v) {
-		fail_memory(s);
-		return NULL;
-	}
+	if (!v)
+		return fail_memory(s);
 	move_mark(s, s->p);
 	v->line = s->line;
 	v->column = s->column;
 	if (!parse_into(s, v)) {
 		json_free(v);
-		return NULL;
+		return false;
 	}
-	return v;
+	*value = v;
+	return true;
 }
 
 struct json *
@@ -415,14 +381,13 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	else if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		fail(&s, text, "a byte order mark before the JSON value");
 	else
-		v = parse_value(&s);
-	if (v) {
+		parse_value(&s, &v);
+	if (v)
 		skip_space(&s);
-		if (s.p < s.end) {
-			fail(&s, s.p, "text after the JSON value");
-			json_free(v);
-			v = NULL;
-		}
+	if (v && s.p < s.end) {
+		fail(&s, s.p, "text after the JSON value");
+		json_free(v);
+		v = NULL;
 	}
 	buf_free(&s.scratch);
 	return v;

@@ -68,22 +68,19 @@ job_id_make(char id[JOB_ID_MAX + 1], int64_t time)
 void
 job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
 {
-	unsigned attempt = name->attempt, rest;
-	int digits = 1;
-	char *p = out;
+	char stamp[JOB_STAMP_LEN + 1];
+	struct buf b;
 
-	if (attempt > JOB_NUMBER_MAX)
-		attempt = JOB_NUMBER_MAX;
-	for (rest = attempt; rest >= 10; rest /= 10)
-		digits++;
-	p = text_put_digits(p, name->priority, 1);
-	*p++ = name->timed ? '@' : '-';
-	job_stamp_format(p, name->stamp);
-	p += JOB_STAMP_LEN;
-	*p++ = '-';
-	p = text_put_digits(p, attempt, digits);
-	*p++ = '-';
-	strcpy(p, name->id);
+	job_stamp_format(stamp, name->stamp);
+	buf_on(&b, out, JOB_NAME_MAX + 1);
+	buf_number(&b, name->priority);
+	buf_putc(&b, name->timed ? '@' : '-');
+	buf_puts(&b, stamp);
+	buf_putc(&b, '-');
+	buf_number(&b, name->attempt < JOB_NUMBER_MAX ? name->attempt :
+	    JOB_NUMBER_MAX);
+	buf_putc(&b, '-');
+	buf_puts(&b, name->id);
 }
 
 bool

@@ -66,8 +66,9 @@ read_digits(const char **s, int n, int *value)
 	return true;
 }
 
-char *
-text_put_digits(char *p, int64_t value, int n)
+/* Writes the last `n` decimal digits of `value`; returns their end. */
+static char *
+put_digits(char *p, int64_t value, int n)
 {
 	for (int i = n; i-- > 0; value /= 10)
 		p[i] = (char)('0' + value % 10);
@@ -176,24 +177,36 @@ time_from_civil(const struct civil *c, int offset, int64_t *time)
 	return true;
 }
 
+/* Writes a time as `pattern` with its digits in place of the zeros. */
+static void
+put_time(char *out, const char *pattern, int64_t time)
+{
+	char digits[20], *p = digits;
+	struct civil c;
+
+	civil_from_time(time, &c);
+	p = put_digits(p, c.year, 4);
+	p = put_digits(p, c.month, 2);
+	p = put_digits(p, c.day, 2);
+	p = put_digits(p, c.hour, 2);
+	p = put_digits(p, c.minute, 2);
+	p = put_digits(p, c.second, 2);
+	put_digits(p, c.us, 6);
+	for (p = digits; *pattern; pattern++)
+		*out++ = *pattern == '0' ? *p++ : *pattern;
+	*out = '\0';
+}
+
 void
 job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time)
 {
-	struct civil c;
-	char *p = out;
+	put_time(out, "00000000T000000.000000Z", time);
+}
 
-	civil_from_time(time, &c);
-	p = text_put_digits(p, c.year, 4);
-	p = text_put_digits(p, c.month, 2);
-	p = text_put_digits(p, c.day, 2);
-	*p++ = 'T';
-	p = text_put_digits(p, c.hour, 2);
-	p = text_put_digits(p, c.minute, 2);
-	p = text_put_digits(p, c.second, 2);
-	*p++ = '.';
-	p = text_put_digits(p, c.us, 6);
-	*p++ = 'Z';
-	*p = '\0';
+void
+job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
+{
+	put_time(out, "0000-00-00T00:00:00.000000Z", time);
 }
 
 /* Reads date and time to the second, with the separators of RFC 3339 or with
@@ -227,22 +240,6 @@ text_read_stamp(const char **s, int64_t *time)
 	    c.second < 60 && time_from_civil(&c, 0, time);
 }
 
-void
-job_time_format(char out[JOB_TIME_LEN + 1], int64_t time)
-{
-	char stamp[JOB_STAMP_LEN + 1];
-
-	job_stamp_format(stamp, time);
-	memcpy(out, "0000-00-00T00:00:00", 19);
-	memcpy(out, stamp, 4);
-	memcpy(out + 5, stamp + 4, 2);
-	memcpy(out + 8, stamp + 6, 2);
-	memcpy(out + 11, stamp + 9, 2);
-	memcpy(out + 14, stamp + 11, 2);
-	memcpy(out + 17, stamp + 13, 2);
-	memcpy(out + 19, stamp + 15, 9);
-}
-
 /* "Z" or "+HH:MM", at the end of a time. */
 static bool
 read_offset(const char *s, int *offset)
@@ -260,9 +257,7 @@ read_offset(const char *s, int *offset)
 	    !read_digits(&s, 2, &minutes) || *s ||
 	    hours > 23 || minutes > 59)
 		return false;
-	*offset = hours * 60 + minutes;
-	if (behind)
-		*offset = -*offset;
+	*offset = (hours * 60 + minutes) * (behind ? -1 : 1);
 	return true;
 }
 
@@ -285,19 +280,16 @@ job_time_parse(const char *s, int64_t *time)
 void
 job_seconds_format(struct buf *b, int64_t us)
 {
-	char fraction[7];
-	int n = 6;
-
 	if (us < 0)
 		us = 0;
-	buf_printf(b, "%lld", (long long)(us / SECOND));
-	*text_put_digits(fraction, us % SECOND, 6) = '\0';
-	while (n > 0 && fraction[n - 1] == '0')
-		n--;
-	if (n > 0) {
-		buf_putc(b, '.');
-		buf_add(b, fraction, (size_t)n);
-	}
+	buf_printf(b, "%lld.%06lld", (long long)(us / SECOND),
+	    (long long)(us % SECOND));
+	if (b->failed)
+		return;
+	while (b->p[b->n - 1] == '0')
+		b->n--;
+	b->n -= b->p[b->n - 1] == '.';
+	b->p[b->n] = '\0';
 }
 
 bool
@@ -386,7 +378,7 @@ text_utf8_length(const char *p, const char *end)
 {
 	const unsigned char *s = (const unsigned char *)p;
 	size_t left = (size_t)(end - p), n, i;
-	unsigned low = 0x80, high = 0xbf;
+	unsigned low, high;
 
 	if (left == 0)
 		return 0;
@@ -395,14 +387,8 @@ text_utf8_length(const char *p, const char *end)
 	if (s[0] < 0xc2 || s[0] > 0xf4)
 		return 0;
 	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
+	low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+	high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
 	if (left < n || s[1] < low || s[1] > high)
 		return 0;
 	for (i = 2; i < n; i++) {
@@ -418,12 +404,9 @@ text_is_utf8(const char *s, size_t len)
 	const char *end = s + len;
 	size_t n;
 
-	for (; s < end; s += n) {
-		n = text_utf8_length(s, end);
-		if (n == 0)
-			return false;
-	}
-	return true;
+	while ((n = text_utf8_length(s, end)) > 0)
+		s += n;
+	return s == end;
 }
 
 uint32_t

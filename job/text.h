@@ -33,7 +33,7 @@ struct job_codes {
 bool job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n);
 
 /* "1.5" from 1500000, and back: decimal seconds from 0 to JOB_NUMBER_MAX, no
- * sign and no exponent, at most 6 digits after the point. */
+ * sign and no exponent, at most 6 digits after the point.  Below 0 is 0. */
 void job_seconds_format(struct buf *, int64_t us);
 bool job_seconds_parse(const char *s, int64_t *us);
 
@@ -76,9 +76,6 @@ bool text_read_char(const char **s, char c);
 bool text_read_number(const char **s, int64_t max, int64_t *n);
 /* A time as job_stamp_format() writes it; *s may move on failure. */
 bool text_read_stamp(const char **s, int64_t *time);
-
-/* Writes the last `n` decimal digits of `value`; returns their end. */
-char *text_put_digits(char *p, int64_t value, int n);
 
 /* Hashes `n` bytes by FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/).
  * `hash` is TEXT_HASH, or the hash of the bytes before them. */
