@@ -26,16 +26,17 @@ stop_pool
 
 t "a job has no mask and no ignored signals of its starter's"
 if [ -r /proc/self/status ]; then
+	# signals 32 and 33 belong to the C library: they may be ignored
 	q enqueue --id mask -- sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status' \
 	    >/dev/null
 	(trap '' USR1 ALRM QUIT XFSZ TERM; drain)
 	run q logs mask
-	out_is 'SigBlk:	0000000000000000
-SigIgn:	0000000000000000'
+	out_like '^SigBlk:	0{16}$'
+	out_like '^SigIgn:	0{7}[01][08]0{7}$'
 	q enqueue --id hup -- sh -c 'grep -E "^SigIgn" /proc/self/status' >/dev/null
 	(trap '' HUP USR2; drain)
 	run q logs hup
-	out_is 'SigIgn:	0000000000000001'
+	out_like '^SigIgn:	0{7}[01][08]0{6}1$'
 else
 	skip "masks: no /proc"
 fi
