@@ -9,7 +9,7 @@
 #	make torture    a kill storm of SECONDS=120
 #	make bench      how fast it is, against what the machine can do
 #	make lint       static analysis, with the tools that are there
-#	make static     ./queuectl-static, stripped; musl where there is one
+#	make static     ./queuectl-static, stripped; by CC, else by musl-gcc
 #	make install    PREFIX, DESTDIR; make uninstall
 #	make dist       queuectl-VERSION.tar.gz
 .POSIX:
@@ -63,8 +63,8 @@ queuectl-asan: $(SRC) $(HDR)
 	$(CC) $(COMPILE) $(SANITIZE) $(LDFLAGS) -o $@ $(SRC)
 
 static:
-	@if command -v musl-gcc >/dev/null; then cc=musl-gcc; \
-	else cc='$(CC)'; fi; set -x; \
+	@cc='$(CC)'; if [ "$$cc" = cc ] && command -v musl-gcc >/dev/null; \
+	then cc=musl-gcc; fi; set -x; \
 	$$cc $(COMPILE) $(CFLAGS) $(SMALL) $(LDFLAGS) \
 		-static -s -o queuectl-static $(SRC)
 

@@ -70,6 +70,8 @@ struct spool {
  */
 int spool_open(struct spool *, const char *path, bool create);
 void spool_close(struct spool *);
+/* Whether the path still leads to the directory that was opened. */
+bool spool_is_there(const struct spool *);
 
 /* --- config ------------------------------------------------------------- */
 

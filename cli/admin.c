@@ -47,17 +47,39 @@ const struct option_def worker_stop_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
+/* The lock on its file proves that the pool lives, so its pid is its own. */
+static void
+say_how_to_stop(void *arg, const char *pool, long pid,
+    const struct spool_slot *s)
+{
+	(void)arg;
+	if (s->number == 1)
+		complain("to stop the pool %s all the same: kill -TERM %ld",
+		    pool, pid);
+}
+
 int
 command_worker_stop(struct call *c)
 {
+	bool now = call_option(c, "now"), inside;
 	size_t pools;
 
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	if (spool_pools_stop(&c->spool, call_option(c, "now"), &pools) !=
-	    SPOOL_OK)
-		return complain_spool(&c->spool);
-	if (pools)
+	inside = call_is_from_job(c, NULL);
+	if (inside && now)
+		return complain("worker stop --now would end and requeue the "
+		    "job that asks for it, and the job would ask again; "
+		    "leave out --now");
+	if (spool_pools_stop(&c->spool, now, !inside, &pools) != SPOOL_OK) {
+		complain_spool(&c->spool);
+		spool_slots(&c->spool, false, say_how_to_stop, NULL);
+		return FAILED;
+	}
+	if (pools && inside)
+		complain("asked %zu pool%s to stop; a job does not wait for "
+		    "its own pool", pools, pools == 1 ? "" : "s");
+	else if (pools)
 		complain("stopped %zu pool%s", pools, pools == 1 ? "" : "s");
 	else
 		complain("no worker is running");

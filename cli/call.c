@@ -117,13 +117,28 @@ call_each_id(struct call *c, int (*each)(void *arg, const char *id), void *arg)
 	return worst;
 }
 
+bool
+call_is_from_job(const struct call *c, const char *id)
+{
+	const char *job = getenv("QUEUECTL_ID");
+	const char *spool = getenv("QUEUECTL_SPOOL");
+
+	return job && spool && !strcmp(spool, c->spool.path) &&
+	    (!id || !strcmp(job, id));
+}
+
 static void
 print_line(const char *fmt, va_list ap)
 {
+	char text[PATH_MAX + 1024];
+	struct buf b = { 0 };
+
 	fflush(stdout);
-	fputs("queuectl: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	putc('\n', stderr);
+	/* a path, an id or a word may hold what steers a terminal */
+	vsnprintf(text, sizeof text, fmt, ap);
+	job_escape(&b, text, 0);
+	fprintf(stderr, "queuectl: %s\n", b.p && !b.failed ? b.p : text);
+	buf_free(&b);
 }
 
 int

@@ -55,6 +55,8 @@ const char *call_cwd(struct call *);
 /* Opens the call's spool, once.  DONE, or FAILED after a complaint. */
 int call_open_spool(struct call *, bool create);
 
+/* Whether a job of this spool has called us; with an id, that job. */
+bool call_is_from_job(const struct call *, const char *id);
 /*
  * Passes the id of the job that each operand stands for to `each`, which
  * returns an exit status.  It complains of operands that stand for none, and

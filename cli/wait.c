@@ -332,6 +332,7 @@ command_wait(struct call *c)
 	const char *timeout = call_option(c, "timeout");
 	struct waiting w = { .n = 0 };
 	int64_t us = -1000;
+	size_t i;
 	int r;
 
 	if ((call_option(c, "all") != NULL) == (c->n > 0))
@@ -343,6 +344,10 @@ command_wait(struct call *c)
 		return FAILED;
 	r = c->n ? call_each_id(c, waiting_add, &w) :
 	    await_all(&w, &c->spool);
+	for (i = 0; i < w.n && r == DONE; i++)
+		if (call_is_from_job(c, w.v[i].id))
+			r = complain("%s: a job cannot wait for its own end",
+			    w.v[i].id);
 	if (r == DONE)
 		r = waiting_wait(&w, &c->spool, us / 1000);
 	waiting_free(&w);

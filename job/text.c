@@ -419,6 +419,23 @@ text_hash(uint32_t hash, const void *bytes, size_t n)
 	return hash;
 }
 
+/* Whether a character steers a terminal: C0, DEL, U+0080 to U+009F, or one of
+ * those that turn the direction of the text around (UAX #9: U+061C, U+200E,
+ * U+200F, U+202A to U+202E, U+2066 to U+2069). */
+static bool
+is_control(const char *s)
+{
+	const unsigned char *c = (const void *)s;
+
+	if (c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0) ||
+	    (c[0] == 0xd8 && c[1] == 0x9c))
+		return true;
+	if (c[0] != 0xe2 || (c[1] != 0x80 && c[1] != 0x81))
+		return false;
+	return c[1] == 0x80 ? c[2] == 0x8e || c[2] == 0x8f ||
+	    (c[2] >= 0xaa && c[2] <= 0xae) : c[2] >= 0xa6 && c[2] <= 0xa9;
+}
+
 void
 job_escape(struct buf *b, const char *s, size_t max)
 {
@@ -430,9 +447,7 @@ job_escape(struct buf *b, const char *s, size_t max)
 		unsigned char c = (unsigned char)*s;
 
 		len = n = text_utf8_length(s, end);
-		/* U+0080 to U+009F are controls, too. */
-		if (n == 0 || c < 0x20 || c == 0x7f ||
-		    (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
+		if (n == 0 || is_control(s)) {
 			n = 1;
 			len = (size_t)(c == '\n' || c == '\t' ?
 			    sprintf(unit, "\\%c", c == '\n' ? 'n' : 't') :

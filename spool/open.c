@@ -229,6 +229,17 @@ spool_open(struct spool *sp, const char *path, bool create)
 	return SPOOL_OK;
 }
 
+bool
+spool_is_there(const struct spool *sp)
+{
+	struct stat now, then;
+
+	if (fstatat(AT_FDCWD, sp->path, &now, 0) < 0 ||
+	    fstat(sp->fd, &then) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return now.st_ino == then.st_ino && now.st_dev == then.st_dev;
+}
+
 void
 spool_close(struct spool *sp)
 {

@@ -517,7 +517,7 @@ request_stop_one(struct spool *sp, const struct pool_file *f, void *arg)
  * of the pool has ended.  Its name is gone before that, so the files stay
  * open. */
 int
-spool_pools_stop(struct spool *sp, bool now, size_t *pools)
+spool_pools_stop(struct spool *sp, bool now, bool wait, size_t *pools)
 {
 	struct stopping s = { .suffix = now ? ".now" : ".stop" };
 	int r = each_pool_file(sp, request_stop_one, &s);
@@ -529,10 +529,13 @@ spool_pools_stop(struct spool *sp, bool now, size_t *pools)
 		r = SPOOL_ERROR;
 	}
 	for (i = 0; i < s.n; i++) {
-		fd_lock(s.pool[i].fd, LOCK_SH);
+		if (wait)
+			fd_lock(s.pool[i].fd, LOCK_SH);
 		fd_close(s.pool[i].fd);
 		/* the pool may have ended on its own and not seen it */
-		unlinkat(sp->fd, path_pool(s.pool[i].name, s.suffix).s, 0);
+		if (wait)
+			unlinkat(sp->fd, path_pool(s.pool[i].name,
+			    s.suffix).s, 0);
 	}
 	*pools = s.n;
 	free(s.pool);

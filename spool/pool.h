@@ -57,9 +57,9 @@ int spool_slots(struct spool *, bool dead, spool_slot_seen *each, void *arg);
  * `dead`, also one that has died.  false: there is none, and *slot is zero. */
 bool spool_runner(struct spool *, bool dead, const struct job_name *run,
     struct spool_slot *);
-/* Asks all living pools to stop, and returns when they have ended.  *pools
- * is their number. */
-int spool_pools_stop(struct spool *, bool now, size_t *pools);
+/* Asks all living pools to stop, and with `wait` returns when they have ended.
+ * *pools is their number. */
+int spool_pools_stop(struct spool *, bool now, bool wait, size_t *pools);
 
 /* Whether somebody wants that run to end. */
 bool spool_cancelled(struct spool *, const struct job_name *run);

@@ -46,7 +46,8 @@ spool_watch_add(struct spool *sp, struct spool_watch *w, int dir,
 	    (int)(sizeof path - SPOOL_AT_MAX), sp->path,
 	    dir == SPOOL_ROOT ? "" : dir_name(dir));
 	w->wd[dir] = inotify_add_watch(w->fd, path, IN_ONLYDIR | IN_CREATE |
-	    IN_MOVED_TO | (dir == SPOOL_ROOT ? IN_CLOSE_WRITE : 0) |
+	    IN_MOVED_TO | (dir == SPOOL_ROOT ? IN_CLOSE_WRITE |
+	    IN_MOVE_SELF | IN_DELETE_SELF : 0) |
 	    (departures ? IN_MOVED_FROM | IN_DELETE : 0));
 	return w->wd[dir] >= 0;
 #else
@@ -80,7 +81,8 @@ spool_watch_next(struct spool_watch *w, int *dir, const char **file)
 		}
 		e = (void *)(w->buf.bytes + w->at);
 		w->at += sizeof *e + e->len;
-		if (e->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT))
+		if (e->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT |
+		    IN_MOVE_SELF | IN_DELETE_SELF))
 			return -1;
 		for (i = 0; i <= SPOOL_ROOT; i++)
 			if (w->wd[i] == e->wd && e->len) {

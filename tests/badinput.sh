@@ -406,4 +406,17 @@ run q list --json
 is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 2
 is "$(count ids)" 2
 
+t "text that steers the terminal"
+esc=$(printf '\033') rlo=$(printf '\342\200\256') # U+202E turns text around
+run q show "x${esc}[31m"
+no eval 'printf %s "$err" | grep -q "$esc"'
+err_has '\x1b[31m'
+QUEUECTL_SPOOL=$PWD/"$rlo
+$esc" run q list
+no eval 'printf %s "$err" | grep -q "$esc\|$rlo"'
+err_has '\xe2\x80\xae\n\x1b'
+q enqueue --id bidi --delay 3600 -- echo "$rlo" >/dev/null
+run q list
+no eval 'printf %s "$out" | grep -q "$rlo"'
+
 finish

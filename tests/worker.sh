@@ -545,6 +545,65 @@ is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 2
 wait $p
 pool_ends
 
+t "a job that asks about itself"
+q enqueue --id self1 --max-retries 1 -- sh -c '"$0" wait self1' "$QUEUECTL" \
+    >/dev/null
+q enqueue --id self2 --max-retries 1 -- sh -c '"$0" wait --all' "$QUEUECTL" \
+    >/dev/null
+q enqueue --id self3 --max-retries 1 -- sh -c '"$0" worker stop --now' \
+    "$QUEUECTL" >/dev/null
+pool
+await 10 in_state dead self1 self2 self3
+run q logs self1
+out_has "cannot wait for its own end"
+run q logs self2
+out_has "cannot wait for its own end"
+run q logs self3
+out_has "leave out --now"
+q enqueue --id self4 -- sh -c '"$0" worker stop; echo $?' "$QUEUECTL" >/dev/null
+pool_ends
+is "$(outcomes self4)" exit=0
+run q logs self4
+out_has "asked 1 pool to stop"
+q dlq purge --all >/dev/null
+
+t "a pool that cannot record an end can be stopped"
+pool
+gated record1
+rmdir "$S/done" 2>/dev/null || mv "$S/done" "$S/done.away"
+: >"$S/done" # a file: nothing can be moved there
+: >record1
+await 10 said "cannot record the end"
+q worker stop --now 2>/dev/null
+pool_ends
+ok said "the next pool recovers the job: record1"
+is "$(where record1)" processing
+rm "$S/done"
+mv "$S/done.away" "$S/done" 2>/dev/null || mkdir -m 700 "$S/done"
+drain
+is "$(where record1)" 'done'
+is "$(outcomes record1)" exit=0 "runs"
+
+t "the spool is removed or replaced under a pool"
+for how in 'rm -r' 'mv away'; do
+	mkdir -p gone
+	QUEUECTL_SPOOL=$PWD/gone/s q config set sync none
+	QUEUECTL_SPOOL=$PWD/gone/s "$QUEUECTL" worker start --count 2 \
+	    2>gone.err &
+	p=$!
+	await 10 eval 'ls gone/s/workers | grep -q .'
+	case $how in
+	rm*) rm -r gone/s ;;
+	*) mv gone/s gone/away ;;
+	esac
+	await 10 ended $p
+	wait $p
+	is $? 1
+	ok grep -q 'was removed or replaced; stopping' gone.err
+	ok test "$(wc -l <gone.err)" -lt 20
+	rm -rf gone
+done
+
 t "more workers than descriptors"
 few='ulimit -Sn 40' # not in POSIX, but in all shells that we know
 if (eval "$few") 2>/dev/null; then

@@ -45,6 +45,7 @@ struct dispatch {
 	bool paused;               /* as it was said last */
 	bool stopping;
 	bool drained;
+	bool lost;                 /* the spool is not there any more */
 
 	struct backlog backlog;
 	int64_t tick;              /* when to look without being told */
@@ -151,6 +152,7 @@ lose_news(struct dispatch *d)
 {
 	backlog_refresh(&d->backlog);
 	d->reconfigure = d->requests = true;
+	d->lost = !spool_is_there(d->spool);
 	spool_requests(d->spool, pass_on_request, d);
 }
 
@@ -414,6 +416,7 @@ tick(struct dispatch *d, int64_t now)
 
 	if (now >= d->tick) {
 		d->reconfigure = d->requests = d->tidy = true;
+		d->lost = !spool_is_there(d->spool);
 		if (!d->told)
 			spool_requests(d->spool, pass_on_request, d);
 		/* unless we have looked not long ago */
@@ -510,6 +513,12 @@ dispatch_is_ready(const struct dispatch *d)
 		if (d->seat[k].channel >= 0 && !d->seat[k].used)
 			return false;
 	return d->hired > 0;
+}
+
+bool
+dispatch_is_lost(const struct dispatch *d)
+{
+	return d->lost;
 }
 
 bool

@@ -46,6 +46,8 @@ int dispatch_step(struct dispatch *);
 bool dispatch_is_ready(const struct dispatch *);
 /* With `drain`: whether nothing is left to do. */
 bool dispatch_drained(const struct dispatch *);
+/* Whether the spool was removed, or another directory is in its place. */
+bool dispatch_is_lost(const struct dispatch *);
 /* Whether somebody may have asked the pool to stop since the last call. */
 bool dispatch_asked(struct dispatch *);
 /* Tells all workers to stop (1) or to stop now (2), and gives no more

@@ -161,6 +161,7 @@ struct pool {
 	bool announced;            /* that we are */
 	int level;                 /* 1: stopping, 2: now */
 	bool drained;              /* stopping, because nothing is left to do */
+	bool lost;                 /* stopping, because the spool is gone */
 };
 
 enum { SIGNALS, NEWS, FDS };       /* places in pool.fds */
@@ -408,6 +409,12 @@ supervise(struct pool *p)
 			p->drained = true;
 			stop_workers(p, 1);
 		}
+		if (dispatch_is_lost(p->dispatch) && !p->lost) {
+			p->lost = true;
+			say(0, "%s was removed or replaced; stopping",
+			    p->spool->path);
+			stop_workers(p, 1);
+		}
 		wait_for_events(p, ms < 0 || step < ms ? step : ms);
 		obey_requests(p);
 		if (child_ended)
@@ -449,7 +456,7 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		dispatch_close(p.dispatch);
 		spool_pool_leave(sp, &p.file);
 		say(0, "stopped");
-		r = 0;
+		r = p.lost ? -1 : 0;
 	}
 	free(p.member);
 	free(p.fds);

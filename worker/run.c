@@ -22,7 +22,8 @@
 enum {
 	TITLE_MAX = 200,        /* bytes of a command in a log line */
 	LINGER_MS = 20,         /* between looks whether a group has ended */
-	OUTPUT_ROUNDS = 16      /* reads of 64 KiB of a job that has ended */
+	OUTPUT_ROUNDS = 16,     /* reads of 64 KiB of a job that has ended */
+	GIVE_UP_TRIES = 3       /* to record an end, after a stop "now" */
 };
 
 #define STOP_MOMENT (SECOND / 5) /* from a job's end to a stop of everybody */
@@ -461,7 +462,7 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 	enum job_state to = JOB_DEAD;
 	bool told = false;
 	char id[JOB_ID_MAX + 1];
-	int r;
+	int r, tries = 0;
 
 	strcpy(id, c->name.id);
 	worker_report(w, REPORT_ENDED, SPOOL_OK);
@@ -474,6 +475,12 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 			    "of a job; trying again every second");
 		told = true;
 		worker_doze(w, poll_ms(RETRY), -1, -1);
+		if (worker_stop_level(w) == 2 && ++tries > GIVE_UP_TRIES) {
+			say(w->number, "gave up; the next pool recovers the "
+			    "job: %s", id);
+			spool_release(c);
+			return;
+		}
 	}
 	w->recording = false;
 	spool_tally_count(&w->tally, &run->end);
