@@ -88,14 +88,14 @@ struct command {
 static int command_help(struct call *);
 
 static const struct command commands[] = {
-	{ "enqueue", "JSON | [OPTION...] -- CMD [ARG...] | -",
+	{ "enqueue", "JSON | [OPTION...] -- CMD [ARG...] | --command LINE | -",
 	  "add jobs; print their ids when they are safe",
 	  "JSON is an object or an array of objects with \"command\" (a line "
 	  "for\n/bin/sh) or \"argv\" (an array, run without a shell), and "
 	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
 	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - one object per "
 	  "line is read from\nstandard input; bad lines are named and "
-	  "skipped.  The options go\nwith -- CMD.\n",
+	  "skipped.  The options go\nwith -- CMD and --command LINE, a line for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
 	{ "list", "[--state STATE] [--limit N] [--json]",
 	  "show the jobs", NULL, list_options, 0, 0, command_list },
@@ -131,8 +131,8 @@ static const struct command commands[] = {
 	  NULL, 0, 0, command_pause },
 	{ "resume", "", "let workers go on after pause", NULL, NULL, 0, 0,
 	  command_resume },
-	{ "dlq list", "[--json]", "show the dead letter queue",
-	  NULL, json_options, 0, 0, command_dlq_list },
+	{ "dlq list", "[--limit N] [--json]", "show the dead letter queue",
+	  NULL, dlq_list_options, 0, 0, command_dlq_list },
 	{ "dlq retry", "ID | --all", "give dead jobs another chance",
 	  "Attempts are counted from 0 again.  Prints the ids.\n",
 	  dlq_options, 0, 1, command_dlq_retry },
@@ -148,6 +148,8 @@ static const struct command commands[] = {
 	  NULL, 2, 2, command_config_set },
 	{ "config get", "[KEY] [--json]", "show the settings in force",
 	  NULL, json_options, 0, 1, command_config_get },
+	{ "config list", "[--json]", "the same as config get",
+	  NULL, json_options, 0, 0, command_config_get },
 	{ "config unset", "KEY", "go back to the default",
 	  NULL, NULL, 1, 1, command_config_unset },
 	{ "fsck", "[--repair] [--json]", "look for damage in the spool",

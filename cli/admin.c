@@ -12,6 +12,12 @@
 #include "spool/fsck.h"
 #include "worker/pool.h"
 
+const struct option_def dlq_list_options[] = {
+	{ "limit", 'n', "N", "the first N jobs only" },
+	{ "json", 0, NULL, "one JSON object per line" },
+	{ NULL, 0, NULL, NULL }
+};
+
 const struct option_def json_options[] = {
 	{ "json", 0, NULL, "as JSON" },
 	{ NULL, 0, NULL, NULL }
@@ -64,8 +70,13 @@ command_worker_stop(struct call *c)
 	bool now = call_option(c, "now"), inside;
 	size_t pools;
 
-	if (call_open_spool(c, false) != DONE)
+	if (call_look_for_spool(c) != DONE)
 		return FAILED;
+	if (c->spool.fd < 0) {
+		complain("no worker is running: there is no spool %s",
+		    c->spool.path);
+		return DONE;
+	}
 	inside = call_is_from_job(c, NULL);
 	if (inside && now)
 		return complain("worker stop --now would end and requeue the "
@@ -140,13 +151,17 @@ int
 command_dlq_list(struct call *c)
 {
 	struct listing l = { 0 };
-	int r;
+	size_t limit;
+	int r = limit_read(c, &limit);
 
+	if (r != DONE)
+		return r;
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = listing_read_sorted(&c->spool, &l, JOB_DEAD);
 	if (r == DONE)
-		r = table_print(&c->spool, &l, l.n, call_option(c, "json"),
+		r = table_print(&c->spool, &l, l.n < limit ? l.n : limit,
+		    call_option(c, "json"),
 		    "ATTEMPTS  DIED                  REASON                  ",
 		    add_dead_cells, NULL);
 	free(l.v);
@@ -380,7 +395,7 @@ command_config_get(struct call *c)
 
 	if (c->n && !(one = key_find(c->operand[0])))
 		return USAGE;
-	if (call_open_spool(c, false) != DONE)
+	if (call_look_for_spool(c) != DONE)
 		return FAILED;
 	buf_puts(&b, json ? "{" : "");
 	for (k = config_keys; k->name; k++) {

@@ -10,7 +10,8 @@
 #include "cli/call.h"
 
 extern const struct option_def worker_start_options[], worker_stop_options[],
-    dlq_options[], purge_options[], json_options[], fsck_options[];
+    dlq_options[], purge_options[], json_options[], dlq_list_options[],
+    fsck_options[];
 
 int command_worker_start(struct call *);
 int command_worker_stop(struct call *);

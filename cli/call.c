@@ -73,20 +73,22 @@ find_spool(struct call *c, const char **path)
 	return b->failed ? complain_memory() : DONE;
 }
 
-int
-call_open_spool(struct call *c, bool create)
+/* Opens the call's spool once; *gone: there is none. */
+static int
+open_spool(struct call *c, bool create, bool *gone)
 {
 	const char *path;
 	int r;
 
+	*gone = false;
 	if (c->spool.fd >= 0)
 		return DONE;
 	if (find_spool(c, &path) != DONE)
 		return FAILED;
 	r = spool_open(&c->spool, path, create);
-	if (r == SPOOL_GONE)
-		return complain("%s: there is no spool; queuectl enqueue makes "
-		    "one", path);
+	*gone = r == SPOOL_GONE;
+	if (*gone)
+		return DONE;
 	if (r == SPOOL_REFUSED)
 		return complain("%s: not used as a spool: %s", path,
 		    c->spool.why);
@@ -99,6 +101,27 @@ call_open_spool(struct call *c, bool create)
 		complain("%s/config: line %zu is not understood and passed "
 		    "over", path, c->spool.config_bad);
 	return DONE;
+}
+
+int
+call_open_spool(struct call *c, bool create)
+{
+	bool gone;
+	int r = open_spool(c, create, &gone);
+
+	return gone ? complain("%s: there is no spool; queuectl enqueue makes "
+	    "one", c->spool.path) : r;
+}
+
+int
+call_look_for_spool(struct call *c)
+{
+	bool gone;
+	int r = open_spool(c, false, &gone);
+
+	if (gone)
+		config_read(&c->spool.config, NULL);
+	return r;
 }
 
 int

@@ -54,6 +54,9 @@ const char *call_cwd(struct call *);
 
 /* Opens the call's spool, once.  DONE, or FAILED after a complaint. */
 int call_open_spool(struct call *, bool create);
+/* Opens the spool if there is one; else spool.fd stays -1 and the settings are
+ * the defaults. */
+int call_look_for_spool(struct call *);
 
 /* Whether a job of this spool has called us; with an id, that job. */
 bool call_is_from_job(const struct call *, const char *id);

@@ -279,7 +279,8 @@ complain_json(const char *text, const struct json_error *e)
 	    e->what);
 	text += strspn(text, " \t\r\n");
 	if (*text != '{' && *text != '[')
-		complain("to enqueue a command with its arguments: queuectl "
+		complain("to enqueue a line for the shell: queuectl enqueue "
+		    "--command LINE; a command with its arguments: queuectl "
 		    "enqueue -- CMD [ARG...]");
 	return USAGE;
 }
@@ -527,14 +528,15 @@ enqueue_given(struct enqueue *q)
 {
 	struct call *c = q->call;
 
-	if (c->dashes)
+	if (c->dashes || (call_option(c, "command") && !c->n))
 		return enqueue_words(q);
 	if (words_have_fields(c))
 		return complain_usage("the options of enqueue go with -- CMD "
-		    "[ARG...]; a JSON job has fields for them");
+		    "[ARG...] or --command LINE; a JSON job has fields for "
+		    "them");
 	if (c->n != 1)
 		return complain_usage("one JSON argument, please (quote it); "
-		    "or queuectl enqueue -- CMD [ARG...]");
+		    "or queuectl enqueue --command LINE, or -- CMD [ARG...]");
 	return !strcmp(c->operand[0], "-") ? enqueue_stdin(q) :
 	    enqueue_json(q, c->operand[0]);
 }

@@ -114,6 +114,19 @@ entry_find(struct call *c, const char *word, struct entry *e)
 }
 
 int
+limit_read(const struct call *c, size_t *limit)
+{
+	const char *word = call_option(c, "limit");
+	int64_t n = JOB_NUMBER_MAX;
+
+	if (word && !job_number_parse(word, 0, JOB_NUMBER_MAX, &n))
+		return complain_usage("--limit must be a whole number, not %s",
+		    word);
+	*limit = (size_t)n;
+	return DONE;
+}
+
+int
 state_read(const char *word, enum job_state *state)
 {
 	int i;

@@ -40,6 +40,8 @@ int listing_read_sorted(struct spool *, struct listing *, enum job_state);
 /* Finds the job that a word of the command line, an id or the beginning of
  * just one, stands for. */
 int entry_find(struct call *, const char *word, struct entry *);
+/* The value of --limit, which is as good as infinite where it is not given. */
+int limit_read(const struct call *, size_t *limit);
 /* Reads a word such as "completed". */
 int state_read(const char *word, enum job_state *);
 /* Whether jobs in that state have ended. */

@@ -143,23 +143,20 @@ int
 command_list(struct call *c)
 {
 	const char *word = call_option(c, "state");
-	const char *most = call_option(c, "limit");
 	enum job_state state = JOB_STATES;
 	struct listing l = { 0 };
 	struct outlook o = { .spool = NULL };
-	int64_t limit = JOB_NUMBER_MAX;
-	size_t i, n;
-	int r;
+	size_t i, n, limit;
+	int r = limit_read(c, &limit);
 
-	if (word && state_read(word, &state) != DONE)
-		return USAGE;
-	if (most && !job_number_parse(most, 0, JOB_NUMBER_MAX, &limit))
-		return complain_usage("--limit must be a whole number, not %s",
-		    most);
+	if (r == DONE && word)
+		r = state_read(word, &state);
+	if (r != DONE)
+		return r;
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = listing_read_sorted(&c->spool, &l, state);
-	n = l.n < (size_t)limit ? l.n : (size_t)limit;
+	n = l.n < limit ? l.n : limit;
 	for (i = 0; i < n && state_is_final(l.v[i].state);)
 		i++;
 	if (r == DONE)

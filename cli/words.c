@@ -13,6 +13,7 @@
 #include "cli/words.h"
 
 const struct option_def enqueue_options[] = {
+	{ "command", 0, "LINE", "a line for /bin/sh, instead of -- CMD" },
 	{ "id", 0, "ID", "name it, instead of getting a generated id" },
 	{ "priority", 0, "N", "0 first … 9 last; default 5" },
 	{ "max-retries", 0, "N", "attempts in all; default: config" },
@@ -135,9 +136,12 @@ words_read(struct words *w, const struct call *c, int64_t now, struct job *job)
 		r = read_command(w, c);
 	if (r != DONE)
 		return r;
-	*tail = &w->argv;
+	if (c->dashes) {
+		*tail = &w->argv;
+		tail = &w->argv.next;
+	}
 	if (w->env.child)
-		w->argv.next = &w->env;
+		*tail = &w->env;
 	if (!field_read(job, &w->object, now, &why, &at)) {
 		complain_field(w, c, at, &why);
 		r = USAGE;

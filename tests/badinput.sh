@@ -259,7 +259,7 @@ done 2>/dev/null
 t "a spool that is missing"
 for c in list status 'show x' 'logs x' 'dlq list' 'dlq retry x' 'dlq purge x' 'cancel x' 'wait x' \
     'wait --all' pause resume purge \
-    'dlq retry --all' 'config get' 'worker list'; do
+    'dlq retry --all' 'worker list'; do
 	# shellcheck disable=SC2086
 	run q --spool "$T/w/none" $c
 	status 1

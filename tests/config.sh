@@ -181,4 +181,25 @@ status 0
 q config unset max-retries
 no test -e "$S/config.new"
 
+t "config list, and no spool"
+run q config get
+all=$out
+run q config list
+status 0
+out_is "$all"
+run q config list --json
+status 0
+for c in 'config get' 'config list --json' 'config get sync' 'worker stop' \
+    'worker stop --now'; do
+	# shellcheck disable=SC2086 # words
+	QUEUECTL_SPOOL=$T/nowhere run q $c
+	status 0
+	no test -e "$T/nowhere"
+done
+err_has "no worker is running"
+QUEUECTL_SPOOL=$T/nowhere run q config get sync
+out_is enqueue
+QUEUECTL_SPOOL=$T/nowhere run q config get nonsense
+status 2
+
 finish

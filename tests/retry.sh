@@ -305,4 +305,19 @@ done
 q cancel jit1 jit2 jit3 jit4 jit5 jit6 jit7 jit8 >/dev/null
 q config unset backoff-jitter
 
+t "dlq list --limit"
+q dlq purge --all >/dev/null
+for i in 1 2 3; do
+	q enqueue --id "limit$i" --max-retries 1 -- false >/dev/null
+done
+drain 2>/dev/null
+run q dlq list --limit 2
+is "$(printf '%s\n' "$out" | grep -c limit)" 2
+run q dlq list -n 1 --json
+is "$(printf '%s\n' "$out" | grep -c limit1)" 1
+run q dlq list --limit 0
+is "$(printf '%s\n' "$out" | grep -c limit)" 0
+run q dlq list --limit x
+status 2
+
 finish

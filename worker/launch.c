@@ -273,7 +273,9 @@ failure_words(struct buf *b, const struct job *job, const struct failure *f)
 		buf_printf(b, "cannot set up its files: %s",
 		    strerror(f->error));
 	else if (f->error == ENOENT)
-		buf_printf(b, "no such program: %s", program);
+		buf_printf(b, "no such program: %s%s", program,
+		    strchr(program, ' ') ? " (enqueue a line for the shell "
+		    "with --command)" : "");
 	else if (f->error == EACCES)
 		buf_printf(b, "not executable: %s: %s", program,
 		    strerror(f->error));
