@@ -206,6 +206,7 @@ START_TEST(a_name_told_during_a_pass_is_kept)
 	ck_assert(!backlog_pop(&b, &(struct candidate){ .when = 0 }));
 	name = (struct job_name){ .stamp = T, .priority = 1, .id = "new" };
 	backlog_add(&b, JOB_PENDING, &name);
+	ck_assert_int_ge(step(), 2);
 	pops("new");
 	pops("j0000");
 }
@@ -470,6 +471,14 @@ START_TEST(more_locked_names_than_room)
 		ck_assert_int_ge(seen[i], 4);
 		ck_assert_int_le(seen[i], 10);
 	}
+	/* and when they are gone nothing is left to look for */
+	bed_shell("rm pending/%s", "*");
+	for (i = 0; i < 3; i++) {
+		while (step(), backlog_pop(&b, &c))
+			;
+		pass_time(SECOND);
+	}
+	ck_assert_int_eq(backlog_due(&b), INT64_MAX);
 }
 END_TEST
 
@@ -509,6 +518,15 @@ START_TEST(a_deadline_beyond_any_backoff_is_due)
 	name = put(JOB_FAILED, 5, T + 3600 * SECOND + 2, true, "told");
 	backlog_add(&b, JOB_FAILED, &name);
 	pops("told");
+	/* a backoff may be longer by the jitter */
+	sp.config.policy.backoff_jitter = 50;
+	name.stamp = T + 5400 * SECOND;
+	backlog_add(&b, JOB_FAILED, &name);
+	pops(NULL);
+	name.stamp++;
+	backlog_add(&b, JOB_FAILED, &name);
+	pops("told");
+	sp.config.policy.backoff_jitter = 0;
 	/* the clock is set back by an hour: a pass sees it */
 	pass_time(1);
 	clock_day -= 3600 * SECOND;
