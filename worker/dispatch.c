@@ -31,6 +31,7 @@ struct seat {
 	struct order order;        /* the last */
 	unsigned char tries;       /* of the order's name */
 	bool used;                 /* a worker has had this seat before */
+	int stop;                  /* it was told to: the level */
 };
 
 struct dispatch {
@@ -43,7 +44,7 @@ struct dispatch {
 	bool reconfigure;          /* config may have changed */
 	uint32_t config;           /* counts its changes */
 	bool paused;               /* as it was said last */
-	bool stopping;
+	int stopping;              /* the level */
 	bool drained;
 
 	struct backlog backlog;
@@ -203,6 +204,7 @@ dispatch_hire(struct dispatch *d, int k, int channel)
 	/* it is busy until it reports that it is ready */
 	d->seat[k].channel = channel;
 	d->seat[k].busy = true;
+	d->seat[k].stop = 0;
 	d->seat[k].order.name.id[0] = '\0';
 	d->hired++;
 }
@@ -358,16 +360,35 @@ dispatch_hear(struct dispatch *d, int k)
 		dispatch_lose(d, k);
 }
 
+/* Tells all workers to stop that were not told yet.  false: one of them reads
+ * nothing, and its channel is full; it is to be told later. */
+static bool
+tell_stop(struct dispatch *d)
+{
+	const struct order o = {
+		.what = d->stopping == 1 ? ORDER_STOP : ORDER_NOW
+	};
+	bool all = true;
+	int k;
+
+	for (k = 0; k < d->options->count; k++) {
+		struct seat *s = &d->seat[k];
+
+		if (s->channel < 0 || s->stop == d->stopping)
+			continue;
+		if (channel_send(s->channel, &o, sizeof o))
+			s->stop = d->stopping;
+		else
+			all = false;
+	}
+	return all;
+}
+
 void
 dispatch_stop(struct dispatch *d, int level)
 {
-	const struct order o = { .what = level == 1 ? ORDER_STOP : ORDER_NOW };
-	int k;
-
-	d->stopping = true;
-	for (k = 0; k < d->options->count; k++)
-		if (d->seat[k].channel >= 0)
-			channel_send(d->seat[k].channel, &o, sizeof o);
+	d->stopping = level;
+	tell_stop(d);
 }
 
 /* --- giving orders ------------------------------------------------------ */
@@ -531,7 +552,7 @@ dispatch_step(struct dispatch *d)
 	int64_t now = monotonic();
 
 	if (d->stopping)
-		return poll_ms(d->told ? TICK : POLL);
+		return poll_ms(tell_stop(d) && d->told ? TICK : POLL);
 	follow_config(d);
 	tick(d, now);
 	give_tidy(d, now, false);
