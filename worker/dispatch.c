@@ -276,6 +276,19 @@ was_refused(const struct dispatch *d, const struct job_name *name)
 	return false;
 }
 
+/* Without news there is one pass after the other, and each meets the name: if
+ * it were tried each time, the names behind it would never be reached. */
+static void
+hear_refused(struct dispatch *d, const struct seat *s)
+{
+	if (!s->order.quiet)
+		d->refused[d->nrefused++ % REFUSED_MAX] =
+		    hash_name(&s->order.name);
+	if (!d->told)
+		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
+		    s->tries, RETRY);
+}
+
 /* The worker is free; what became of its order decides about the name. */
 static void
 hear_ended(struct dispatch *d, int k, const struct report *r)
@@ -289,9 +302,8 @@ hear_ended(struct dispatch *d, int k, const struct report *r)
 	if (r->result == SPOOL_BUSY || r->result == SPOOL_ERROR)
 		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
 		    s->tries, us);
-	else if (r->result == SPOOL_REFUSED && !s->order.quiet)
-		d->refused[d->nrefused++ % REFUSED_MAX] =
-		    hash_name(&s->order.name);
+	else if (r->result == SPOOL_REFUSED)
+		hear_refused(d, s);
 	seat_free(d, k);
 }
 
