@@ -169,6 +169,8 @@ END_TEST
 
 START_TEST(takes_back_what_a_dead_worker_had)
 {
+	int ours;
+
 	enqueue("ab");
 	hire(0);
 	gets_job(0, "a");
@@ -185,10 +187,15 @@ START_TEST(takes_back_what_a_dead_worker_had)
 	hire_idle(0);
 	enqueue("c");
 	gets_job(0, "c");
-	/* before it was ready it had nothing */
 	ends(1, SPOOL_OK);
-	ck_assert(!gets(1));
 	hire_idle(2);
+	ck_assert(!gets(2) && !gets(1));
+	/* one that dies before it was ready had nothing */
+	dies(0);
+	gets_job(1, "c");
+	ck_assert_int_eq(channel_open(&ours, &theirs[0]), 0);
+	dispatch_hire(d, 0, ours);
+	dies(0);
 	ck_assert(!gets(2) && !gets(1));
 }
 END_TEST
@@ -259,6 +266,26 @@ START_TEST(heeds_pause)
 }
 END_TEST
 
+START_TEST(knows_when_all_is_done)
+{
+	hire_idle(0);
+	hire_idle(1);
+	enqueue("a");
+	gets_job(0, "a");
+	options.drain = true;
+	step();
+	ck_assert(!dispatch_drained(d));
+	dies(1);
+	dispatch_lose(d, 1);
+	ck_assert_int_eq(bed_run("a", JOB_EXIT, 0), JOB_DONE);
+	step();
+	ck_assert(!dispatch_drained(d)); /* it may not have said all */
+	ends(0, SPOOL_OK);
+	ck_assert(!gets(0));
+	ck_assert(dispatch_drained(d));
+}
+END_TEST
+
 /* Whatever a worker has not read yet. */
 START_TEST(a_stop_is_not_lost)
 {
@@ -305,6 +332,7 @@ main(void)
 		{ an_order_comes_back, 0 },
 		{ a_locked_name_waits, 0 },
 		{ heeds_pause, 0 },
+		{ knows_when_all_is_done, 0 },
 		{ a_stop_is_not_lost, 0 },
 		{ NULL, 0 }
 	};
