@@ -185,4 +185,16 @@ out_like 'pending/.* 15 '
 stop_pool
 drain
 
+t "files that are refused hold up nothing"
+i=0
+while [ $((i += 1)) -le 60 ]; do
+	jobfile other true >"$S/pending/0-20200101T000000.000000Z-0-r$i"
+done
+q enqueue --id r0 -- true >/dev/null
+pool
+await 10 in_state 'done' r0
+ok test "$(grep -c 'Left alone: pending/0-.*-r[0-9]' "$T/worker.err")" -ge 60
+rm "$S"/pending/0-*
+stop_pool
+
 finish

@@ -613,6 +613,15 @@ if (eval "$few") 2>/dev/null; then
 	is "$(grep -c 'cannot start' limit.err)" 0
 	run q logs limit1
 	out_is 40
+	# it needs some itself, and would find no job if workers had them all
+	run sh -c 'ulimit -n 64; exec "$QUEUECTL" worker start -c 51'
+	status 1
+	err_like 'too few open files for 51 workers: 64'
+	q enqueue --id limit2 --max-retries 2 --backoff-base 0 -- false \
+	    >/dev/null
+	run sh -c 'ulimit -n 64; exec "$QUEUECTL" worker start -c 50 --drain'
+	status 0
+	ok in_state dead limit2
 else
 	skip "the limit of descriptors cannot be set"
 fi

@@ -106,13 +106,23 @@ appraise(struct backlog *b, enum job_state state, const struct job_name *name,
 	return false;
 }
 
+/* If an id was too long for the slots, a pass makes them wider and finds the
+ * name. */
+static void
+push_ready(struct backlog *b, const struct candidate *c)
+{
+	queue_push(&b->ready, c);
+	if (b->ready.wider)
+		backlog_refresh(b);
+}
+
 /* Makes a candidate ready that was due at a time. */
 static void
-push_ready(struct backlog *b, struct candidate *c)
+make_ready(struct backlog *b, struct candidate *c)
 {
 	c->rank = c->priority;
 	c->when = c->stamp;
-	queue_push(&b->ready, c);
+	push_ready(b, c);
 }
 
 void
@@ -122,11 +132,9 @@ backlog_add(struct backlog *b, enum job_state state,
 	struct candidate c;
 
 	if (appraise(b, state, name, today(), &c))
-		queue_push(&b->ready, &c);
+		push_ready(b, &c);
 	else
 		queue_push(&b->timed, &c);
-	if (b->ready.wider) /* its id is too long for the slots */
-		b->wanted = monotonic();
 }
 
 void
@@ -136,7 +144,7 @@ backlog_postpone(struct backlog *b, enum job_state state,
 	struct candidate c = candidate_of(state, name);
 
 	c.rank = 0;
-	c.when = today() + us;
+	c.when = monotonic() + us; /* even if the clock is set back */
 	c.tries = (unsigned char)(tries < 30 ? tries + 1 : tries);
 	queue_push(&b->busy, &c);
 }
@@ -198,7 +206,7 @@ mend_deadlines(struct backlog *b, int64_t now)
 		struct job_name name = candidate_name(&c);
 
 		if (c.state == JOB_FAILED && is_bogus(b, &name, now))
-			push_ready(b, &c);
+			make_ready(b, &c);
 	}
 }
 
@@ -207,11 +215,11 @@ pass_end(struct backlog *b)
 {
 	struct pass *p = &b->pass;
 
+	mend_deadlines(b, today());
 	if (b->ready.wider) { /* once more, with room for longer ids */
 		pass_begin(b, p->front == p->began ? NULL : &p->from);
 		return;
 	}
-	mend_deadlines(b, today());
 	queue_sort(&b->ready);
 	queue_sort(&b->timed);
 	p->active = false;
@@ -259,7 +267,7 @@ collect_due(struct backlog *b, struct queue *q, int64_t now)
 	while ((c = queue_best(q)) && c->when <= now) {
 		struct candidate due = queue_pop(q);
 
-		push_ready(b, &due);
+		make_ready(b, &due);
 	}
 }
 
@@ -279,7 +287,7 @@ backlog_step(struct backlog *b)
 
 	if (!p->active) {
 		collect_due(b, &b->timed, now);
-		collect_due(b, &b->busy, now);
+		collect_due(b, &b->busy, monotonic());
 		if ((b->timed.over && !b->timed.n &&
 		    b->timed.horizon.when <= now) || (misses_busy(b) &&
 		    p->ended + LOOK_AGAIN <= monotonic()))
@@ -334,11 +342,11 @@ backlog_due(const struct backlog *b)
 {
 	const struct candidate *c = queue_best(&b->timed);
 	int64_t due = c ? c->when : b->timed.over ? b->timed.horizon.when :
-	    INT64_MAX;
+	    INT64_MAX, now = today();
 
-	if ((c = queue_best(&b->busy)) && c->when < due)
-		due = c->when;
-	if (misses_busy(b) && today() + LOOK_AGAIN < due)
-		due = today() + LOOK_AGAIN;
+	if ((c = queue_best(&b->busy)) && now + c->when - monotonic() < due)
+		due = now + c->when - monotonic();
+	if (misses_busy(b) && now + LOOK_AGAIN < due)
+		due = now + LOOK_AGAIN;
 	return due;
 }

@@ -38,7 +38,7 @@ struct backlog {
 	struct spool *spool;
 	struct queue ready;        /* by priority and stamp */
 	struct queue timed;        /* deadlines that lie ahead */
-	struct queue busy;         /* locked; to be tried again */
+	struct queue busy;         /* locked; to be tried again (monotonic) */
 	struct pass pass;
 	int64_t wanted;            /* a pass from the front must have begun then
 	                            * or later (monotonic) */

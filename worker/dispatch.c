@@ -31,6 +31,7 @@ struct seat {
 	struct order order;        /* the last */
 	unsigned char tries;       /* of the order's name */
 	bool used;                 /* a worker has had this seat before */
+	int stop;                  /* it was told to: the level */
 };
 
 struct dispatch {
@@ -43,7 +44,7 @@ struct dispatch {
 	bool reconfigure;          /* config may have changed */
 	uint32_t config;           /* counts its changes */
 	bool paused;               /* as it was said last */
-	bool stopping;
+	int stopping;              /* the level */
 	bool drained;
 	bool lost;                 /* the spool is not there any more */
 
@@ -205,6 +206,7 @@ dispatch_hire(struct dispatch *d, int k, int channel)
 	/* it is busy until it reports that it is ready */
 	d->seat[k].channel = channel;
 	d->seat[k].busy = true;
+	d->seat[k].stop = 0;
 	d->seat[k].order.name.id[0] = '\0';
 	d->hired++;
 }
@@ -276,6 +278,19 @@ was_refused(const struct dispatch *d, const struct job_name *name)
 	return false;
 }
 
+/* Without news there is one pass after the other, and each meets the name: if
+ * it were tried each time, the names behind it would never be reached. */
+static void
+hear_refused(struct dispatch *d, const struct seat *s)
+{
+	if (!s->order.quiet)
+		d->refused[d->nrefused++ % REFUSED_MAX] =
+		    hash_name(&s->order.name);
+	if (!d->told)
+		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
+		    s->tries, RETRY);
+}
+
 /* The worker is free; what became of its order decides about the name. */
 static void
 hear_ended(struct dispatch *d, int k, const struct report *r)
@@ -289,9 +304,8 @@ hear_ended(struct dispatch *d, int k, const struct report *r)
 	if (r->result == SPOOL_BUSY || r->result == SPOOL_ERROR)
 		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
 		    s->tries, us);
-	else if (r->result == SPOOL_REFUSED && !s->order.quiet)
-		d->refused[d->nrefused++ % REFUSED_MAX] =
-		    hash_name(&s->order.name);
+	else if (r->result == SPOOL_REFUSED)
+		hear_refused(d, s);
 	seat_free(d, k);
 }
 
@@ -360,16 +374,35 @@ dispatch_hear(struct dispatch *d, int k)
 		dispatch_lose(d, k);
 }
 
+/* Tells all workers to stop that were not told yet.  false: one of them reads
+ * nothing, and its channel is full; it is to be told later. */
+static bool
+tell_stop(struct dispatch *d)
+{
+	const struct order o = {
+		.what = d->stopping == 1 ? ORDER_STOP : ORDER_NOW
+	};
+	bool all = true;
+	int k;
+
+	for (k = 0; k < d->options->count; k++) {
+		struct seat *s = &d->seat[k];
+
+		if (s->channel < 0 || s->stop == d->stopping)
+			continue;
+		if (channel_send(s->channel, &o, sizeof o))
+			s->stop = d->stopping;
+		else
+			all = false;
+	}
+	return all;
+}
+
 void
 dispatch_stop(struct dispatch *d, int level)
 {
-	const struct order o = { .what = level == 1 ? ORDER_STOP : ORDER_NOW };
-	int k;
-
-	d->stopping = true;
-	for (k = 0; k < d->options->count; k++)
-		if (d->seat[k].channel >= 0)
-			channel_send(d->seat[k].channel, &o, sizeof o);
+	d->stopping = level;
+	tell_stop(d);
 }
 
 /* --- giving orders ------------------------------------------------------ */
@@ -551,7 +584,7 @@ dispatch_step(struct dispatch *d)
 	int64_t now = monotonic();
 
 	if (d->stopping)
-		return poll_ms(d->told ? TICK : POLL);
+		return poll_ms(tell_stop(d) && d->told ? TICK : POLL);
 	follow_config(d);
 	tick(d, now);
 	give_tidy(d, now, false);

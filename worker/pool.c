@@ -166,7 +166,11 @@ struct pool {
 
 enum { SIGNALS, NEWS, FDS };       /* places in pool.fds */
 
-enum { SPARE_FDS = 32 };           /* besides one for each worker */
+/* Descriptors of the supervisor, besides one for each worker. */
+enum {
+	SPARE_FDS = 32,            /* plenty */
+	LEAST_FDS = 14             /* with fewer it could not read the spool */
+};
 
 /* A worker reads nothing, and a job without an input of its own gets the
  * worker's stdin. */
@@ -183,8 +187,9 @@ empty_stdin(void)
 }
 
 /* The supervisor has a descriptor for each worker.  Makes room for them; the
- * workers and their jobs get the old limit back. */
-static void
+ * workers and their jobs get the old limit back.  false: there is too little,
+ * and nothing would be left to read the spool with. */
+static bool
 raise_limit(struct pool *p)
 {
 	const rlim_t want = (rlim_t)p->options->count + SPARE_FDS;
@@ -192,10 +197,16 @@ raise_limit(struct pool *p)
 
 	if (getrlimit(RLIMIT_NOFILE, &p->limit) < 0 ||
 	    p->limit.rlim_cur >= want)
-		return;
+		return true;
 	limit = p->limit;
 	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		limit = p->limit;
+	if (limit.rlim_cur >= want - SPARE_FDS + LEAST_FDS)
+		return true;
+	say(0, "cannot start a pool: too few open files for %d workers: %llu",
+	    p->options->count, (unsigned long long)limit.rlim_cur);
+	return false;
 }
 
 /* Turns the child into worker k. */
@@ -435,7 +446,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	size_t count = (size_t)options->count, i;
 	int r = -1;
 
-	raise_limit(&p);
+	if (!raise_limit(&p))
+		return -1;
 	p.member = calloc(count, sizeof *p.member);
 	p.fds = calloc(FDS + count, sizeof *p.fds);
 	if (!p.member || !p.fds || signals_open() < 0 ||
