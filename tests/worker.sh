@@ -493,6 +493,7 @@ wait $p
 pool_ends
 
 t "more workers than descriptors"
+# shellcheck disable=SC3045
 if (ulimit -Sn 40) 2>/dev/null; then
 	q enqueue --id limit1 -- sh -c 'ulimit -Sn' >/dev/null
 	(ulimit -Sn 40; q worker start --count 60 --drain) 2>limit.err
