@@ -604,6 +604,21 @@ for how in 'rm -r' 'mv away'; do
 	rm -rf gone
 done
 
+t "a worker that is stopped keeps no job from the others"
+pool --count 2
+await 10 workers 2
+frozen=$(sed -n 's/^worker=1 pid=\([0-9]*\) .*/\1/p' "$S"/workers/*)
+kill -STOP "$frozen"
+for i in 1 2 3; do
+	q enqueue --id "frozen$i" -- true >/dev/null
+done
+await 10 in_state 'done' frozen1 frozen2 frozen3
+kill -CONT "$frozen"
+for i in 1 2 3; do
+	is "$(outcomes frozen$i)" exit=0
+done
+stop_pool
+
 t "more workers than descriptors"
 few='ulimit -Sn 40' # not in POSIX, but in all shells that we know
 if (eval "$few") 2>/dev/null; then

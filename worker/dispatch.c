@@ -21,6 +21,7 @@ enum {
 #define POLL      (SECOND / 4)        /* where it does not */
 #define BUSY_MIN  (5 * SECOND / 1000) /* until a locked name is tried again */
 #define BUSY_MAX  SECOND
+#define OBEYED    SECOND              /* by then a job must be claimed */
 #define HELD_MIN  (SECOND / 20)       /* so is a job of a dead worker */
 #define HELD_MAX  (5 * SECOND)
 
@@ -29,6 +30,8 @@ struct seat {
 	int channel;               /* -1: there is no worker */
 	bool busy;                 /* it has an order and has not reported */
 	struct order order;        /* the last */
+	int64_t given;             /* when, if it is not known to be obeyed; 0:
+	                            * it is */
 	unsigned char tries;       /* of the order's name */
 	bool used;                 /* a worker has had this seat before */
 	int stop;                  /* it was told to: the level */
@@ -61,6 +64,8 @@ struct dispatch {
 	int *free;                 /* …those without an order, nfree of them */
 	int nfree;
 	uint32_t orders;           /* the number of the last one */
+	int64_t check;             /* when to look for orders that are not
+	                            * obeyed; 0: never */
 	uint32_t refused[REFUSED_MAX]; /* hashes of names */
 	size_t nrefused;
 
@@ -215,6 +220,7 @@ static void
 seat_free(struct dispatch *d, int k)
 {
 	d->seat[k].busy = false;
+	d->seat[k].given = 0;
 	d->free[d->nfree++] = k;
 }
 
@@ -248,6 +254,9 @@ give(struct dispatch *d, int k, struct order *o)
 	o->config = d->config;
 	s->order = *o;
 	s->busy = true;
+	s->given = o->what == ORDER_RUN ? monotonic() : 0;
+	if (s->given && !d->check)
+		d->check = s->given + OBEYED;
 	/* If it cannot be sent, the worker is dead, and the pool will say so:
 	 * dispatch_lose() takes the order back. */
 	channel_send(s->channel, o, sizeof *o);
@@ -496,6 +505,34 @@ give_tidy(struct dispatch *d, int64_t now, bool idle)
 	return true;
 }
 
+/* A worker that is stopped, or hangs, does not claim the job that it was given.
+ * Then another one gets the name, too; whoever claims it first has it. */
+static void
+check_obeyed(struct dispatch *d, int64_t now)
+{
+	int64_t next = 0;
+	int k;
+
+	if (!d->check || now < d->check)
+		return;
+	for (k = 0; k < d->options->count; k++) {
+		struct seat *s = &d->seat[k];
+
+		if (!s->given)
+			continue;
+		if (now < s->given + OBEYED) {
+			if (!next || s->given + OBEYED < next)
+				next = s->given + OBEYED;
+			continue;
+		}
+		s->given = 0;
+		if (spool_there(d->spool, s->order.state, &s->order.name))
+			backlog_add(&d->backlog, s->order.state,
+			    &s->order.name);
+	}
+	d->check = next;
+}
+
 static void
 give_jobs(struct dispatch *d)
 {
@@ -572,6 +609,8 @@ time_left(const struct dispatch *d)
 		until = d->recover;
 	if (d->nfree && d->expire < until)
 		until = d->expire;
+	if (d->check && d->check < until)
+		until = d->check;
 	due = d->paused ? INT64_MAX : backlog_due(&d->backlog);
 	if (due != INT64_MAX && due - today() < until - now)
 		until = now + due - today();
@@ -588,6 +627,7 @@ dispatch_step(struct dispatch *d)
 	follow_config(d);
 	tick(d, now);
 	give_tidy(d, now, false);
+	check_obeyed(d, now);
 	if (!d->paused) {
 		look(d, now);
 		give_jobs(d);
