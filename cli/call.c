@@ -150,6 +150,9 @@ call_is_from_job(const struct call *c, const char *id)
 	    (!id || !strcmp(job, id));
 }
 
+#ifdef __GNUC__
+__attribute__((format(printf, 1, 0)))
+#endif
 static void
 print_line(const char *fmt, va_list ap)
 {

@@ -24,9 +24,9 @@ struct field {
 	 * printed, and ignored here. */
 	bool (*set)(struct reader *, const struct json *);
 	enum json_type type;       /* FALSE: or TRUE */
-	const char *want;          /* what the value must be, for people */
 	enum job_key key;          /* its key in the job's text, if it has one
 	                            * value; else JOB_KEYS */
+	const char *want;          /* what the value must be, for people */
 };
 
 static bool
@@ -216,26 +216,26 @@ set_env(struct reader *r, const struct json *v)
 
 /* In the order in which they are printed. */
 static const struct field fields[] = {
-	{ "id", set_id, JSON_STRING, STRING, JOB_KEY_ID },
-	{ "command", set_command, JSON_STRING, STRING, JOB_KEY_COMMAND },
-	{ "argv", set_argv, JSON_ARRAY,
-	  "an array of strings, the program first", JOB_KEYS },
-	{ "max_retries", set_value, JSON_NUMBER, WHOLE, JOB_KEY_MAX_RETRIES },
-	{ "backoff_base", set_value, JSON_NUMBER, WHOLE,
-	  JOB_KEY_BACKOFF_BASE },
-	{ "backoff_max", set_value, JSON_NUMBER, WHOLE, JOB_KEY_BACKOFF_MAX },
-	{ "priority", set_value, JSON_NUMBER,
-	  "a whole number from 0 (first) to 9", JOB_KEY_PRIORITY },
-	{ "delay", set_delay, JSON_NUMBER, SECONDS, JOB_KEYS },
-	{ "run_at", set_value, JSON_STRING,
-	  "an RFC 3339 time such as 2026-11-24T05:30:00Z", JOB_KEY_RUN_AT },
-	{ "timeout", set_value, JSON_NUMBER, SECONDS, JOB_KEY_TIMEOUT },
-	{ "dead_exit", set_value, JSON_STRING, "a string of exit statuses and "
-	  "ranges from 1 to 255, such as \"2,65-78\"", JOB_KEY_DEAD_EXIT },
-	{ "cwd", set_cwd, JSON_STRING, STRING, JOB_KEY_CWD },
-	{ "env", set_env, JSON_OBJECT, "an object of strings", JOB_KEYS },
-	{ "stdin", set_value, JSON_STRING, STRING, JOB_KEY_STDIN },
-	{ "unique", set_value, JSON_FALSE, "true or false", JOB_KEY_UNIQUE },
+	{ "id", set_id, JSON_STRING, JOB_KEY_ID, STRING },
+	{ "command", set_command, JSON_STRING, JOB_KEY_COMMAND, STRING },
+	{ "argv", set_argv, JSON_ARRAY, JOB_KEYS,
+	  "an array of strings, the program first" },
+	{ "max_retries", set_value, JSON_NUMBER, JOB_KEY_MAX_RETRIES, WHOLE },
+	{ "backoff_base", set_value, JSON_NUMBER, JOB_KEY_BACKOFF_BASE, WHOLE },
+	{ "backoff_max", set_value, JSON_NUMBER, JOB_KEY_BACKOFF_MAX, WHOLE },
+	{ "priority", set_value, JSON_NUMBER, JOB_KEY_PRIORITY,
+	  "a whole number from 0 (first) to 9" },
+	{ "delay", set_delay, JSON_NUMBER, JOB_KEYS, SECONDS },
+	{ "run_at", set_value, JSON_STRING, JOB_KEY_RUN_AT,
+	  "an RFC 3339 time such as 2026-11-24T05:30:00Z" },
+	{ "timeout", set_value, JSON_NUMBER, JOB_KEY_TIMEOUT, SECONDS },
+	{ "dead_exit", set_value, JSON_STRING, JOB_KEY_DEAD_EXIT,
+	  "a string of exit statuses and "
+	  "ranges from 1 to 255, such as \"2,65-78\"" },
+	{ "cwd", set_cwd, JSON_STRING, JOB_KEY_CWD, STRING },
+	{ "env", set_env, JSON_OBJECT, JOB_KEYS, "an object of strings" },
+	{ "stdin", set_value, JSON_STRING, JOB_KEY_STDIN, STRING },
+	{ "unique", set_value, JSON_FALSE, JOB_KEY_UNIQUE, "true or false" },
 	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
 	{ .name = "updated_at" }, { .name = "next_retry_at" },
 	{ .name = "exit_code" }, { .name = "signal" }, { .name = "error" },

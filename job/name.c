@@ -81,6 +81,7 @@ job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *name)
 	    JOB_NUMBER_MAX);
 	buf_putc(&b, '-');
 	buf_puts(&b, name->id);
+	buf_free(&b); /* it had room enough, so nothing was allocated */
 }
 
 bool
