@@ -198,16 +198,23 @@ END_TEST
 
 START_TEST(cannot_be_made_without_descriptors)
 {
-	const struct rlimit few = { 40, 40 };
-	int fd = dup(0), a = 5, b = 6;
+	struct rlimit old, few;
+	int fd[100], n = 0, a = 5, b = 6;
 
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = 40;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-	while (dup(0) >= 0)
-		;
-	close(fd); /* one is not enough */
+	while (n < 100 && (fd[n] = dup(0)) >= 0)
+		n++;
+	ck_assert_int_gt(n, 0);
+	close(fd[--n]); /* one is not enough */
 	ck_assert_int_eq(channel_open(&a, &b), -1);
 	ck_assert_int_eq(errno, EMFILE);
 	ck_assert(a == 5 && b == 6);
+	while (n > 0)
+		close(fd[--n]);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 END_TEST
 
