@@ -235,7 +235,8 @@ typedef void spool_recovered(void *arg, int result,
 int spool_recover(struct spool *, int64_t now, spool_recovered *each,
     void *arg, size_t *held);
 
-/* The way to cancel a job.  Zeroed but for its id at the start. */
+/* One job on its way to be cancelled, from step to step.  At the start all is
+ * zero but the id. */
 struct spool_cancel {
 	char id[JOB_ID_MAX + 1];
 	enum job_state state;    /* where it was seen last */
@@ -248,9 +249,10 @@ struct spool_cancel {
 /*
  * One step towards the end of a job.  SPOOL_BUSY: a worker runs the job and was
  * asked to end it, or is about to run it; call again when processing/ has
- * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is safe
- * unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended otherwise,
- * see `state`.  SPOOL_BAD: its text is bad, and it was moved to dead/.
+ * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is
+ * safe unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended
+ * otherwise, see `state`.  SPOOL_BAD: its text is bad, and it was moved to
+ * dead/.
  */
 int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
 /* Moves a job from dead/ to pending/, counting from 0 again. */
