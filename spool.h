@@ -117,8 +117,8 @@ int spool_stage(struct spool_batch *, struct job *);
  * its ids, until spool_batch_clear().
  */
 int spool_publish(struct spool_batch *);
-/* Removes the jobs that were staged and, unless a worker has claimed them, those
- * that were published. */
+/* Removes the jobs that were staged and, unless a worker has claimed them,
+ * those that were published. */
 void spool_take_back(struct spool_batch *);
 void spool_batch_clear(struct spool_batch *);
 void spool_batch_free(struct spool_batch *);
@@ -164,8 +164,8 @@ int spool_resolve(struct spool *, const char *word, char id[JOB_ID_MAX + 1]);
 /* Finds the state and the name of a job. */
 int spool_find(struct spool *, const char *id, enum job_state *,
     struct job_name *);
-/* Reads and parses the job of that name, wherever it has moved meanwhile.  `job`
- * is valid in any case, and empty unless the result is SPOOL_OK. */
+/* Reads and parses the job of that name, wherever it has moved meanwhile.
+ * `job` is valid in any case, and empty unless the result is SPOOL_OK. */
 int spool_load(struct spool *, enum job_state, const struct job_name *,
     struct job *);
 /* Whether the job still has that name. */
