@@ -6,7 +6,7 @@
  *     job/ (memory)  <-  spool (the disk)  <-  worker (processes)  <-  cli/
  *
  *     queuectl.c       the command table, options, help, main
- *     cli/call         one call: complaints, exit status, which spool, the clock
+ *     cli/call         one call: complaints, exit status, spool, clock
  *     cli/listing      jobs in order, as table rows and as JSON; the workers
  *     cli/show         list, show, logs, and why a job is not running
  *     cli/wait         wait, cancel, the progress bar
@@ -15,8 +15,9 @@
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
  *
- *     worker.c         a worker's loop: order, claim, run, record, report
- *     worker/pool      the supervisor: start, restart, stop, daemon
+ *     worker.c         a worker's loop: order, claim, run, record, report;
+ *                      its header is worker/worker.h
+ *     worker/pool      the supervisor forks the workers: restart, stop
  *     worker/dispatch  which name goes to which worker, and when
  *     worker/backlog   the names that wait to be given to a worker
  *     worker/queue     the best candidates by order, in bounded memory
@@ -35,7 +36,8 @@
  *     spool/recover    end a job from outside: recovery, cancel
  *     spool/expire     how long jobs that have ended are kept
  *     spool/log        log/ID.log, head and tail
- *     spool/pool       workers/: a pool's file, its slots, requests
+ *     spool/pool       workers/: a pool's file, its slots, requests to
+ *                      stop and to cancel
  *     spool/tally      counts of attempts
  *     spool/fsck       find faults and repair them
  *     spool/watch      inotify, and the places where it is silent
@@ -51,7 +53,8 @@
  *
  * Words go through cli/ as a struct job to the spool, which makes a file of it.
  * The dispatcher gives the file's name to a worker, which claims the file, runs
- * a process, and tells the spool the outcome.
+ * a process, and tells the spool the outcome.  README.md follows a job through
+ * the rooms.  A file of spool/ without a header of its own is in spool.h.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -6,15 +6,20 @@
  *     ids/ID        hard link to the job, whatever its state
  *     log/ID.log    its output
  *     workers/POOL  one per pool, flocked by it; POOL.stop, POOL.now: requests
+ *     workers/NAME.cancel    a request to end that run, by its name in
+ *                            processing/
  *     config        "key = value" lines
  *     metrics       the tally of all pools that have ended
+ *     worker.log    what daemons say
  *
  * A job is in the state whose directory has its name.  Each change of state is
  * one system call; spool/life.c has the table of them.
  *
  * Locks, in the order in which one process may take them:
  *
- *     1. the job's own, an flock on its file: only its holder may move the job
+ *     1. the job's own, an flock on its file: only its holder may move the job.
+ *        The job's process inherits it from the worker, so a job in processing/
+ *        is free only when both have ended
  *     2. ids/: shared by every process that adds or removes entries, exclusive
  *        for one that must know that no entry is being written
  *     3. the spool's directory: for a change of config or metrics

@@ -119,8 +119,8 @@ int spool_stage(struct spool_batch *, struct job *);
  * its ids, until spool_batch_clear().
  */
 int spool_publish(struct spool_batch *);
-/* Removes the jobs that were staged and, unless a worker has claimed them, those
- * that were published. */
+/* Removes the jobs that were staged and, unless a worker has claimed them,
+ * those that were published. */
 void spool_take_back(struct spool_batch *);
 void spool_batch_clear(struct spool_batch *);
 void spool_batch_free(struct spool_batch *);
@@ -166,8 +166,8 @@ int spool_resolve(struct spool *, const char *word, char id[JOB_ID_MAX + 1]);
 /* Finds the state and the name of a job. */
 int spool_find(struct spool *, const char *id, enum job_state *,
     struct job_name *);
-/* Reads and parses the job of that name, wherever it has moved meanwhile.  `job`
- * is valid in any case, and empty unless the result is SPOOL_OK. */
+/* Reads and parses the job of that name, wherever it has moved meanwhile.
+ * `job` is valid in any case, and empty unless the result is SPOOL_OK. */
 int spool_load(struct spool *, enum job_state, const struct job_name *,
     struct job *);
 /* Whether the job still has that name. */
@@ -237,7 +237,8 @@ typedef void spool_recovered(void *arg, int result,
 int spool_recover(struct spool *, int64_t now, spool_recovered *each,
     void *arg, size_t *held);
 
-/* The way to cancel a job.  Zeroed but for its id at the start. */
+/* One job on its way to be cancelled, from step to step.  At the start all is
+ * zero but the id. */
 struct spool_cancel {
 	char id[JOB_ID_MAX + 1];
 	enum job_state state;    /* where it was seen last */
@@ -250,9 +251,10 @@ struct spool_cancel {
 /*
  * One step towards the end of a job.  SPOOL_BUSY: a worker runs the job and was
  * asked to end it, or is about to run it; call again when processing/ has
- * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is safe
- * unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended otherwise,
- * see `state`.  SPOOL_BAD: its text is bad, and it was moved to dead/.
+ * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is
+ * safe unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended
+ * otherwise, see `state`.  SPOOL_BAD: its text is bad, and it was moved to
+ * dead/.
  */
 int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
 /* Moves a job from dead/ to pending/, counting from 0 again. */

@@ -1,6 +1,9 @@
 /*
  * enqueue.c: turns JSON, lines of JSON on stdin, or words into a batch of jobs.
  *
+ * All three make a draft, complete() it, stage() it, and publish the batch;
+ * then print_ids().  enqueue_given(), near the end, tells them apart.
+ *
  * SPDX-License-Identifier: MIT
  */
 #define _POSIX_C_SOURCE 200809L

@@ -1,6 +1,15 @@
 /*
  * spool/batch.c: enqueue: stage, publish, take back.
  *
+ *     spool_stage    write ids/ID, for each job
+ *     spool_publish  sync the files; link each into pending/, the instant of
+ *                    commit; sync pending/ and ids/
+ *
+ * The lock of ids/ is shared from the first job staged to the end of
+ * spool_publish().
+ * An entry without a job is therefore left over if the lock can be had
+ * exclusively: spool_reclaim().
+ *
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE

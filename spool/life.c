@@ -138,6 +138,8 @@ append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
 	return r;
 }
 
+/* Lock, read, check ids/, then move.  A process that loses the race for the
+ * name learns it at the lock or at the rename. */
 int
 spool_claim(struct spool *sp, enum job_state state,
     const struct job_name *name, int64_t now, struct spool_claim *c)
@@ -226,6 +228,7 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 		c->moved = r == SPOOL_OK;
 	}
 	if (r == SPOOL_OK && sync)
+		/* the claim did not sync the directory that it came from */
 		if ((r = dir_sync(sp, (int)c->to)) == SPOOL_OK &&
 		    (r = dir_sync(sp, JOB_PROCESSING)) == SPOOL_OK)
 			r = dir_sync(sp, (int)c->from);

@@ -2,6 +2,13 @@
  * spool/recover.c: the ways to end a job from outside: recovery of dead
  * workers' jobs, cancel.
  *
+ * A job in processing/ whose lock is free has no worker and no process any
+ * more: recovery appends the end that is missing and moves the job on, as its
+ * worker would have done.
+ *
+ * To cancel a job that runs, we leave a request (spool/pool.c) and wait for its
+ * worker, or a recovery if that has died, to move the job to dead/.
+ *
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
@@ -39,17 +46,8 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 	}
 }
 
-void
-recovered_quietly(void *arg, int result, const struct job_attempt *end,
-    enum job_state to, const struct job_name *name)
-{
-	(void)arg;
-	(void)result;
-	(void)end;
-	(void)to;
-	(void)name;
-}
-
+/* Ends a job of processing/, if nobody has it locked.  Calls `each` unless
+ * another process has the job (SPOOL_BUSY) or took it (SPOOL_GONE). */
 static int
 recover_one(struct spool *sp, const struct job_name *name, int64_t now,
     spool_recovered *each, void *arg)
@@ -75,6 +73,7 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 	} else if (r == SPOOL_OK) {
 		if (c.job.nattempt)
 			last = &c.job.attempt[c.job.nattempt - 1];
+		/* the worker may have died between the line and the rename */
 		c.recorded = last && last->start == name->stamp;
 		if (c.recorded)
 			end = *last;
@@ -130,6 +129,8 @@ strike_out(void *arg, const char *pool, long pid, const struct spool_slot *s)
 		}
 }
 
+/* A claim precedes the worker's slot by a moment, so a locked name without a
+ * slot may also be one that has just been claimed: the caller looks again. */
 int
 spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
     size_t *held)
@@ -164,6 +165,17 @@ spool_recover(struct spool *sp, int64_t now, spool_recovered *each, void *arg,
 	return worst;
 }
 
+void
+recovered_quietly(void *arg, int result, const struct job_attempt *end,
+    enum job_state to, const struct job_name *name)
+{
+	(void)arg;
+	(void)result;
+	(void)end;
+	(void)to;
+	(void)name;
+}
+
 /* Cancels a job that waits: claims it, and records an end without a run. */
 static int
 cancel_waiting(struct spool *sp, struct spool_cancel *x,
@@ -176,6 +188,7 @@ cancel_waiting(struct spool *sp, struct spool_cancel *x,
 	int r;
 
 	r = spool_claim(sp, x->state, name, now, &c);
+	/* it moved since we found it; the next step sees where */
 	if (r != SPOOL_OK)
 		return r == SPOOL_GONE ? SPOOL_BUSY : r;
 	end.number = c.name.attempt;
@@ -190,7 +203,7 @@ cancel_waiting(struct spool *sp, struct spool_cancel *x,
 }
 
 /* Asks the worker that runs the job to end it.  If the worker is dead, recovers
- * the job. */
+ * the job, which obeys the request.  Either way the next step sees the end. */
 static int
 cancel_running(struct spool *sp, struct spool_cancel *x,
     const struct job_name *name, int64_t now)
@@ -215,8 +228,8 @@ cancel_running(struct spool *sp, struct spool_cancel *x,
 	return SPOOL_BUSY;
 }
 
-/* SPOOL_OK: the last attempt of an ended job was cancelled; SPOOL_WRONG_STATE: it
- * was not. */
+/* SPOOL_OK: the last attempt of an ended job was cancelled;
+ * SPOOL_WRONG_STATE: it was not. */
 static int
 ended_cancelled(struct spool *sp, enum job_state state,
     const struct job_name *name)
@@ -238,6 +251,7 @@ spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
 	int r = spool_find(sp, x->id, &x->state, &name);
 
 	x->held = false;
+	/* an earlier step asked for the end of a run, and that run is over */
 	if (x->asked && (r != SPOOL_OK || x->state != JOB_PROCESSING ||
 	    job_name_compare(&name, &x->run))) {
 		int ended = r == SPOOL_OK && x->state == JOB_DEAD ?

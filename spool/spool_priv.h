@@ -47,8 +47,8 @@ int spool_refuse(struct spool *, const char *why);
  * Opens a regular file below the spool and tells about it in *st.  A FIFO or a
  * symbolic link that somebody put there can neither hang us nor lead us
  * astray.  `flags` is O_RDONLY or O_RDWR, perhaps with O_CREAT (mode 0600).
- * SPOOL_GONE: there is no such file; SPOOL_REFUSED: it is not a regular file, or
- * closed to us.  *fd is -1 unless the result is SPOOL_OK.
+ * SPOOL_GONE: there is no such file; SPOOL_REFUSED: it is not a regular file,
+ * or closed to us.  *fd is -1 unless the result is SPOOL_OK.
  */
 int file_open(struct spool *, const char *path, int flags, int *fd,
     struct stat *st);

@@ -28,7 +28,9 @@ void dispatch_close(struct dispatch *);
 
 /* Takes on worker k (from 0), which was started with that end of a channel. */
 void dispatch_hire(struct dispatch *, int k, int channel);
-/* Worker k has died.  Another one gets the order that it did not report on. */
+/* Worker k has died.  Another one gets the order that it did not report on: if
+ * the job was claimed already, that claim finds no such name, and recovery has
+ * the job. */
 void dispatch_lose(struct dispatch *, int k);
 
 /* Descriptors to be polled for reading, -1: none; and what to do then. */

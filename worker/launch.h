@@ -30,7 +30,9 @@ struct launch {
 	const char *path;          /* PATH, or NULL: argv[0] is a path */
 	const char *cwd;
 	int in;                    /* -1: the worker's stdin, /dev/null */
-	int out, lock;
+	int out;                   /* its stdout and stderr */
+	int lock;                  /* the claim's fd; the child keeps it open, so
+	                            * the job is locked until both have ended */
 	pid_t parent;
 	mode_t umask;
 	bool terminal;             /* the worker has one; the job must not */

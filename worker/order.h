@@ -34,7 +34,14 @@ struct order {
 	bool expire;             /* TIDY: purge jobs that are kept no longer */
 };
 
-/* From a worker. */
+/*
+ * From a worker.
+ *
+ * A worker says ENDED before it records the end, so its next order comes early.
+ * If the record then fails (a full disk), the worker may have to try for long,
+ * and another worker should have that order: RETURNED.  For the dispatcher the
+ * worker is busy with the order before it again, until a second ENDED.
+ */
 struct report {
 	enum {
 		REPORT_READY,    /* it has started */

@@ -2,6 +2,13 @@
  * worker/pool.c: the supervisor: start, restart, stop, daemon, service
  * manager.
  *
+ *     worker_pool ── run_pool ── supervise ── start_member
+ *      │ a daemon forks           │ a loop     │ forks
+ *                                 reap         become_worker ── worker.c
+ *
+ * The supervisor runs no job.  It polls for itself and for the dispatcher, and
+ * when a worker dies it starts another in the same slot.
+ *
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
@@ -31,6 +38,8 @@
 #if ON_LINUX
 #include <sys/syscall.h>
 #endif
+
+/* --- descriptors, the service manager ----------------------------------- */
 
 /* What closes fds from one number to another, or marks them; false: there is no
  * such call.  Without /proc it saves 65,000 calls. */

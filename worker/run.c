@@ -29,8 +29,9 @@ enum {
 #define STOP_MOMENT (SECOND / 5) /* from a job's end to a stop of everybody */
 
 /*
- * The system calls of a job's life, from the worker's order to its next one, as `strace -f` shows them for a job that writes nothing.  `make bench`
- * counts them.
+ * The system calls of a job's life, from the worker's order to its next one, as
+ * `strace -f` shows them for a job that writes nothing.  `make bench` counts
+ * them.
  *
  *     recv               the order
  *     openat             the file as the job will hold it: read-only, its lock

@@ -23,8 +23,8 @@ struct worker {
 	bool by_vfork;             /* how jobs are started */
 
 	int channel;               /* to the dispatcher; -1: it has died */
-	struct order order;        /* the last one that was taken */
-	struct order next;
+	struct order order;        /* the one that we obey, or obeyed last */
+	struct order next;         /* the one to obey then, if has_next */
 	bool has_next;
 	bool recording;            /* the end of a job: no order can be taken */
 	bool returned;             /* one was given back meanwhile */
@@ -50,7 +50,9 @@ int worker_stop_level(const struct worker *);
  * says.  Returns whether `in` can be read, or is at its end.
  */
 bool worker_doze(struct worker *, int ms, int in, int out);
-/* Whether somebody asked for the end of that run. */
+/* Whether somebody asked for the end of that run.  Looks only if the dispatcher
+ * told us to since the last call, so that it costs nothing; true at most once
+ * for each time. */
 bool worker_is_cancelled(struct worker *, const struct job_name *run);
 /* Writes our slot: the job that we run and where its output begins, or NULL. */
 void worker_write_slot(struct worker *, const struct spool_claim *,
