@@ -163,7 +163,7 @@ buf_free(struct buf *b)
 static inline void *
 array_room(void *v, size_t *cap, size_t n, size_t size)
 {
-	size_t room = *cap ? *cap : 8;
+	size_t room = *cap ? *cap : 1;
 
 	if (n <= *cap)
 		return v;
