@@ -261,18 +261,54 @@ match_words(const struct command *c, char *const *words, int n)
 	    !strcmp(c->words + strlen(words[0]) + 1, words[1]) ? 2 : 0;
 }
 
+/* The words that other programs use, and ours for the same. */
+static const char *
+find_hint(char *const *words, int n)
+{
+	static const struct {
+		const char *first, *second, *ours;
+	} hints[] = {
+		{ "metrics", NULL, "queuectl status --prometheus" },
+		{ "stop", NULL, "queuectl worker stop" },
+		{ "start", NULL, "queuectl worker start" },
+		{ "retry", NULL, "queuectl dlq retry" },
+		{ "add", NULL, "queuectl enqueue" },
+		{ "remove", NULL, "queuectl cancel, or queuectl purge" },
+		{ "delete", NULL, "queuectl cancel, or queuectl purge" },
+		{ "kill", NULL, "queuectl cancel" },
+		{ "init", NULL, "queuectl enqueue, which makes the spool" },
+		{ "health", NULL, "queuectl status, or queuectl fsck" },
+		{ "worker", "status", "queuectl worker list" },
+		{ "config", "show", "queuectl config list" }
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof hints / sizeof hints[0]; i++)
+		if (!strcmp(words[0], hints[i].first) && (!hints[i].second ||
+		    (n > 1 && !strcmp(words[1], hints[i].second))))
+			return hints[i].ours;
+	return NULL;
+}
+
 /* Finds the command that the n words begin with; *used is how many words it is.
  * NULL after a complaint that lists the commands. */
 static const struct command *
 find_command(char *const *words, int n, int *used)
 {
-	const char *names[COMMANDS], *nearest;
+	const char *names[COMMANDS], *nearest, *hint;
 	char first[COMMANDS][16];
 	int i;
 
 	for (i = 0; i < COMMANDS; i++)
 		if ((*used = match_words(&commands[i], words, n)) > 0)
 			return &commands[i];
+	hint = find_hint(words, n);
+	if (hint) {
+		complain("no such command: %s%s%s; did you mean: %s", words[0],
+		    is_group(words[0]) ? " " : "", is_group(words[0]) ?
+		    words[1] : "", hint);
+		return NULL;
+	}
 	if (is_group(words[0])) {
 		if (n > 1)
 			complain("no such command: %s %s; there are:",

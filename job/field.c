@@ -265,7 +265,9 @@ refuse_unknown(struct reader *r, const struct json *v)
 
 	for (i = 0; i < FIELDS; i++)
 		names[i] = fields[i].name;
-	nearest = text_nearest(v->key, names, FIELDS);
+	nearest = !strcmp(v->key, "cmd") ? "command" :
+	    strstr(v->key, "timeout") ? "timeout" :
+	    text_nearest(v->key, names, FIELDS);
 	r->at = v;
 	buf_puts(r->why, "unknown field \"");
 	job_escape(r->why, v->key, 60);

@@ -152,4 +152,27 @@ run q show --json closed2
 jis state '"completed"'
 like "$(cat "$S/ids/closed2")" '^Queuectl: 1'
 
+t "words that other programs use"
+# hint WORDS HINT: what the message of unknown words must have.
+hint() {
+	meant=$2
+	# shellcheck disable=SC2086 # words
+	run q $1
+	status 2
+	err_has "did you mean: queuectl $meant"
+}
+hint metrics 'status --prometheus'
+hint stop 'worker stop'
+hint retry 'dlq retry'
+hint remove 'cancel'
+hint init 'enqueue'
+hint health 'status'
+hint 'worker status' 'worker list'
+hint 'config show' 'config list'
+run q enqueue '{"cmd":"true"}'
+status 2
+err_has 'did you mean "command"?'
+run q enqueue '{"command":"true","timeout_seconds":3}'
+err_has 'did you mean "timeout"?'
+
 finish
