@@ -139,7 +139,7 @@ struct spool_names {
 	int fd;
 	DIR *dir;                /* where there is no getdents64 */
 	bool regular;            /* the name is a file's, or nobody told us */
-	size_t at, n;            /* place in, and length of, what was read: */
+	size_t at, n;            /* the place in `bytes`, and their number */
 	char bytes[32768];
 };
 

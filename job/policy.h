@@ -14,7 +14,7 @@ struct job_policy {
 	int backoff_base, backoff_max; /* seconds */
 	int backoff_jitter;      /* percent that a wait may be longer */
 	int max_crashes;
-	struct job_codes dead_exit; /* after these there is no other attempt */
+	struct job_codes dead_exit; /* a job that exits with one of these is dead */
 };
 
 /*

@@ -480,6 +480,7 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 			say(w->number, "gave up; the next pool recovers the "
 			    "job: %s", id);
 			spool_release(c);
+			w->recording = false;
 			return;
 		}
 	}
