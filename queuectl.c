@@ -15,13 +15,13 @@
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
  *
- *     worker.c         a worker's loop: order, claim, run, record, report;
+ *     worker.c         a worker's loop: take a task, claim, run, record;
  *                      its header is worker/worker.h
  *     worker/pool      the supervisor forks the workers: restart, stop
- *     worker/dispatch  which name goes to which worker, and when
- *     worker/backlog   the names that wait to be given to a worker
+ *     worker/dispatch  what goes onto the board, and when
+ *     worker/backlog   the names that wait for a worker
  *     worker/queue     the best candidates by order, in bounded memory
- *     worker/order     the messages between dispatcher and workers
+ *     worker/board     the memory that dispatcher and workers share
  *     worker/run       one attempt: start, output, timeout, end
  *     worker/launch    the child process's way to exec, and its environment
  *     worker/words     a command of plain words needs no shell

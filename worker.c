@@ -1,15 +1,14 @@
 /*
  * worker.c: a worker's loop.
  *
- *     an order ── claim ── run ── record ── the next order …
+ *     the board ── a task ── claim ── run ── record ── the board …
  *
- * A worker knows no queue: the pool's dispatcher gives it one name at a time.
- * The name is a hint, and the claim decides, because workers of other pools
- * compete.  A worker reports that a job has ended before it records the end,
- * so its next order is in the channel when it is done.
+ * A worker takes one task after the other from the pool's board.  A name there
+ * is a hint, and the claim decides, because workers of other pools compete.
+ * When there is nothing to do, the worker waits to be called.
  *
- * If the dispatcher has died, the channel ends, and the worker stops after its
- * job.
+ * If the supervisor has died, the pipe of the calls ends, and the worker stops
+ * after its job.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,82 +25,32 @@
 #include "worker/worker.h"
 
 enum {
-	EXPIRE_MAX = 512,       /* jobs purged for one order */
+	EXPIRE_MAX = 512,       /* jobs purged for one task */
 	ORPHAN_MS = 1000        /* between looks for requests of an orphan */
 };
 
-/* --- orders ------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------- */
 
 int
 worker_stop_level(const struct worker *w)
 {
-	if (!w->stop && (terminations || w->channel < 0))
+	if (!w->stop && (terminations || w->call < 0))
 		return 1;
 	return w->stop;
 }
 
-void
-worker_report(struct worker *w, int what, int result)
-{
-	struct report r = { .number = w->order.number, .result = result };
-
-	r.what = (unsigned)what;
-	if (w->channel >= 0)
-		channel_send(w->channel, &r, sizeof r);
-}
-
-/* Gives back an order that came while we cannot take one. */
+/* Looks at the board, or finds that the supervisor has died. */
 static void
-return_order(struct worker *w, const struct order *o)
+answer_call(struct worker *w)
 {
-	const struct report r = { .what = REPORT_RETURNED,
-		.number = o->number, .before = w->order.number };
+	bool cancel;
 
-	w->returned = true;
-	channel_send(w->channel, &r, sizeof r);
-}
-
-static void
-take_order(struct worker *w, const struct order *o)
-{
-	switch (o->what) {
-	case ORDER_RUN:
-	case ORDER_TIDY:
-		if (w->recording) {
-			return_order(w, o);
-			break;
-		}
-		w->next = *o;
-		w->has_next = true;
-		break;
-	case ORDER_CANCEL:
-		w->cancel = true;
-		break;
-	case ORDER_STOP:
-	case ORDER_NOW:
-		w->stop = o->what == ORDER_NOW ? 2 : w->stop ? w->stop : 1;
-		break;
+	if (!bell_drain(w->call)) {
+		close(w->call);
+		w->call = -1;
 	}
-}
-
-static void
-take_orders(struct worker *w)
-{
-	enum { MOST = 4 };
-	struct order o[MOST];
-	int i, n;
-
-	if (w->channel < 0)
-		return;
-	do {
-		n = channel_receive(w->channel, o, sizeof *o, MOST);
-		for (i = 0; i < n; i++)
-			take_order(w, &o[i]);
-	} while (n == MOST);
-	if (n < 0) {
-		close(w->channel);
-		w->channel = -1;
-	}
+	w->stop = board_look(w->board, w->number - 1, &cancel);
+	w->cancel |= cancel;
 }
 
 bool
@@ -109,21 +58,21 @@ worker_doze(struct worker *w, int ms, int in, int out)
 {
 	struct pollfd p[4] = {
 		{ .fd = self_pipe, .events = POLLIN },
-		{ .fd = w->channel, .events = POLLIN },
+		{ .fd = w->call, .events = POLLIN },
 		{ .fd = in, .events = POLLIN },
 		{ .fd = out, .events = POLLOUT },
 	};
 
 	/* Nobody stops an orphan: it looks for requests itself. */
-	if (w->channel < 0 && (ms < 0 || ms > ORPHAN_MS))
+	if (w->call < 0 && (ms < 0 || ms > ORPHAN_MS))
 		ms = ORPHAN_MS;
 	if (poll(p, 4, ms) < 0)
 		return false;
 	if (p[0].revents)
 		self_pipe_drain();
 	if (p[1].revents)
-		take_orders(w);
-	if (w->channel < 0) {
+		answer_call(w);
+	if (w->call < 0) {
 		w->cancel = true;
 		if (spool_pool_asked(w->spool, w->pool) == 2)
 			w->stop = 2;
@@ -157,7 +106,7 @@ worker_write_slot(struct worker *w, const struct spool_claim *c, int64_t log)
 	w->slot_names_job = c != NULL;
 }
 
-/* --- an order to run ---------------------------------------------------- */
+/* --- a job -------------------------------------------------------------- */
 
 static void
 say_bad(struct worker *w, const char *id)
@@ -177,28 +126,47 @@ say_refused(struct worker *w, enum job_state state,
 	    w->spool->why);
 }
 
+/* Claims and runs a job.  What the dispatcher can do something about is
+ * reported: the name is to be tried again. */
 static void
 try_job(struct worker *w)
 {
-	const struct order *o = &w->order;
+	const struct job_name name = candidate_name(&w->task.job);
+	enum job_state state = (enum job_state)w->task.job.state;
+	struct report report = { .held = 0 };
 	struct spool_claim claim;
-	int r = spool_claim(w->spool, o->state, &o->name, today(), &claim);
 
-	if (r == SPOOL_OK) {
-		run_job(w, &claim);
+	spool_config_refresh(w->spool);
+	if (w->spool->config.paused) { /* no job begins from now on */
+		report.result = SPOOL_OK;
+		board_report(w->board, w->number - 1, &report);
 		return;
 	}
-	if (r == SPOOL_BAD)
-		say_bad(w, o->name.id);
-	else if (r == SPOOL_REFUSED && !o->quiet)
-		say_refused(w, o->state, &o->name);
-	else if (r == SPOOL_ERROR)
+	report.result = spool_claim(w->spool, state, &name, today(), &claim);
+	switch (report.result) {
+	case SPOOL_OK:
+		run_job(w, &claim);
+		return;
+	case SPOOL_BAD:
+		say_bad(w, name.id);
+		return;
+	case SPOOL_REFUSED:
+		if (board_is_news(w->board, &name))
+			say_refused(w, state, &name);
+		break;
+	case SPOOL_ERROR:
 		say_error(w->number, w->spool, "cannot claim a job; "
 		    "trying again in a second");
-	worker_report(w, REPORT_ENDED, r);
+		break;
+	case SPOOL_BUSY:
+		break;
+	default: /* another worker has it */
+		return;
+	}
+	board_report(w->board, w->number - 1, &report);
 }
 
-/* --- an order to tidy --------------------------------------------------- */
+/* --- tidying ------------------------------------------------------------ */
 
 static void
 say_recovered(void *arg, int result, const struct job_attempt *end,
@@ -282,54 +250,45 @@ static void
 tidy(struct worker *w)
 {
 	const struct config *config = &w->spool->config;
-	struct report r = { .what = REPORT_TIDIED,
-		.number = w->order.number };
+	struct report r = { .held = 0 };
 	int64_t began;
 
+	spool_config_refresh(w->spool);
 	r.result = recover(w, &r.held);
 	/* nobody needs to know any more what dead pools ran */
 	if (r.result == SPOOL_OK && !r.held)
 		spool_pool_sweep(w->spool);
-	if (w->order.expire) {
+	if (w->task.expire) {
 		began = monotonic();
 		r.more = expire(w, JOB_DONE, config->keep_done);
 		r.more |= expire(w, JOB_DEAD, config->keep_dead);
 		r.took = monotonic() - began;
 	}
-	if (w->channel >= 0)
-		channel_send(w->channel, &r, sizeof r);
+	board_report(w->board, w->number - 1, &r);
 }
 
 /* --- the loop ----------------------------------------------------------- */
 
 static void
-obey(struct worker *w)
-{
-	w->order = w->next;
-	w->has_next = false;
-	if (w->order.config != w->config)
-		spool_config_refresh(w->spool);
-	w->config = w->order.config;
-	if (w->order.what == ORDER_TIDY)
-		tidy(w);
-	else
-		try_job(w);
-}
-
-static void
 work(struct worker *w)
 {
-	for (;;) {
-		take_orders(w);
-		if (worker_stop_level(w))
+	while (!worker_stop_level(w)) {
+		w->task = board_take(w->board, w->number - 1);
+		switch (w->task.what) {
+		case TASK_RUN:
+			try_job(w);
+			break;
+		case TASK_TIDY:
+			tidy(w);
+			break;
+		case TASK_STOP:
 			return;
-		if (w->has_next) {
-			obey(w);
-			continue;
+		case TASK_NONE:
+			if (w->slot_names_job)
+				worker_write_slot(w, NULL, 0);
+			worker_doze(w, -1, -1, -1);
+			break;
 		}
-		if (w->slot_names_job)
-			worker_write_slot(w, NULL, 0);
-		worker_doze(w, -1, -1, -1);
 	}
 }
 
@@ -357,17 +316,16 @@ take_slot(struct worker *w, bool restarted)
 	if (restarted)
 		recover(w, &held);
 	worker_write_slot(w, NULL, 0);
-	worker_report(w, REPORT_READY, SPOOL_OK);
 }
 
 void
 worker_main(struct spool *sp, struct spool_pool *pool,
-    const struct worker_options *options, int number, int channel,
-    bool restarted)
+    const struct worker_options *options, int number, struct board *board,
+    int call, bool restarted)
 {
 	struct worker w = {
 		.spool = sp, .pool = pool, .options = options,
-		.number = number, .pid = getpid(), .channel = channel,
+		.number = number, .pid = getpid(), .board = board, .call = call,
 		.since = today(), .terminal = has_terminal()
 	};
 	extern char **environ;

@@ -45,13 +45,26 @@ pass_time(int64_t us)
 }
 
 static struct backlog b;
+static struct board *board;
 static void *memory;
 
 static void
 open_backlog(size_t ready, size_t timed)
 {
-	memory = malloc(backlog_size(ready, timed));
-	backlog_open(&b, &sp, memory, ready, timed);
+	board = board_open(1, ready);
+	ck_assert_ptr_nonnull(board);
+	memory = malloc(backlog_size(timed));
+	backlog_open(&b, &sp, board, memory, timed);
+}
+
+/* Takes the best name off the board, as a worker does. */
+static bool
+take(struct candidate *c)
+{
+	struct task t = board_take(board, 0);
+
+	*c = t.job;
+	return t.what == TASK_RUN;
 }
 
 static void
@@ -66,8 +79,10 @@ set_up(void)
 static void
 tear_down(void)
 {
-	if (memory)
+	if (memory) {
 		backlog_close(&b);
+		board_close(board);
+	}
 	free(memory);
 	bed_tear_down();
 }
@@ -123,7 +138,7 @@ pops(const char *id)
 	bool any;
 
 	step();
-	any = backlog_pop(&b, &c);
+	any = take(&c);
 	if (!id)
 		ck_assert_msg(!any, "%s", c.id);
 	else
@@ -203,7 +218,7 @@ START_TEST(a_name_told_during_a_pass_is_kept)
 	backlog_step(&b);
 	ck_assert(b.pass.active);
 	ck_assert(!backlog_is_dry(&b));
-	ck_assert(!backlog_pop(&b, &(struct candidate){ .when = 0 }));
+	ck_assert(!take(&(struct candidate){ .when = 0 }));
 	name = (struct job_name){ .stamp = T, .priority = 1, .id = "new" };
 	backlog_add(&b, JOB_PENDING, &name);
 	ck_assert_int_ge(step(), 2);
@@ -457,7 +472,7 @@ START_TEST(more_locked_names_than_room)
 	open_backlog(100, 4);
 	memset(seen, 0, sizeof seen);
 	for (round = 0; round < 5; round++) {
-		while (step(), backlog_pop(&b, &c)) {
+		while (step(), take(&c)) {
 			name = candidate_name(&c);
 			backlog_postpone(&b, JOB_PENDING, &name, c.tries,
 			    SECOND / 100);
@@ -474,7 +489,7 @@ START_TEST(more_locked_names_than_room)
 	/* and when they are gone nothing is left to look for */
 	bed_shell("rm pending/%s", "*");
 	for (i = 0; i < 3; i++) {
-		while (step(), backlog_pop(&b, &c))
+		while (step(), take(&c))
 			;
 		pass_time(SECOND);
 	}
@@ -617,7 +632,7 @@ START_TEST(gives_all_at_random)
 		}
 		for (k = (int)chance_below(4); k--;) {
 			step();
-			if (!backlog_pop(&b, &c))
+			if (!take(&c))
 				break;
 			name = candidate_name(&c);
 			if (chance_below(5) == 0)
@@ -634,7 +649,7 @@ START_TEST(gives_all_at_random)
 	/* from now on it waits for what is due, and for nothing else */
 	for (i = 0; i < 600 && given < made; i++) {
 		step();
-		while (backlog_pop(&b, &c)) {
+		while (take(&c)) {
 			name = candidate_name(&c);
 			if (spool_there(&sp, (enum job_state)c.state, &name)) {
 				take_away((enum job_state)c.state, &name);

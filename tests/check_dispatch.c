@@ -1,24 +1,43 @@
 /*
- * check_dispatch.c: which name goes to which worker.  The test is the workers.
+ * check_dispatch.c: what goes onto the board, and when.  The test plays the
+ * workers.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bed.h"
 #include "suite.h"
 #include "worker/dispatch.h"
-#include "worker/order.h"
 
 enum { WORKERS = 3 };
 
+#define SECOND INT64_C(1000000)
+
 static struct worker_options options;
 static struct dispatch *d;
-static int theirs[WORKERS];
-static struct order last[WORKERS];
+static struct board *board;
+static int call[WORKERS];       /* where they hear that they are called */
+static struct task last[WORKERS];
+
+/* libc's clock, or later than it. */
+static int64_t later;
+
+int
+clock_gettime(clockid_t id, struct timespec *t)
+{
+	struct timespec real;
+
+	(void)id;
+	timespec_get(&real, TIME_UTC);
+	t->tv_sec = real.tv_sec + (time_t)(later / SECOND);
+	t->tv_nsec = real.tv_nsec;
+	return 0;
+}
 
 static void
 set_up(void)
@@ -26,11 +45,13 @@ set_up(void)
 	int k;
 
 	bed_set_up();
+	later = 0;
 	options = (struct worker_options){ .count = WORKERS };
 	d = dispatch_open(&sp, &options);
 	ck_assert_ptr_nonnull(d);
+	board = dispatch_board(d);
 	for (k = 0; k < WORKERS; k++)
-		theirs[k] = -1;
+		call[k] = -1;
 }
 
 static void
@@ -40,75 +61,84 @@ tear_down(void)
 
 	dispatch_close(d);
 	for (k = 0; k < WORKERS; k++)
-		if (theirs[k] >= 0)
-			close(theirs[k]);
+		if (call[k] >= 0)
+			close(call[k]);
 	bed_tear_down();
 }
 
-/* Takes in all that there is, and gives orders. */
+/* Takes in all that there is, and calls workers. */
 static int
 step(void)
 {
-	int k, n, ms = 0;
+	int n, ms = 0;
 
 	for (n = 0; n < 4; n++) {
 		dispatch_news(d);
-		for (k = 0; k < WORKERS; k++)
-			if (dispatch_channel(d, k) >= 0 && theirs[k] >= 0)
-				dispatch_hear(d, k);
+		dispatch_hear(d);
 		ms = dispatch_step(d);
 	}
 	return ms;
 }
 
 static void
-reports(int k, int what, uint32_t number, int result)
+reports(int k, int result)
 {
-	struct report r = { .number = number, .result = result,
-		.before = number - 1 };
+	const struct report r = { .result = result };
 
-	r.what = (unsigned)what;
-	ck_assert(channel_send(theirs[k], &r, sizeof r));
+	board_report(board, k, &r);
 }
 
-/* The next order of worker k but to tidy, which it does at once.  false: there
+/* The next task of worker k but to tidy, which it does at once.  false: there
  * is none. */
 static bool
 gets(int k)
 {
 	step();
-	while (channel_receive(theirs[k], &last[k], sizeof last[k], 1) == 1) {
-		if (last[k].what != ORDER_TIDY)
+	for (;;) {
+		last[k] = board_take(board, k);
+		if (last[k].what == TASK_TIDY)
+			reports(k, SPOOL_OK);
+		else if (last[k].what != TASK_NONE)
 			return true;
-		reports(k, REPORT_TIDIED, last[k].number, SPOOL_OK);
+		if (board->seat[k].state == SEAT_FREE)
+			return false;
 		step();
 	}
-	return false;
 }
 
 static void
 gets_job(int k, const char *id)
 {
 	ck_assert(gets(k));
-	ck_assert_int_eq(last[k].what, ORDER_RUN);
-	ck_assert_str_eq(last[k].name.id, id);
+	ck_assert_int_eq(last[k].what, TASK_RUN);
+	ck_assert_str_eq(last[k].job.id, id);
 }
 
-static void
-ends(int k, int result)
+/* Whether it was called since the last look. */
+static bool
+is_called(int k)
 {
-	reports(k, REPORT_ENDED, last[k].number, result);
+	char byte[8];
+
+	return read(call[k], byte, sizeof byte) > 0;
+}
+
+static int
+called(void)
+{
+	int k, n = 0;
+
+	for (k = 0; k < WORKERS; k++)
+		n += call[k] >= 0 && is_called(k);
+	return n;
 }
 
 static void
 hire(int k)
 {
-	int ours;
-
-	ck_assert_int_eq(channel_open(&ours, &theirs[k]), 0);
-	dispatch_hire(d, k, ours);
-	ck_assert(!gets(k)); /* it has not started yet */
-	reports(k, REPORT_READY, 0, SPOOL_OK);
+	call[k] = dispatch_hire(d, k);
+	ck_assert_int_ge(call[k], 0);
+	ck_assert(!dispatch_is_ready(d)); /* it has not started yet */
 }
 
 /* …and while nothing is to be run. */
@@ -117,15 +147,16 @@ hire_idle(int k)
 {
 	hire(k);
 	ck_assert(!gets(k));
+	step();
+	called();
 }
 
 static void
 dies(int k)
 {
-	close(theirs[k]);
-	theirs[k] = -1;
-	dispatch_hear(d, k);
-	ck_assert_int_lt(dispatch_channel(d, k), 0);
+	close(call[k]);
+	call[k] = -1;
+	dispatch_lose(d, k);
 }
 
 static void
@@ -137,102 +168,140 @@ enqueue(const char *ids)
 		ck_assert_int_eq(bed_enqueue(id), SPOOL_OK);
 }
 
-START_TEST(gives_one_name_at_a_time)
+START_TEST(the_best_name_comes_first)
+{
+	struct job urgent;
+
+	hire_idle(0);
+	hire_idle(1);
+	enqueue("abc");
+	gets_job(1, "a");
+	gets_job(0, "b");
+	/* whatever is on the board already */
+	bed_fill(&urgent, "urgent", "true");
+	urgent.priority = 0;
+	{
+		struct spool_batch b = { .spool = &sp };
+
+		ck_assert_int_eq(spool_stage(&b, &urgent), SPOOL_OK);
+		ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
+		spool_batch_free(&b);
+	}
+	gets_job(0, "urgent");
+	gets_job(0, "c");
+	ck_assert(!gets(0) && !gets(1));
+}
+END_TEST
+
+START_TEST(calls_as_many_as_there_are_jobs)
 {
 	hire_idle(0);
 	hire_idle(1);
-	enqueue("abcde");
+	hire_idle(2);
+	ck_assert(dispatch_is_ready(d));
+	enqueue("a");
+	step();
+	ck_assert_int_eq(called(), 1);
+	enqueue("b");
+	step();
+	ck_assert_int_eq(called(), 1);
 	gets_job(0, "a");
 	gets_job(1, "b");
-	ck_assert(!gets(0) && !gets(1));
-	ends(1, SPOOL_OK);
-	gets_job(1, "c");
-	ck_assert(!gets(0) && !gets(1));
-	ends(0, SPOOL_GONE);
-	ends(1, SPOOL_BAD);
 	step();
-	gets_job(0, "d");
-	gets_job(1, "e");
-	ends(0, SPOOL_OK);
-	/* a report that comes twice, or of an order that it has not, is none */
-	ends(0, SPOOL_OK);
-	reports(1, REPORT_ENDED, last[1].number + 7, SPOOL_OK);
+	ck_assert_int_eq(called(), 0);
+	/* who is busy is not called, and comes all the same */
+	enqueue("cde");
 	step();
-	enqueue("fgh");
-	gets_job(0, "f");
-	ck_assert(!gets(0) && !gets(1));
-	ends(1, SPOOL_OK);
-	gets_job(1, "g");
-	ck_assert(!gets(0) && !gets(1));
+	ck_assert_int_eq(called(), 1);
+	gets_job(2, "c");
+	gets_job(2, "d");
+	gets_job(0, "e");
+	ck_assert(!gets(0) && !gets(1) && !gets(2));
+}
+END_TEST
+
+/* A worker that was called and is stopped keeps nobody waiting. */
+START_TEST(calls_another_one)
+{
+	int first;
+
+	hire_idle(0);
+	hire_idle(1);
+	enqueue("a");
+	ck_assert_int_le(step(), 1000);
+	first = is_called(0) ? 0 : 1;
+	step();
+	ck_assert(!is_called(!first));
+	later += 2 * SECOND;
+	step();
+	ck_assert(is_called(!first));
+	gets_job(!first, "a");
+	ck_assert(!gets(first));
 }
 END_TEST
 
 START_TEST(takes_back_what_a_dead_worker_had)
 {
-	int ours;
-
 	enqueue("ab");
 	hire(0);
 	gets_job(0, "a");
 	dies(0);
-	dispatch_lose(d, 0); /* its owner says so as well */
 	hire(1);
 	gets_job(1, "a");
 	hire(2);
 	gets_job(2, "b");
-	/* free when it dies: it gets nothing more */
-	ends(2, SPOOL_OK);
+	/* one that has ended its job gives nothing back, nor does one that has
+	 * not come yet */
 	ck_assert(!gets(2));
 	dies(2);
+	hire(2);
+	dies(2);
 	hire_idle(0);
+	ck_assert(!gets(1));
+	/* one that did not wait for the answer to its report */
 	enqueue("c");
 	gets_job(0, "c");
-	ends(1, SPOOL_OK);
-	hire_idle(2);
-	ck_assert(!gets(2) && !gets(1));
-	/* one that dies before it was ready had nothing */
+	reports(0, SPOOL_ERROR);
 	dies(0);
 	gets_job(1, "c");
-	ck_assert_int_eq(channel_open(&ours, &theirs[0]), 0);
-	dispatch_hire(d, 0, ours);
-	dies(0);
-	ck_assert(!gets(2) && !gets(1));
+	dies(1);
+	hire(2);
+	gets_job(2, "c");
+	/* no worker could be started */
+	dispatch_lose(d, 1);
+	ck_assert(!gets(2));
 }
 END_TEST
 
-START_TEST(an_order_comes_back)
+START_TEST(a_cancel_finds_its_worker)
 {
-	uint32_t a;
+	struct job_name name;
+	char file[JOB_NAME_MAX + 1];
+	bool cancel;
 
 	hire_idle(0);
-	enqueue("abc");
+	hire_idle(1);
+	enqueue("ab");
 	gets_job(0, "a");
-	a = last[0].number;
-	ends(0, SPOOL_OK);
-	gets_job(0, "b");
-	/* it cannot record the end of a */
-	reports(0, REPORT_RETURNED, last[0].number, SPOOL_OK);
-	hire(1);
 	gets_job(1, "b");
-	ck_assert(!gets(0));
-	ends(1, SPOOL_OK);
-	gets_job(1, "c");
-	/* now it can; and it is free once, not twice */
-	reports(0, REPORT_ENDED, a, SPOOL_OK);
-	reports(0, REPORT_ENDED, a, SPOOL_OK);
-	enqueue("de");
-	gets_job(0, "d");
-	ck_assert(!gets(0));
-	/* if it dies instead, nothing comes back twice */
-	a = last[0].number;
-	ends(0, SPOOL_OK);
-	gets_job(0, "e");
-	reports(0, REPORT_RETURNED, last[0].number, SPOOL_OK);
-	ends(1, SPOOL_OK);
-	gets_job(1, "e");
-	dies(0);
-	hire_idle(2);
-	ck_assert(!gets(2) && !gets(1));
+	called();
+	name = candidate_name(&last[1].job);
+	job_name_format(file, &name);
+	bed_shell(": >workers/%s.cancel", file);
+	step();
+	ck_assert(!is_called(0) && is_called(1));
+	ck_assert_int_eq(board_look(board, 1, &cancel), 0);
+	ck_assert(cancel);
+	board_look(board, 1, &cancel);
+	ck_assert(!cancel);
+	/* a job that it has ended is not its job */
+	ck_assert(!gets(1));
+	bed_shell("touch workers/%s.cancel", file);
+	bed_shell("rm workers/%s.cancel", file);
+	bed_shell(": >workers/%s.cancel", file);
+	step();
+	board_look(board, 1, &cancel);
+	ck_assert(!cancel);
 }
 END_TEST
 
@@ -243,13 +312,16 @@ START_TEST(a_locked_name_waits)
 	hire_idle(0);
 	enqueue("ab");
 	gets_job(0, "a");
-	ends(0, SPOOL_BUSY);
+	reports(0, SPOOL_BUSY);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_NONE);
 	gets_job(0, "b");
 	/* unlike b, which waits for a second, a is due in some ms */
-	ends(0, SPOOL_ERROR);
+	reports(0, SPOOL_ERROR);
 	ms = step();
 	if (ms > 5) /* so much time has passed already, under valgrind */
 		gets_job(0, "a");
+	later += 2 * SECOND;
+	gets_job(0, ms > 5 ? "b" : "a");
 }
 END_TEST
 
@@ -261,9 +333,11 @@ START_TEST(heeds_pause)
 	enqueue("a");
 	ck_assert(!gets(0));
 	ck_assert_int_gt(step(), 1000);
+	ck_assert(!is_called(0));
 	bed_shell("rm %s && touch config", "config");
+	step();
+	ck_assert(is_called(0));
 	gets_job(0, "a");
-	ck_assert_uint_ne(last[0].config, 0);
 }
 END_TEST
 
@@ -277,12 +351,11 @@ START_TEST(knows_when_all_is_done)
 	step();
 	ck_assert(!dispatch_drained(d));
 	dies(1);
-	dispatch_lose(d, 1);
 	ck_assert_int_eq(bed_run("a", JOB_EXIT, 0), JOB_DONE);
 	step();
 	ck_assert(!dispatch_drained(d)); /* it may not have said all */
-	ends(0, SPOOL_OK);
 	ck_assert(!gets(0));
+	step();
 	ck_assert(dispatch_drained(d));
 }
 END_TEST
@@ -290,33 +363,26 @@ END_TEST
 /* Whatever a worker has not read yet. */
 START_TEST(a_stop_is_not_lost)
 {
-	const struct order cancel = { .what = ORDER_CANCEL };
-	int n = 0, level;
+	int level, k;
+	bool cancel;
 
 	hire_idle(0);
 	hire_idle(1);
-	while (channel_send(dispatch_channel(d, 0), &cancel, sizeof cancel))
-		n++;
+	for (k = 0; k < 100000; k++) /* more than a pipe takes */
+		dispatch_stop(d, 1);
 	for (level = 1; level <= 2; level++) {
 		dispatch_stop(d, level);
-		ck_assert_int_le(step(), 250); /* it will try again */
-		ck_assert(gets(1));
-		ck_assert_int_eq(last[1].what, level == 1 ? ORDER_STOP :
-		    ORDER_NOW);
-		ck_assert(!gets(1)); /* once */
+		for (k = 0; k < 2; k++) {
+			ck_assert(is_called(k));
+			ck_assert_int_eq(board_look(board, k, &cancel), level);
+		}
 	}
-	while (n--) {
-		ck_assert_int_eq(channel_receive(theirs[0], &last[0],
-		    sizeof last[0], 1), 1);
-		ck_assert_int_eq(last[0].what, ORDER_CANCEL);
-	}
-	ck_assert(gets(0));
-	ck_assert_int_eq(last[0].what, ORDER_NOW);
-	ck_assert(!gets(0));
-	ck_assert_int_gt(step(), 1000);
 	/* and nothing more is given */
 	enqueue("a");
-	ck_assert(!gets(0) && !gets(1));
+	for (k = 0; k < 2; k++) {
+		ck_assert(gets(k));
+		ck_assert_int_eq(last[k].what, TASK_STOP);
+	}
 }
 END_TEST
 
@@ -328,9 +394,11 @@ main(void)
 		.seconds = 30
 	};
 	const struct suite_test tests[] = {
-		{ gives_one_name_at_a_time, 0 },
+		{ the_best_name_comes_first, 0 },
+		{ calls_as_many_as_there_are_jobs, 0 },
+		{ calls_another_one, 0 },
 		{ takes_back_what_a_dead_worker_had, 0 },
-		{ an_order_comes_back, 0 },
+		{ a_cancel_finds_its_worker, 0 },
 		{ a_locked_name_waits, 0 },
 		{ heeds_pause, 0 },
 		{ knows_when_all_is_done, 0 },

@@ -1,5 +1,5 @@
 /*
- * worker/backlog.c: the names that wait to be given to a worker.
+ * worker/backlog.c: the names that wait for a worker.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,6 @@
 #include "worker/self.h"
 
 enum {
-	USUAL_ID = 10,          /* bytes, as job_id_make() makes them */
 	PASS_STEP = 4096        /* names of a pass that are read at a time */
 };
 
@@ -18,38 +17,23 @@ enum {
 
 /* --- opening ------------------------------------------------------------ */
 
-/* `ready` has room for names with a usual id; a longer one makes its slots
- * wider, and needs room for one at least. */
-static size_t
-ready_size(size_t ready)
-{
-	size_t size = queue_size(ready, queue_width(USUAL_ID));
-	size_t least = queue_size(1, queue_width(JOB_ID_MAX));
-
-	return size > least ? size : least;
-}
-
 size_t
-backlog_size(size_t ready, size_t timed)
+backlog_size(size_t timed)
 {
-	return ready_size(ready) + 2 * queue_size(timed,
-	    queue_width(JOB_ID_MAX));
+	return 2 * queue_size(timed, queue_width(JOB_ID_MAX));
 }
 
 void
-backlog_open(struct backlog *b, struct spool *sp, void *memory, size_t ready,
-    size_t timed)
+backlog_open(struct backlog *b, struct spool *sp, struct board *board,
+    void *memory, size_t timed)
 {
 	const size_t wide = queue_width(JOB_ID_MAX);
 	size_t size = queue_size(timed, wide);
-	char *p = memory;
 
 	b->spool = sp;
-	b->room = ready_size(ready);
-	queue_lay_out(&b->timed, p, size, wide);
-	queue_lay_out(&b->busy, p + size, size, wide);
-	queue_lay_out(&b->ready, p + 2 * size, b->room,
-	    queue_width(USUAL_ID));
+	b->board = board;
+	queue_lay_out(&b->timed, memory, size, wide);
+	queue_lay_out(&b->busy, (char *)memory + size, size, wide);
 	b->pass = (struct pass){ .active = false };
 	b->wanted = monotonic();
 }
@@ -106,23 +90,47 @@ appraise(struct backlog *b, enum job_state state, const struct job_name *name,
 	return false;
 }
 
-/* If an id was too long for the slots, a pass makes them wider and finds the
- * name. */
+/* Puts a name on the board.  If its id is too long for the slots there, a pass
+ * makes them wider and finds the name. */
 static void
 push_ready(struct backlog *b, const struct candidate *c)
 {
-	queue_push(&b->ready, c);
-	if (b->ready.wider)
+	if (!board_add(b->board, c) && b->board->ready.wider)
 		backlog_refresh(b);
 }
 
-/* Makes a candidate ready that was due at a time. */
-static void
-make_ready(struct backlog *b, struct candidate *c)
+/* A candidate that was due at a time, as it stands on the board. */
+static struct candidate
+as_ready(const struct candidate *c)
 {
-	c->rank = c->priority;
-	c->when = c->stamp;
-	push_ready(b, c);
+	struct candidate ready = *c;
+
+	ready.rank = c->priority;
+	ready.when = c->stamp;
+	return ready;
+}
+
+static void
+make_ready(struct backlog *b, const struct candidate *c)
+{
+	const struct candidate ready = as_ready(c);
+
+	push_ready(b, &ready);
+}
+
+/* Whether the name was found locked and is not due again. */
+static bool
+is_postponed(const struct backlog *b, const struct candidate *c)
+{
+	size_t i;
+
+	for (i = 0; i < b->busy.n; i++) {
+		struct candidate other = queue_get(&b->busy, i);
+
+		if (other.stamp == c->stamp && !strcmp(other.id, c->id))
+			return true;
+	}
+	return false;
 }
 
 void
@@ -131,10 +139,10 @@ backlog_add(struct backlog *b, enum job_state state,
 {
 	struct candidate c;
 
-	if (appraise(b, state, name, today(), &c))
-		push_ready(b, &c);
-	else
+	if (!appraise(b, state, name, today(), &c))
 		queue_push(&b->timed, &c);
+	else if (!is_postponed(b, &c))
+		push_ready(b, &c);
 }
 
 void
@@ -143,6 +151,7 @@ backlog_postpone(struct backlog *b, enum job_state state,
 {
 	struct candidate c = candidate_of(state, name);
 
+	board_remove(b->board, &c); /* a pass may have met it meanwhile */
 	c.rank = 0;
 	c.when = monotonic() + us; /* even if the clock is set back */
 	c.tries = (unsigned char)(tries < 30 ? tries + 1 : tries);
@@ -169,8 +178,8 @@ pass_open(struct backlog *b, enum job_state state)
 	    "second");
 }
 
-/* Begins a pass, behind names that were given out already; NULL: from the
- * front.  The queues begin anew with it. */
+/* Begins a pass, behind names that were taken already; NULL: from the front.  The
+ * queues begin anew with it. */
 static void
 pass_begin(struct backlog *b, const struct candidate *from)
 {
@@ -181,10 +190,7 @@ pass_begin(struct backlog *b, const struct candidate *from)
 	b->pass.whole = true;
 	if (!from)
 		b->pass.front = b->pass.began;
-	if (b->ready.wider)
-		queue_lay_out(&b->ready, b->ready.order, b->room,
-		    b->ready.wider);
-	queue_clear(&b->ready);
+	board_begin(b->board);
 	queue_clear(&b->timed);
 	if (!from && b->busy.over) {
 		/* the pass finds those that found no room */
@@ -210,18 +216,35 @@ mend_deadlines(struct backlog *b, int64_t now)
 	}
 }
 
+/* A pass meets the names that are postponed, too.  If they were tried each time,
+ * they would hold up those behind them. */
+static void
+hide_postponed(struct backlog *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->busy.n; i++) {
+		const struct candidate c = queue_get(&b->busy, i);
+		const struct candidate ready = as_ready(&c);
+
+		board_remove(b->board, &ready);
+	}
+}
+
 static void
 pass_end(struct backlog *b)
 {
 	struct pass *p = &b->pass;
 
 	mend_deadlines(b, today());
-	if (b->ready.wider) { /* once more, with room for longer ids */
+	if (b->board->ready.wider) { /* once more, with room for longer ids */
 		pass_begin(b, p->front == p->began ? NULL : &p->from);
 		return;
 	}
-	queue_sort(&b->ready);
+	queue_sort(&b->board->ready);
 	queue_sort(&b->timed);
+	hide_postponed(b);
+	board_end(b->board);
 	p->active = false;
 	p->ended = monotonic();
 }
@@ -241,7 +264,7 @@ pass_step(struct backlog *b)
 		if (!appraise(b, p->state, &name, now, &c))
 			queue_push(&b->timed, &c);
 		else if (candidate_compare(&c, &p->from) >= 0)
-			queue_push(&b->ready, &c);
+			queue_push(&b->board->ready, &c);
 	if (n == PASS_STEP)
 		return;
 	if (r < 0) {
@@ -276,7 +299,8 @@ collect_due(struct backlog *b, struct queue *q, int64_t now)
 static bool
 misses_busy(const struct backlog *b)
 {
-	return b->busy.over && !b->ready.n && !b->ready.over;
+	return b->busy.over && !board_waiting(b->board) &&
+	    !b->board->ready.over;
 }
 
 void
@@ -294,8 +318,8 @@ backlog_step(struct backlog *b)
 			backlog_refresh(b);
 		if (p->front < b->wanted) {
 			pass_begin(b, NULL);
-		} else if (!b->ready.n && b->ready.over) {
-			const struct candidate from = b->ready.horizon;
+		} else if (b->board->ready.over && !board_waiting(b->board)) {
+			const struct candidate from = b->board->ready.horizon;
 
 			pass_begin(b, &from);
 		}
@@ -304,37 +328,10 @@ backlog_step(struct backlog *b)
 		pass_step(b);
 }
 
-/* Whether the name was found locked and is not due again.  A pass meets it all
- * the same; if it were tried each time, it would hold up the names behind it. */
-static bool
-is_postponed(const struct backlog *b, const struct candidate *c)
-{
-	size_t i;
-
-	for (i = 0; i < b->busy.n; i++) {
-		struct candidate other = queue_get(&b->busy, i);
-
-		if (other.stamp == c->stamp && !strcmp(other.id, c->id))
-			return true;
-	}
-	return false;
-}
-
-bool
-backlog_pop(struct backlog *b, struct candidate *c)
-{
-	while (!b->pass.active && b->ready.n) {
-		*c = queue_pop(&b->ready);
-		if (!is_postponed(b, c))
-			return true;
-	}
-	return false;
-}
-
 bool
 backlog_is_dry(const struct backlog *b)
 {
-	return !b->pass.active && !b->ready.n;
+	return !b->pass.active && !board_waiting(b->board);
 }
 
 int64_t

@@ -1,14 +1,18 @@
 /*
- * worker/backlog.h: the names that wait to be given to a worker.
+ * worker/backlog.h: the names that wait for a worker.
  *
  *     a pass over pending/ and failed/ ┐
- *     names that inotify tells         ├─→ ready, timed, busy ─→ the next name
+ *     names that inotify tells         ├─→ timed, busy ─→ the board ─→ workers
  *     a name that was locked           ┘
  *
- * One pass over the directories fills the queues; it needs no stat.  Between
- * passes the owner adds the names that it is told.  The next pass begins
+ * Names that are ready stand on the board, where workers take them.  Those that
+ * are not are kept here until they are.
  *
- *     behind the last name that was given out, when `ready` has run dry after
+ * One pass over the directories fills the queues; it needs no stat.  While it
+ * lasts the board is closed.  Between passes the owner adds the names that it
+ * is told.  The next pass begins
+ *
+ *     behind the last name that was taken, when the board has run dry after
  *     names were turned away, so that jobs that are refused cannot hide the
  *     rest; or
  *
@@ -21,14 +25,14 @@
 #define WORKER_BACKLOG_H
 
 #include "spool.h"
-#include "worker/queue.h"
+#include "worker/board.h"
 
 /* A pass over pending/ and failed/. */
 struct pass {
 	bool active;
 	enum job_state state;      /* the directory that is being read */
 	struct spool_iter it;
-	struct candidate from;     /* names before it were given out already */
+	struct candidate from;     /* names before it were taken already */
 	int64_t began, ended;      /* monotonic */
 	int64_t front;             /* when the last one from the front began */
 	bool whole;                /* both directories could be read */
@@ -36,20 +40,19 @@ struct pass {
 
 struct backlog {
 	struct spool *spool;
-	struct queue ready;        /* by priority and stamp */
+	struct board *board;
 	struct queue timed;        /* deadlines that lie ahead */
 	struct queue busy;         /* locked; to be tried again (monotonic) */
 	struct pass pass;
 	int64_t wanted;            /* a pass from the front must have begun then
 	                            * or later (monotonic) */
-	size_t room;               /* bytes of the queue `ready` */
 };
 
-/* The bytes that the queues need for so many ready names and deadlines. */
-size_t backlog_size(size_t ready, size_t timed);
+/* The bytes that the queues need for so many deadlines and locked names. */
+size_t backlog_size(size_t timed);
 /* Begins empty, in so many bytes that the caller owns; wants a pass. */
-void backlog_open(struct backlog *, struct spool *, void *memory,
-    size_t ready, size_t timed);
+void backlog_open(struct backlog *, struct spool *, struct board *,
+    void *memory, size_t timed);
 void backlog_close(struct backlog *);
 
 /* Takes in a name of pending/ or failed/. */
@@ -64,10 +67,7 @@ void backlog_refresh(struct backlog *);
 /* Makes ready what is due, begins a pass if one is due, and reads a part of
  * it, so that the caller never waits long. */
 void backlog_step(struct backlog *);
-/* Takes out the best name that is ready.  false: there is none, or a pass is
- * not over yet. */
-bool backlog_pop(struct backlog *, struct candidate *);
-/* Whether there is neither a ready name nor a pass. */
+/* Whether the board has no name that is ready, and there is no pass. */
 bool backlog_is_dry(const struct backlog *);
 /* When something is due that is not ready yet: the time of day, or
  * INT64_MAX. */

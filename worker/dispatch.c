@@ -1,41 +1,26 @@
 /*
- * worker/dispatch.c: which name goes to which worker, and when.
+ * worker/dispatch.c: what goes onto the board, and when.
  *
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_DONTFORK */
 #include <sys/mman.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "spool/watch.h"
 #include "worker/backlog.h"
+#include "worker/board.h"
 #include "worker/dispatch.h"
-#include "worker/order.h"
 #include "worker/self.h"
-
-enum {
-	REFUSED_MAX = 64        /* names whose refusal was said already */
-};
 
 #define TICK      (60 * SECOND)       /* where inotify works */
 #define POLL      (SECOND / 4)        /* where it does not */
 #define BUSY_MIN  (5 * SECOND / 1000) /* until a locked name is tried again */
 #define BUSY_MAX  SECOND
-#define OBEYED    SECOND              /* by then a job must be claimed */
-#define HELD_MIN  (SECOND / 20)       /* so is a job of a dead worker */
+#define COMES     SECOND              /* by then a called worker has come */
+#define HELD_MIN  (SECOND / 20)       /* until a dead worker's job is looked at */
 #define HELD_MAX  (5 * SECOND)
-
-/* A worker, as the dispatcher sees it. */
-struct seat {
-	int channel;               /* -1: there is no worker */
-	bool busy;                 /* it has an order and has not reported */
-	struct order order;        /* the last */
-	int64_t given;             /* when, if it is not known to be obeyed; 0:
-	                            * it is */
-	unsigned char tries;       /* of the order's name */
-	bool used;                 /* a worker has had this seat before */
-	int stop;                  /* it was told to: the level */
-};
 
 struct dispatch {
 	struct spool *spool;
@@ -45,31 +30,22 @@ struct dispatch {
 	bool watches_departures;
 	bool requests;             /* workers/ may hold a new request */
 	bool reconfigure;          /* config may have changed */
-	uint32_t config;           /* counts its changes */
 	bool paused;               /* as it was said last */
-	int stopping;              /* the level */
 	bool drained;
 	bool lost;                 /* the spool is not there any more */
 
 	struct backlog backlog;
 	int64_t tick;              /* when to look without being told */
 
-	bool tidy;                 /* the next free worker is to tidy */
+	bool tidy;                 /* a worker is to tidy */
 	int64_t recover;           /* when to recover again; 0: at the tick */
 	int64_t held_wait;         /* between two recoveries of held jobs */
 	int64_t expire;            /* when to purge again */
+	int64_t called;            /* when a worker was called last */
 
-	struct seat *seat;         /* one for each worker of the pool */
-	int hired;                 /* workers that there are; */
-	int *free;                 /* …those without an order, nfree of them */
-	int nfree;
-	uint32_t orders;           /* the number of the last one */
-	int64_t check;             /* when to look for orders that are not
-	                            * obeyed; 0: never */
-	uint32_t refused[REFUSED_MAX]; /* hashes of names */
-	size_t nrefused;
-
-	size_t size;               /* of all this memory */
+	struct board *board;
+	int *call;                 /* each worker's: we write; -1: no worker */
+	size_t size;               /* of all this memory but the board */
 };
 
 /* --- opening ------------------------------------------------------------ */
@@ -87,37 +63,47 @@ watch_spool(struct dispatch *d)
 	    !spool_watch_silent(sp);
 }
 
-struct dispatch *
-dispatch_open(struct spool *sp, const struct worker_options *o)
+/* In pages of its own, which workers do not inherit.  Pages that are not touched
+ * cost nothing. */
+static struct dispatch *
+allocate(size_t size)
 {
-	size_t ready = o->ready ? o->ready : READY_MAX;
-	size_t timed = o->timed ? o->timed : TIMED_MAX;
-	size_t count = (size_t)o->count;
-	size_t size = sizeof(struct dispatch) + backlog_size(ready, timed) +
-	    count * (sizeof(struct seat) + sizeof(int));
-	struct dispatch *d;
-	int k;
-
-	/* In pages of its own, which workers do not inherit.  Pages that are
-	 * not touched cost nothing. */
-	d = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	struct dispatch *d = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	if (d == MAP_FAILED)
 		return NULL;
 #ifdef MADV_DONTFORK
 	madvise(d, size, MADV_DONTFORK);
 #endif
+	d->size = size;
+	return d;
+}
+
+struct dispatch *
+dispatch_open(struct spool *sp, const struct worker_options *o)
+{
+	size_t timed = o->timed ? o->timed : TIMED_MAX;
+	size_t queues = backlog_size(timed);
+	struct dispatch *d = allocate(sizeof *d + queues +
+	    (size_t)o->count * sizeof *d->call);
+	int k;
+
+	if (!d)
+		return NULL;
+	d->board = board_open(o->count, o->ready ? o->ready : READY_MAX);
+	if (!d->board) {
+		munmap(d, d->size);
+		return NULL;
+	}
 	d->spool = sp;
 	d->options = o;
-	d->size = size;
-	d->paused = sp->config.paused;
+	d->paused = d->board->paused = sp->config.paused;
 	d->reconfigure = d->requests = d->tidy = true;
-	d->seat = (void *)(d + 1);
+	backlog_open(&d->backlog, sp, d->board, d + 1, timed);
+	d->call = (void *)((char *)(d + 1) + queues);
 	for (k = 0; k < o->count; k++)
-		d->seat[k].channel = -1;
-	backlog_open(&d->backlog, sp, d->seat + count, ready, timed);
-	d->free = (void *)((char *)(d->seat + count) +
-	    backlog_size(ready, timed));
+		d->call[k] = -1;
 	watch_spool(d);
 	d->expire = monotonic();
 	d->tick = d->expire + (d->told ? TICK : POLL);
@@ -130,10 +116,17 @@ dispatch_close(struct dispatch *d)
 	int k;
 
 	for (k = 0; k < d->options->count; k++)
-		close_quietly(d->seat[k].channel);
+		close_quietly(d->call[k]);
 	spool_watch_close(&d->watch);
 	backlog_close(&d->backlog);
+	board_close(d->board);
 	munmap(d, d->size);
+}
+
+struct board *
+dispatch_board(const struct dispatch *d)
+{
+	return d->board;
 }
 
 /* --- news --------------------------------------------------------------- */
@@ -142,15 +135,12 @@ dispatch_close(struct dispatch *d)
 static void
 pass_on_request(void *arg, const struct job_name *run)
 {
-	const struct order cancel = { .what = ORDER_CANCEL };
 	struct dispatch *d = arg;
 	int k;
 
 	for (k = 0; k < d->options->count; k++)
-		if (d->seat[k].channel >= 0 &&
-		    !strcmp(d->seat[k].order.name.id, run->id))
-			channel_send(d->seat[k].channel, &cancel,
-			    sizeof cancel);
+		if (board_cancel(d->board, k, run->id))
+			bell_ring(d->call[k]);
 }
 
 static void
@@ -200,129 +190,75 @@ dispatch_watch_fd(const struct dispatch *d)
 }
 
 int
-dispatch_channel(const struct dispatch *d, int k)
+dispatch_bell(const struct dispatch *d)
 {
-	return d->seat[k].channel;
+	return d->board->bell[0];
 }
 
-void
-dispatch_hire(struct dispatch *d, int k, int channel)
+int
+dispatch_hire(struct dispatch *d, int k)
 {
-	/* it is busy until it reports that it is ready */
-	d->seat[k].channel = channel;
-	d->seat[k].busy = true;
-	d->seat[k].stop = 0;
-	d->seat[k].order.name.id[0] = '\0';
-	d->hired++;
+	int call[2];
+
+	if (make_pipe(call) < 0)
+		return -1;
+	fcntl(call[0], F_SETFL, O_NONBLOCK);
+	fcntl(call[1], F_SETFL, O_NONBLOCK);
+	d->call[k] = call[1];
+	/* the job of the worker before it may be held */
+	d->tidy |= board_hire(d->board, k);
+	return call[0];
 }
 
+/* Another worker is to have the task of one that has died. */
 static void
-seat_free(struct dispatch *d, int k)
+return_task(struct dispatch *d, const struct task *t)
 {
-	d->seat[k].busy = false;
-	d->seat[k].given = 0;
-	d->free[d->nfree++] = k;
+	const struct job_name name = candidate_name(&t->job);
+
+	d->tidy |= t->what == TASK_TIDY;
+	if (t->what == TASK_RUN)
+		backlog_add(&d->backlog, (enum job_state)t->job.state, &name);
 }
 
 void
 dispatch_lose(struct dispatch *d, int k)
 {
-	struct seat *s = &d->seat[k];
-	int i, n = 0;
+	const struct seat was = board_lose(d->board, k);
 
-	if (s->channel < 0)
-		return;
-	close_quietly(s->channel);
-	s->channel = -1;
-	d->hired--;
-	for (i = 0; i < d->nfree; i++)
-		if (d->free[i] != k)
-			d->free[n++] = d->free[i];
-	d->nfree = n;
-	if (s->busy && s->order.what == ORDER_RUN && *s->order.name.id)
-		backlog_add(&d->backlog, s->order.state, &s->order.name);
-	s->busy = false;
+	/* it may have died while it had the lock */
+	if (d->board->reading && !d->backlog.pass.active)
+		backlog_refresh(&d->backlog);
+	close_quietly(d->call[k]);
+	d->call[k] = -1;
+	return_task(d, &was.task);
 }
 
-/* Sends a worker an order, which it reports on. */
+/* A name that could not be claimed, and for how long it is left alone.  Without
+ * news there is one pass after the other, and each meets the name: if it were
+ * tried each time, the names behind it would never be reached. */
 static void
-give(struct dispatch *d, int k, struct order *o)
+hear_unclaimed(struct dispatch *d, const struct candidate *c, int result)
 {
-	struct seat *s = &d->seat[k];
-
-	o->number = ++d->orders ? d->orders : ++d->orders;
-	o->config = d->config;
-	s->order = *o;
-	s->busy = true;
-	s->given = o->what == ORDER_RUN ? monotonic() : 0;
-	if (s->given && !d->check)
-		d->check = s->given + OBEYED;
-	/* If it cannot be sent, the worker is dead, and the pool will say so:
-	 * dispatch_lose() takes the order back. */
-	channel_send(s->channel, o, sizeof *o);
-}
-
-static uint32_t
-hash_name(const struct job_name *name)
-{
-	char file[JOB_NAME_MAX + 1];
-
-	job_name_format(file, name);
-	return text_hash(TEXT_HASH, file, strlen(file));
-}
-
-/* Whether it was said already that the name is refused. */
-static bool
-was_refused(const struct dispatch *d, const struct job_name *name)
-{
-	uint32_t hash;
-	size_t i;
-
-	if (!d->nrefused)
-		return false;
-	hash = hash_name(name);
-	for (i = 0; i < REFUSED_MAX; i++)
-		if (d->refused[i] == hash)
-			return true;
-	return false;
-}
-
-/* Without news there is one pass after the other, and each meets the name: if
- * it were tried each time, the names behind it would never be reached. */
-static void
-hear_refused(struct dispatch *d, const struct seat *s)
-{
-	if (!s->order.quiet)
-		d->refused[d->nrefused++ % REFUSED_MAX] =
-		    hash_name(&s->order.name);
-	if (!d->told)
-		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
-		    s->tries, RETRY);
-}
-
-/* The worker is free; what became of its order decides about the name. */
-static void
-hear_ended(struct dispatch *d, int k, const struct report *r)
-{
-	struct seat *s = &d->seat[k];
-	unsigned n = s->tries < 8 ? s->tries : 8;
-
-	int64_t us = r->result == SPOOL_ERROR ? RETRY :
+	const struct job_name name = candidate_name(c);
+	unsigned n = c->tries < 8 ? c->tries : 8;
+	int64_t us = result != SPOOL_BUSY ? RETRY :
 	    BUSY_MIN << n < BUSY_MAX ? BUSY_MIN << n : BUSY_MAX;
 
-	if (r->result == SPOOL_BUSY || r->result == SPOOL_ERROR)
-		backlog_postpone(&d->backlog, s->order.state, &s->order.name,
-		    s->tries, us);
-	else if (r->result == SPOOL_REFUSED)
-		hear_refused(d, s);
-	seat_free(d, k);
+	if (result == SPOOL_OK) { /* the worker saw that the queue is paused */
+		d->reconfigure = true;
+		backlog_add(&d->backlog, (enum job_state)c->state, &name);
+	} else if (result != SPOOL_REFUSED || !d->told) {
+		backlog_postpone(&d->backlog, (enum job_state)c->state, &name,
+		    c->tries, us);
+	}
 }
 
 /* Plans the next recovery and the next purge.  A job whose worker died is held
  * while a process of it lives on, or because another worker has just claimed it
  * and has not said so yet. */
 static void
-hear_tidied(struct dispatch *d, int k, const struct report *r)
+hear_tidied(struct dispatch *d, const struct task *t, const struct report *r)
 {
 	int64_t now = monotonic(), pause = 100 * r->took; /* 1 % of the time */
 
@@ -330,91 +266,52 @@ hear_tidied(struct dispatch *d, int k, const struct report *r)
 	    2 * d->held_wait < HELD_MAX ? 2 * d->held_wait : HELD_MAX;
 	d->recover = r->result == SPOOL_ERROR ? now + RETRY :
 	    r->held ? now + d->held_wait : 0;
-	if (d->seat[k].order.expire)
+	if (t->expire)
 		d->expire = now + (r->more ? 0 : pause > TICK ? pause : TICK);
-	seat_free(d, k);
-}
-
-static void
-hear_one(struct dispatch *d, int k, const struct report *r)
-{
-	struct seat *s = &d->seat[k];
-
-	/* A worker may report the end of an order twice, see RETURNED. */
-	if (r->what != REPORT_READY && r->number != s->order.number)
-		return;
-	switch (r->what) {
-	case REPORT_READY:
-		/* the job of the worker before it may be held */
-		d->tidy |= s->used;
-		s->used = true;
-		seat_free(d, k);
-		break;
-	case REPORT_TIDIED:
-		hear_tidied(d, k, r);
-		break;
-	case REPORT_ENDED:
-		if (s->busy)
-			hear_ended(d, k, r);
-		break;
-	case REPORT_RETURNED:
-		if (s->order.what == ORDER_RUN)
-			backlog_add(&d->backlog, s->order.state, &s->order.name);
-		else
-			d->tidy = true;
-		s->order.number = r->before;
-		s->order.name.id[0] = '\0';
-		break;
-	}
 }
 
 void
-dispatch_hear(struct dispatch *d, int k)
+dispatch_hear(struct dispatch *d)
 {
-	struct report r[4];
-	int i, n;
-
-	if (d->seat[k].channel < 0)
-		return;
-	n = channel_receive(d->seat[k].channel, r, sizeof *r, 4);
-	for (i = 0; i < n; i++)
-		hear_one(d, k, &r[i]);
-	if (n < 0) /* it ends, or has ended */
-		dispatch_lose(d, k);
-}
-
-/* Tells all workers to stop that were not told yet.  false: one of them reads
- * nothing, and its channel is full; it is to be told later. */
-static bool
-tell_stop(struct dispatch *d)
-{
-	const struct order o = {
-		.what = d->stopping == 1 ? ORDER_STOP : ORDER_NOW
-	};
-	bool all = true;
+	struct report r;
+	struct task t;
 	int k;
 
-	for (k = 0; k < d->options->count; k++) {
-		struct seat *s = &d->seat[k];
-
-		if (s->channel < 0 || s->stop == d->stopping)
+	bell_drain(dispatch_bell(d));
+	for (k = 0; k < d->options->count; k++)
+		if (!board_hear(d->board, k, &t, &r))
 			continue;
-		if (channel_send(s->channel, &o, sizeof o))
-			s->stop = d->stopping;
+		else if (t.what == TASK_TIDY)
+			hear_tidied(d, &t, &r);
 		else
-			all = false;
+			hear_unclaimed(d, &t.job, r.result);
+}
+
+/* Calls as many workers as have something to do.  A worker that hangs or is
+ * stopped does not come; then another one is called. */
+static void
+call_workers(struct dispatch *d, int64_t now)
+{
+	int k;
+
+	while ((k = board_call(d->board, now, now - COMES)) >= 0) {
+		bell_ring(d->call[k]);
+		d->called = now;
 	}
-	return all;
 }
 
 void
 dispatch_stop(struct dispatch *d, int level)
 {
-	d->stopping = level;
-	tell_stop(d);
+	int k;
+
+	board_set_stop(d->board, level);
+	for (k = 0; k < d->options->count; k++)
+		if (d->call[k] >= 0)
+			bell_ring(d->call[k]);
 }
 
-/* --- giving orders ------------------------------------------------------ */
+/* --- what is to be done ------------------------------------------------- */
 
 static void
 follow_config(struct dispatch *d)
@@ -426,7 +323,7 @@ follow_config(struct dispatch *d)
 	d->reconfigure = false;
 	if (!spool_config_refresh(sp))
 		return;
-	d->config++;
+	board_set_paused(d->board, sp->config.paused);
 	if (d->paused != sp->config.paused)
 		say(0, sp->config.paused ? "Paused: no job begins" :
 		    "Resumed");
@@ -479,78 +376,25 @@ look(struct dispatch *d, int64_t now)
 	const struct pass *p = &d->backlog.pass;
 	bool was_active = p->active;
 
-	/* Without news, an urgent job may have come unseen.  We look for it
-	 * before the next order, for a tenth of the time at most. */
-	if (!d->told && d->backlog.ready.n &&
-	    now - p->ended > 10 * (p->ended - p->began))
-		backlog_refresh(&d->backlog);
 	backlog_step(&d->backlog);
 	if (was_active && !p->active && !p->whole)
 		d->tick = now + RETRY;
 }
 
+/* Lets a worker tidy if it is time.  Returns whether one is to. */
 static bool
-give_tidy(struct dispatch *d, int64_t now, bool idle)
+order_tidy(struct dispatch *d, int64_t now, bool idle)
 {
-	struct order o = { .what = ORDER_TIDY };
-
 	/* A pool that is never idle purges as well, but seldom. */
-	o.expire = now >= d->expire + (idle ? 0 : 10 * TICK);
-	if (!d->nfree || (!d->tidy && !(o.expire && idle)))
+	bool expire = now >= d->expire + (idle ? 0 : 10 * TICK);
+
+	if (!d->tidy && !(expire && idle))
 		return false;
-	if (o.expire)
+	if (expire)
 		d->expire = now + TICK;
 	d->tidy = false;
-	give(d, d->free[--d->nfree], &o);
+	board_set_tidy(d->board, expire);
 	return true;
-}
-
-/* A worker that is stopped, or hangs, does not claim the job that it was given.
- * Then another one gets the name, too; whoever claims it first has it. */
-static void
-check_obeyed(struct dispatch *d, int64_t now)
-{
-	int64_t next = 0;
-	int k;
-
-	if (!d->check || now < d->check)
-		return;
-	for (k = 0; k < d->options->count; k++) {
-		struct seat *s = &d->seat[k];
-
-		if (!s->given)
-			continue;
-		if (now < s->given + OBEYED) {
-			if (!next || s->given + OBEYED < next)
-				next = s->given + OBEYED;
-			continue;
-		}
-		s->given = 0;
-		if (spool_there(d->spool, s->order.state, &s->order.name))
-			backlog_add(&d->backlog, s->order.state,
-			    &s->order.name);
-	}
-	d->check = next;
-}
-
-static void
-give_jobs(struct dispatch *d)
-{
-	struct candidate c;
-
-	while (d->nfree && backlog_pop(&d->backlog, &c)) {
-		struct order o = { .what = ORDER_RUN,
-			.state = (enum job_state)c.state,
-			.name = candidate_name(&c) };
-		int k = d->free[0];
-
-		d->nfree--;
-		memmove(d->free, d->free + 1, (size_t)d->nfree *
-		    sizeof *d->free);
-		d->seat[k].tries = c.tries;
-		o.quiet = was_refused(d, &o.name);
-		give(d, k, &o);
-	}
 }
 
 /* Finds out whether nothing is left to do, when all workers are idle. */
@@ -559,7 +403,7 @@ check_drained(struct dispatch *d)
 {
 	int r;
 
-	if (!d->options->drain || d->nfree < d->hired || !d->hired)
+	if (!d->options->drain || !board_is_idle(d->board))
 		return;
 	if (!d->watches_departures) {
 		/* from now on the end of others' jobs is news */
@@ -577,12 +421,7 @@ check_drained(struct dispatch *d)
 bool
 dispatch_is_ready(const struct dispatch *d)
 {
-	int k;
-
-	for (k = 0; k < d->options->count; k++)
-		if (d->seat[k].channel >= 0 && !d->seat[k].used)
-			return false;
-	return d->hired > 0;
+	return board_is_ready(d->board);
 }
 
 bool
@@ -599,7 +438,7 @@ dispatch_drained(const struct dispatch *d)
 
 /* How long nothing needs to be done without an event, in ms. */
 static int
-time_left(const struct dispatch *d)
+time_left(const struct dispatch *d, bool idle)
 {
 	int64_t until = d->tick, now = monotonic(), due;
 
@@ -607,10 +446,10 @@ time_left(const struct dispatch *d)
 		return 0;
 	if (d->recover && d->recover < until)
 		until = d->recover;
-	if (d->nfree && d->expire < until)
+	if (idle && d->expire < until)
 		until = d->expire;
-	if (d->check && d->check < until)
-		until = d->check;
+	if (now < d->called + COMES && d->called + COMES < until)
+		until = d->called + COMES;
 	due = d->paused ? INT64_MAX : backlog_due(&d->backlog);
 	if (due != INT64_MAX && due - today() < until - now)
 		until = now + due - today();
@@ -621,19 +460,17 @@ int
 dispatch_step(struct dispatch *d)
 {
 	int64_t now = monotonic();
+	bool idle;
 
-	if (d->stopping)
-		return poll_ms(tell_stop(d) && d->told ? TICK : POLL);
+	if (d->board->stop)
+		return poll_ms(d->told ? TICK : POLL);
 	follow_config(d);
 	tick(d, now);
-	give_tidy(d, now, false);
-	check_obeyed(d, now);
-	if (!d->paused) {
+	if (!d->paused)
 		look(d, now);
-		give_jobs(d);
-	}
-	if ((d->paused || backlog_is_dry(&d->backlog)) &&
-	    !give_tidy(d, now, true))
+	idle = d->paused || backlog_is_dry(&d->backlog);
+	if (!order_tidy(d, now, idle) && idle)
 		check_drained(d);
-	return time_left(d);
+	call_workers(d, now);
+	return time_left(d, idle);
 }

@@ -30,7 +30,6 @@
 
 #include "worker/dispatch.h"
 #include "worker/launch.h"
-#include "worker/order.h"
 #include "worker/pool.h"
 #include "worker/self.h"
 #include "worker/worker.h"
@@ -164,7 +163,6 @@ struct pool {
 	const struct worker_options *options;
 	struct dispatch *dispatch;
 	struct member *member;
-	struct pollfd *fds;        /* FDS of our own, and each member's channel */
 	struct rlimit limit;       /* of descriptors, as we were started */
 	int ready;                 /* to be written to when we are; -1: nobody */
 	bool announced;            /* that we are */
@@ -172,8 +170,6 @@ struct pool {
 	bool drained;              /* stopping, because nothing is left to do */
 	bool lost;                 /* stopping, because the spool is gone */
 };
-
-enum { SIGNALS, NEWS, FDS };       /* places in pool.fds */
 
 /* Descriptors of the supervisor, besides one for each worker. */
 enum {
@@ -220,12 +216,12 @@ raise_limit(struct pool *p)
 
 /* Turns the child into worker k. */
 static _Noreturn void
-become_worker(struct pool *p, int k, int channel)
+become_worker(struct pool *p, int k, struct board *board, int call)
 {
-	const int keep[] = { p->spool->fd, p->file.fd, channel };
+	const int keep[] = { p->spool->fd, p->file.fd, call, board->bell[1] };
 	size_t i;
 
-	close_inherited_fds(true, keep, 3);
+	close_inherited_fds(true, keep, 4);
 	setrlimit(RLIMIT_NOFILE, &p->limit);
 	p->spool->ids = -1; /* its lock would be the supervisor's, too */
 	unsetenv("NOTIFY_SOCKET"); /* it is not for jobs */
@@ -235,38 +231,37 @@ become_worker(struct pool *p, int k, int channel)
 		say(k + 1, "cannot start: %s", strerror(errno));
 		_exit(1);
 	}
-	worker_main(p->spool, &p->file, p->options, k + 1, channel,
+	worker_main(p->spool, &p->file, p->options, k + 1, board, call,
 	    p->member[k].started != 0);
 }
 
 static void
 start_member(struct pool *p, int k)
 {
+	struct board *board = dispatch_board(p->dispatch);
 	struct member *m = &p->member[k];
-	int ours = -1, theirs = -1;
+	int call = dispatch_hire(p->dispatch, k);
 	sigset_t all, old;
 	pid_t pid = -1;
 
 	/* No signal may reach the child's copy of our self-pipe. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	if (channel_open(&ours, &theirs) == 0) {
+	if (call >= 0) {
 		pid = fork();
 		if (pid == 0)
-			become_worker(p, k, theirs);
+			become_worker(p, k, board, call);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	close_quietly(theirs);
+	close_quietly(call);
 	m->started = monotonic();
 	m->again = 0;
 	m->pid = pid;
-	if (pid > 0) {
-		dispatch_hire(p->dispatch, k, ours);
+	if (pid > 0)
 		return;
-	}
 	say(0, "cannot start worker %d: %s; trying again", k + 1,
 	    strerror(errno));
-	close_quietly(ours);
+	dispatch_lose(p->dispatch, k);
 	m->pid = 0;
 	m->again = m->started + RETRY;
 }
@@ -379,21 +374,20 @@ start_due(struct pool *p)
 static void
 wait_for_events(struct pool *p, int ms)
 {
-	int k, n = p->options->count;
-	const nfds_t all = (nfds_t)n + FDS;
+	struct pollfd fds[] = {
+		{ .fd = self_pipe, .events = POLLIN },
+		{ .fd = dispatch_watch_fd(p->dispatch), .events = POLLIN },
+		{ .fd = dispatch_bell(p->dispatch), .events = POLLIN },
+	};
 
-	p->fds[NEWS].fd = dispatch_watch_fd(p->dispatch);
-	for (k = 0; k < n; k++)
-		p->fds[FDS + k].fd = dispatch_channel(p->dispatch, k);
-	if (poll(p->fds, all, ms) <= 0)
+	if (poll(fds, 3, ms) <= 0)
 		return;
-	if (p->fds[SIGNALS].revents)
+	if (fds[0].revents)
 		self_pipe_drain();
-	if (p->fds[NEWS].revents)
+	if (fds[1].revents)
 		dispatch_news(p->dispatch);
-	for (k = 0; k < n; k++)
-		if (p->fds[FDS + k].revents)
-			dispatch_hear(p->dispatch, k);
+	if (fds[2].revents)
+		dispatch_hear(p->dispatch);
 }
 
 /* Says that the pool has started: all its workers can be seen in workers/. */
@@ -452,23 +446,18 @@ static int
 run_pool(struct spool *sp, const struct worker_options *options, int ready)
 {
 	struct pool p = { .spool = sp, .options = options, .ready = ready };
-	size_t count = (size_t)options->count, i;
 	int r = -1;
 
 	if (!raise_limit(&p))
 		return -1;
-	p.member = calloc(count, sizeof *p.member);
-	p.fds = calloc(FDS + count, sizeof *p.fds);
-	if (!p.member || !p.fds || signals_open() < 0 ||
+	p.member = calloc((size_t)options->count, sizeof *p.member);
+	if (!p.member || signals_open() < 0 ||
 	    !(p.dispatch = dispatch_open(sp, options))) {
 		say(0, "cannot start a pool: %s", strerror(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
 	    today()) != SPOOL_OK) {
 		say_error(0, sp, "cannot start a pool");
 	} else {
-		for (i = 0; i < FDS + count; i++)
-			p.fds[i].events = POLLIN;
-		p.fds[SIGNALS].fd = self_pipe;
 		say(0, "%d worker%s on %s", options->count,
 		    options->count == 1 ? "" : "s", sp->path);
 		if (sp->config.paused)
@@ -480,7 +469,6 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		r = p.lost ? -1 : 0;
 	}
 	free(p.member);
-	free(p.fds);
 	return r;
 }
 

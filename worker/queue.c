@@ -212,6 +212,21 @@ find_place(const struct queue *q, const struct candidate *c, size_t *place)
 	return low < q->n && candidate_compare(c, queue_at(q, low)) == 0;
 }
 
+void
+queue_remove(struct queue *q, const struct candidate *c)
+{
+	size_t place;
+	uint16_t slot;
+
+	while (find_place(q, c, &place)) {
+		slot = q->order[place];
+		q->n--;
+		memmove(q->order + place, q->order + place + 1,
+		    (q->n - place) * sizeof *q->order);
+		q->order[q->n] = slot;
+	}
+}
+
 bool
 queue_push(struct queue *q, const struct candidate *c)
 {

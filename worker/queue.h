@@ -73,6 +73,8 @@ bool queue_push(struct queue *, const struct candidate *);
  * NULL; and the same one, taken out together with its doubles. */
 const struct candidate *queue_best(const struct queue *);
 struct candidate queue_pop(struct queue *);
+/* Takes out those that are equal to it, if there are any. */
+void queue_remove(struct queue *, const struct candidate *);
 /* The one in order[i]. */
 struct candidate queue_get(const struct queue *, size_t i);
 

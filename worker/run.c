@@ -29,11 +29,11 @@ enum {
 #define STOP_MOMENT (SECOND / 5) /* from a job's end to a stop of everybody */
 
 /*
- * The system calls of a job's life, from the worker's order to its next one, as
+ * The system calls of a job's life, from one task of the worker to the next, as
  * `strace -f` shows them for a job that writes nothing.  `make bench` counts
  * them.
  *
- *     recv               the order
+ *     fstatat            config is as it was; it could say "paused"
  *     openat             the file as the job will hold it: read-only, its lock
  *     fstat              a regular file of ours, before anything is done to it
  *     openat             to append to it; on an overlay, this copies it up
@@ -56,7 +56,6 @@ enum {
  *     write, sigreturn   SIGCHLD, into the self-pipe,
  *     wait4, read        and out of it again
  *     poll, read, close  the rest of its output, of which there is none
- *     send               the report that it has ended
  *     fstat              the last line is whole
  *     write              Attempt:
  *     renameat2          the end
@@ -448,9 +447,8 @@ run_prepare(struct worker *w, struct spool_claim *c, struct run *run,
 	}
 }
 
-/* Records the end, and if that cannot be done, holds on to the job.  The
- * dispatcher hears about the end first, so that its next order is here when we
- * are done; an order that comes while we try again is given back. */
+/* Records the end, and if that cannot be done, holds on to the job and tries
+ * again; a stop "now" ends this. */
 static void
 run_record(struct worker *w, struct spool_claim *c, struct run *run,
     int64_t took)
@@ -466,9 +464,6 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 	int r, tries = 0;
 
 	strcpy(id, c->name.id);
-	worker_report(w, REPORT_ENDED, SPOOL_OK);
-	w->recording = true;
-	w->returned = false;
 	while ((r = spool_finish(w->spool, c, &run->end, &to, &next)) ==
 	    SPOOL_ERROR) {
 		if (!told)
@@ -480,19 +475,15 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 			say(w->number, "gave up; the next pool recovers the "
 			    "job: %s", id);
 			spool_release(c);
-			w->recording = false;
 			return;
 		}
 	}
-	w->recording = false;
 	spool_tally_count(&w->tally, &run->end);
 	if (r == SPOOL_OK)
 		say_end(w, &copy, &run->end, to, &next, took);
 	else
 		say(w->number, "Job was taken away by hand while it ran: %s",
 		    id);
-	if (w->returned)
-		worker_report(w, REPORT_ENDED, SPOOL_OK);
 }
 
 void

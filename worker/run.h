@@ -9,9 +9,8 @@
 #include "worker/worker.h"
 
 /*
- * Runs a claimed job, watches over it and records its end.  Reports the end of
- * the order to the dispatcher before it is recorded.  The claim is over when it
- * returns.
+ * Runs a claimed job, watches over it and records its end.  The claim is over
+ * when it returns.
  */
 void run_job(struct worker *, struct spool_claim *);
 

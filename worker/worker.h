@@ -7,7 +7,7 @@
 #define WORKER_WORKER_H
 
 #include "spool/pool.h"
-#include "worker/order.h"
+#include "worker/board.h"
 #include "worker/pool.h"
 #include "worker/words.h"
 
@@ -22,13 +22,10 @@ struct worker {
 	struct own_env env;
 	bool by_vfork;             /* how jobs are started */
 
-	int channel;               /* to the dispatcher; -1: it has died */
-	struct order order;        /* the one that we obey, or obeyed last */
-	struct order next;         /* the one to obey then, if has_next */
-	bool has_next;
-	bool recording;            /* the end of a job: no order can be taken */
-	bool returned;             /* one was given back meanwhile */
-	uint32_t config;           /* the latest change of config that we know */
+	struct board *board;
+	int call;                  /* what calls us to it; -1: the supervisor
+	                            * has died */
+	struct task task;          /* the one that we do, or did last */
 	int stop;                  /* 1: after the job, 2: now */
 	bool cancel;               /* our job may have been cancelled */
 	int64_t stopping;          /* since when (monotonic), 0: not */
@@ -37,17 +34,19 @@ struct worker {
 	bool slot_names_job;
 };
 
-/* Runs a worker until it is told to stop; never returns.  With `restarted`, a
- * worker that had the slot before has died: its job is recovered first. */
+/* Runs a worker until it is told to stop; never returns.  `call`: see struct
+ * worker.  With `restarted`, a worker that had the slot before has died: its job
+ * is recovered first. */
 _Noreturn void worker_main(struct spool *, struct spool_pool *,
-    const struct worker_options *, int number, int channel, bool restarted);
+    const struct worker_options *, int number, struct board *, int call,
+    bool restarted);
 
 /* 0: no stop; 1: after the job; 2: now. */
 int worker_stop_level(const struct worker *);
 /*
- * Sleeps until a signal, a message, `in` can be read or `out` written (-1:
- * neither), or `ms` have passed (-1: for ever).  Takes in what the message
- * says.  Returns whether `in` can be read, or is at its end.
+ * Sleeps until a signal or a call comes, `in` can be read or `out` written (-1:
+ * neither), or `ms` have passed (-1: for ever).  When it is called, it looks at
+ * the board.  Returns whether `in` can be read, or is at its end.
  */
 bool worker_doze(struct worker *, int ms, int in, int out);
 /* Whether somebody asked for the end of that run.  Looks only if the dispatcher
@@ -57,7 +56,5 @@ bool worker_is_cancelled(struct worker *, const struct job_name *run);
 /* Writes our slot: the job that we run and where its output begins, or NULL. */
 void worker_write_slot(struct worker *, const struct spool_claim *,
     int64_t log);
-/* Reports on the order that we have. */
-void worker_report(struct worker *, int what, int result);
 
 #endif

@@ -1,0 +1,279 @@
+/*
+ * check_board.c: what a pool's processes share, with processes that take from it
+ * at once and are killed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chance.h"
+#include "suite.h"
+#include "worker/board.h"
+
+enum { WORKERS = 4, NAMES = 20000 };
+
+static struct board *board;
+/* How often each name was taken, shared as the board is. */
+static volatile unsigned char *taken;
+
+static void
+set_up(void)
+{
+	board = board_open(WORKERS, NAMES);
+	ck_assert_ptr_nonnull(board);
+	taken = mmap(NULL, NAMES, PROT_READ | PROT_WRITE, MAP_SHARED |
+	    MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne((void *)taken, MAP_FAILED);
+	alarm(60); /* a lock that nobody gives back ends the test */
+}
+
+static void
+tear_down(void)
+{
+	munmap((void *)taken, NAMES);
+	board_close(board);
+}
+
+static struct candidate
+candidate(int i)
+{
+	struct job_name name = { .stamp = i + 1, .priority = 5 };
+
+	snprintf(name.id, sizeof name.id, "j%d", i);
+	return candidate_of(JOB_PENDING, &name);
+}
+
+static void
+add(int from, int n)
+{
+	struct candidate c;
+
+	for (; n--; from++) {
+		c = candidate(from);
+		ck_assert(board_add(board, &c));
+	}
+}
+
+static void
+begin_and_end(void)
+{
+	board_begin(board);
+	queue_sort(&board->ready);
+	board_end(board);
+}
+
+/* In a process of its own: takes names until there are none, which must come in
+ * their order.  Leaves an exit status of 0. */
+static pid_t
+start_worker(int k)
+{
+	pid_t pid = fork();
+	int last = -1, i;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid)
+		return pid;
+	for (;;) {
+		struct task t = board_take(board, k);
+
+		if (t.what == TASK_STOP)
+			_exit(0);
+		if (t.what == TASK_NONE)
+			continue;
+		i = atoi(t.job.id + 1);
+		if (i <= last || taken[i])
+			_exit(1);
+		taken[i]++;
+		last = i;
+	}
+}
+
+static int
+status_of(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+START_TEST(each_name_is_taken_once)
+{
+	pid_t pid[WORKERS];
+	int k;
+
+	begin_and_end();
+	for (k = 0; k < WORKERS; k++)
+		pid[k] = start_worker(k);
+	for (k = 0; k < NAMES; k += 100)
+		add(k, 100);
+	while (board_waiting(board))
+		;
+	board_set_stop(board, 1);
+	for (k = 0; k < WORKERS; k++)
+		ck_assert_int_eq(status_of(pid[k]), 0);
+	for (k = 0; k < NAMES; k++)
+		ck_assert_int_eq(taken[k], 1);
+}
+END_TEST
+
+/* Whoever is killed, at whatever moment, takes at most one name along, and the
+ * others go on. */
+START_TEST(workers_are_killed)
+{
+	int k, n, killed = 0, missing = 0;
+	pid_t pid[WORKERS];
+
+	chance_seed((uint64_t)_i + 1);
+	begin_and_end();
+	for (k = 0; k < WORKERS; k++)
+		pid[k] = start_worker(k);
+	for (n = 0; n < NAMES; n += 50) {
+		if (board->reading) /* one died with the lock: begin anew */
+			board_end(board);
+		add(n, 50);
+		k = (int)chance_below(WORKERS);
+		kill(pid[k], SIGKILL);
+		ck_assert(WIFSIGNALED(status_of(pid[k])));
+		killed++;
+		board_lose(board, k);
+		board_hire(board, k);
+		pid[k] = start_worker(k);
+	}
+	if (board->reading)
+		board_end(board);
+	while (board_waiting(board))
+		;
+	board_set_stop(board, 1);
+	for (k = 0; k < WORKERS; k++)
+		ck_assert_int_eq(status_of(pid[k]), 0);
+	for (n = 0; n < NAMES; n++) {
+		ck_assert_int_le(taken[n], 1);
+		missing += !taken[n];
+	}
+	ck_assert_int_le(missing, killed);
+}
+END_TEST
+
+/* One that is killed while it has the lock closes the board. */
+START_TEST(a_worker_dies_with_the_lock)
+{
+	pid_t pid;
+
+	begin_and_end();
+	add(0, 2);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_RUN);
+	pid = fork();
+	if (!pid) {
+		pthread_mutex_lock(&board->lock);
+		_exit(0);
+	}
+	ck_assert_int_eq(status_of(pid), 0);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_NONE);
+	ck_assert(board->reading);
+	begin_and_end();
+	add(7, 1);
+	ck_assert_str_eq(board_take(board, 1).job.id, "j7");
+	ck_assert_int_eq(board_take(board, 0).what, TASK_NONE);
+}
+END_TEST
+
+START_TEST(a_report_is_heard_before_more_is_given)
+{
+	struct report r = { .result = 3, .held = 4 }, heard;
+	struct task t;
+
+	begin_and_end();
+	add(0, 3);
+	ck_assert_int_eq(board_take(board, 1).what, TASK_RUN);
+	ck_assert(!board_hear(board, 1, &t, &heard));
+	board_report(board, 1, &r);
+	ck_assert_int_eq(board_take(board, 1).what, TASK_NONE);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_RUN);
+	ck_assert(!board_hear(board, 0, &t, &heard));
+	ck_assert(board_hear(board, 1, &t, &heard));
+	ck_assert_str_eq(t.job.id, "j0");
+	ck_assert_int_eq(heard.result, 3);
+	ck_assert_uint_eq(heard.held, 4);
+	ck_assert(!board_hear(board, 1, &t, &heard)); /* once */
+	ck_assert_str_eq(board_take(board, 1).job.id, "j2");
+}
+END_TEST
+
+/* What one worker does not need to be told, the next one must be. */
+START_TEST(tidying_is_for_one)
+{
+	begin_and_end();
+	add(0, 2);
+	board_set_tidy(board, true);
+	board_set_tidy(board, false);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_TIDY);
+	ck_assert(board->seat[0].task.expire);
+	ck_assert_int_eq(board_take(board, 1).what, TASK_RUN);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_RUN);
+	board_set_tidy(board, false);
+	board_set_paused(board, true);
+	ck_assert(!board_is_idle(board));
+	ck_assert_int_eq(board_take(board, 0).what, TASK_TIDY);
+	ck_assert(!board->seat[0].task.expire);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_NONE);
+	ck_assert(!board_is_idle(board));
+	ck_assert_int_eq(board_take(board, 1).what, TASK_NONE);
+	ck_assert(board_is_idle(board));
+}
+END_TEST
+
+START_TEST(a_refusal_is_news_once)
+{
+	struct job_name name = { .priority = 5 };
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		snprintf(name.id, sizeof name.id, "j%d", i % 50);
+		ck_assert(board_is_news(board, &name) == (i < 50));
+	}
+}
+END_TEST
+
+START_TEST(a_bell_is_heard)
+{
+	int i;
+
+	for (i = 0; i < 100000; i++) /* more than a pipe takes */
+		bell_ring(board->bell[1]);
+	while (bell_drain(board->bell[0]) && i--)
+		;
+	close(board->bell[1]);
+	ck_assert(!bell_drain(board->bell[0])); /* the other side is dead */
+	board->bell[1] = dup(board->bell[0]);
+}
+END_TEST
+
+int
+main(void)
+{
+	static const struct suite suite = {
+		.name = "board", .setup = set_up, .teardown = tear_down,
+		.seconds = 60
+	};
+	const struct suite_test tests[] = {
+		{ each_name_is_taken_once, 0 },
+		{ workers_are_killed, 3 },
+		{ a_worker_dies_with_the_lock, 0 },
+		{ a_report_is_heard_before_more_is_given, 0 },
+		{ tidying_is_for_one, 0 },
+		{ a_refusal_is_news_once, 0 },
+		{ a_bell_is_heard, 0 },
+		{ NULL, 0 }
+	};
+
+	return suite_run(&suite, tests);
+}

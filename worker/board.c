@@ -1,0 +1,398 @@
+/*
+ * worker/board.c: what a pool's dispatcher and its workers share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include <sys/mman.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "job/text.h"
+#include "worker/board.h"
+#include "worker/self.h"
+
+enum {
+	USUAL_ID = 10           /* bytes, as job_id_make() makes them */
+};
+
+/* --- opening ------------------------------------------------------------ */
+
+/* There is room for `ready` names with a usual id; a longer one makes the slots
+ * wider, and needs room for one at least. */
+static size_t
+queue_room(size_t ready)
+{
+	size_t size = queue_size(ready, queue_width(USUAL_ID));
+	size_t least = queue_size(1, queue_width(JOB_ID_MAX));
+
+	return size > least ? size : least;
+}
+
+static int
+lock_open(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t kind;
+
+	errno = pthread_mutexattr_init(&kind);
+	if (errno)
+		return -1;
+	pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+	errno = pthread_mutex_init(lock, &kind);
+	pthread_mutexattr_destroy(&kind);
+	return errno ? -1 : 0;
+}
+
+struct board *
+board_open(int count, size_t ready)
+{
+	size_t seats = (size_t)count * sizeof(struct seat);
+	size_t room = queue_room(ready);
+	size_t size = sizeof(struct board) + seats + room;
+	/* Pages that are not touched cost nothing. */
+	struct board *b = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (b == MAP_FAILED)
+		return NULL;
+	b->size = size;
+	b->count = count;
+	b->room = room;
+	b->reading = true;
+	if (lock_open(&b->lock) < 0 || make_pipe(b->bell) < 0) {
+		munmap(b, size);
+		return NULL;
+	}
+	fcntl(b->bell[0], F_SETFL, O_NONBLOCK);
+	fcntl(b->bell[1], F_SETFL, O_NONBLOCK);
+	queue_lay_out(&b->ready, (char *)(b + 1) + seats, room,
+	    queue_width(USUAL_ID));
+	return b;
+}
+
+void
+board_close(struct board *b)
+{
+	close(b->bell[0]);
+	close(b->bell[1]);
+	munmap(b, b->size);
+}
+
+/* Nobody waits or makes a system call while he has the lock. */
+static void
+board_lock(struct board *b)
+{
+	if (pthread_mutex_lock(&b->lock) != EOWNERDEAD)
+		return;
+	b->reading = true; /* who knows what is in the queue */
+	pthread_mutex_consistent(&b->lock);
+}
+
+static void
+board_unlock(struct board *b)
+{
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* --- the queue ---------------------------------------------------------- */
+
+size_t
+board_waiting(struct board *b)
+{
+	size_t n;
+
+	board_lock(b);
+	n = b->ready.n;
+	board_unlock(b);
+	return n;
+}
+
+bool
+board_add(struct board *b, const struct candidate *c)
+{
+	bool kept;
+
+	board_lock(b);
+	kept = queue_push(&b->ready, c);
+	board_unlock(b);
+	return kept;
+}
+
+void
+board_remove(struct board *b, const struct candidate *c)
+{
+	board_lock(b);
+	if (b->ready.sorted)
+		queue_remove(&b->ready, c);
+	board_unlock(b);
+}
+
+void
+board_begin(struct board *b)
+{
+	board_lock(b);
+	b->reading = true;
+	if (b->ready.wider)
+		queue_lay_out(&b->ready, b->ready.order, b->room,
+		    b->ready.wider);
+	queue_clear(&b->ready);
+	board_unlock(b);
+}
+
+void
+board_end(struct board *b)
+{
+	board_lock(b);
+	b->reading = false;
+	board_unlock(b);
+}
+
+/* --- for a worker ------------------------------------------------------- */
+
+/* What is to be done, most urgent first. */
+static void
+choose(struct board *b, struct task *t)
+{
+	if (b->stop) {
+		t->what = TASK_STOP;
+	} else if (b->tidy) {
+		t->what = TASK_TIDY;
+		t->expire = b->expire;
+		b->tidy = b->expire = false;
+	} else if (!b->reading && !b->paused && b->ready.n) {
+		t->what = TASK_RUN;
+		t->job = queue_pop(&b->ready);
+	}
+}
+
+struct task
+board_take(struct board *b, int k)
+{
+	struct seat *s = &b->seat[k];
+	struct task t = { .what = TASK_NONE };
+
+	board_lock(b);
+	if (s->state != SEAT_REPORTS) {
+		choose(b, &t);
+		s->task = t;
+		s->cancel = false;
+		s->used = true;
+		s->state = t.what == TASK_NONE ? SEAT_FREE : SEAT_BUSY;
+	}
+	board_unlock(b);
+	if (t.what == TASK_NONE)
+		bell_ring(b->bell[1]);
+	return t;
+}
+
+void
+board_report(struct board *b, int k, const struct report *r)
+{
+	board_lock(b);
+	b->seat[k].report = *r;
+	b->seat[k].state = SEAT_REPORTS;
+	board_unlock(b);
+}
+
+int
+board_look(struct board *b, int k, bool *cancel)
+{
+	int stop;
+
+	board_lock(b);
+	stop = b->stop;
+	*cancel = b->seat[k].cancel;
+	b->seat[k].cancel = false;
+	board_unlock(b);
+	return stop;
+}
+
+bool
+board_is_news(struct board *b, const struct job_name *name)
+{
+	const size_t n = sizeof b->refused / sizeof *b->refused;
+	char file[JOB_NAME_MAX + 1];
+	uint32_t hash;
+	size_t i;
+
+	job_name_format(file, name);
+	hash = text_hash(TEXT_HASH, file, strlen(file));
+	board_lock(b);
+	for (i = 0; i < n && b->refused[i] != hash; i++)
+		;
+	if (i == n)
+		b->refused[b->nrefused++ % n] = hash;
+	board_unlock(b);
+	return i == n;
+}
+
+/* --- for the dispatcher ------------------------------------------------- */
+
+bool
+board_hire(struct board *b, int k)
+{
+	bool used;
+
+	board_lock(b);
+	used = b->seat[k].used;
+	b->seat[k].state = SEAT_STARTING;
+	board_unlock(b);
+	return used;
+}
+
+struct seat
+board_lose(struct board *b, int k)
+{
+	struct seat was;
+
+	board_lock(b);
+	was = b->seat[k];
+	b->seat[k] = (struct seat){ .state = SEAT_EMPTY, .used = was.used };
+	board_unlock(b);
+	return was;
+}
+
+bool
+board_hear(struct board *b, int k, struct task *t, struct report *r)
+{
+	struct seat *s = &b->seat[k];
+	bool reports;
+
+	board_lock(b);
+	reports = s->state == SEAT_REPORTS;
+	if (reports) {
+		*t = s->task;
+		*r = s->report;
+		s->task.what = TASK_NONE;
+		s->state = SEAT_FREE;
+	}
+	board_unlock(b);
+	return reports;
+}
+
+bool
+board_cancel(struct board *b, int k, const char *id)
+{
+	struct seat *s = &b->seat[k];
+	bool runs;
+
+	board_lock(b);
+	runs = s->task.what == TASK_RUN && !strcmp(s->task.job.id, id);
+	s->cancel |= runs;
+	board_unlock(b);
+	return runs;
+}
+
+/* How many workers are to come. */
+static size_t
+wanted(const struct board *b)
+{
+	return b->tidy + (b->reading || b->paused ? 0 : b->ready.n);
+}
+
+int
+board_call(struct board *b, int64_t now, int64_t late)
+{
+	size_t coming = 0;
+	int k, call = -1;
+
+	board_lock(b);
+	for (k = b->count; k--;)
+		if (b->seat[k].state == SEAT_FREE)
+			call = k;
+		else
+			coming += b->seat[k].state == SEAT_CALLED &&
+			    b->seat[k].called > late;
+	if (coming >= wanted(b))
+		call = -1;
+	if (call >= 0) {
+		b->seat[call].state = SEAT_CALLED;
+		b->seat[call].called = now;
+	}
+	board_unlock(b);
+	return call;
+}
+
+bool
+board_is_ready(struct board *b)
+{
+	bool starting = false, any = false;
+	int k;
+
+	board_lock(b);
+	for (k = 0; k < b->count; k++) {
+		starting |= b->seat[k].state == SEAT_STARTING;
+		any |= b->seat[k].state != SEAT_EMPTY;
+	}
+	board_unlock(b);
+	return any && !starting;
+}
+
+bool
+board_is_idle(struct board *b)
+{
+	bool busy, any = false;
+	int k;
+
+	board_lock(b);
+	busy = b->tidy;
+	for (k = 0; k < b->count; k++) {
+		any |= b->seat[k].state == SEAT_FREE;
+		busy |= b->seat[k].state != SEAT_FREE &&
+		    b->seat[k].state != SEAT_EMPTY;
+	}
+	board_unlock(b);
+	return any && !busy;
+}
+
+void
+board_set_paused(struct board *b, bool paused)
+{
+	board_lock(b);
+	b->paused = paused;
+	board_unlock(b);
+}
+
+void
+board_set_tidy(struct board *b, bool expire)
+{
+	board_lock(b);
+	b->tidy = true;
+	b->expire |= expire;
+	board_unlock(b);
+}
+
+void
+board_set_stop(struct board *b, int level)
+{
+	board_lock(b);
+	b->stop = level;
+	board_unlock(b);
+}
+
+/* --- bells -------------------------------------------------------------- */
+
+void
+bell_ring(int fd)
+{
+	int e = errno;
+
+	while (write(fd, "", 1) < 0 && errno == EINTR)
+		;
+	errno = e;
+}
+
+bool
+bell_drain(int fd)
+{
+	char bytes[64];
+	ssize_t n;
+
+	do
+		n = read(fd, bytes, sizeof bytes);
+	while (n < 0 && errno == EINTR);
+	return n != 0;
+}
