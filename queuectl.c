@@ -96,11 +96,11 @@ static const struct command commands[] = {
 	  "JSON is an object or an array of objects with \"command\" (a line "
 	  "for\n/bin/sh) or \"argv\" (an array, run without a shell), and "
 	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
-	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - one object per "
-	  "line is read from\nstandard input; bad lines are named and "
-	  "skipped.  The options go\nwith -- CMD and --command LINE, a line for /bin/sh.\n",
+	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - an array, or one "
+	  "object per\nline, is read from standard input; bad lines are named "
+	  "and skipped.\nThe options go with -- CMD and --command LINE, a line for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
-	{ "list", "[--state STATE] [--limit N] [--json]",
+	{ "list", "[--state STATE] [--limit N] [--json | --jsonl]",
 	  "show the jobs", NULL, list_options, 0, 0, command_list },
 	{ "show", "ID [--json]", "show one job with its attempts",
 	  "ID is the id of a job, or the beginning of just one.\n",
@@ -134,8 +134,9 @@ static const struct command commands[] = {
 	  NULL, 0, 0, command_pause },
 	{ "resume", "", "let workers go on after pause", NULL, NULL, 0, 0,
 	  command_resume },
-	{ "dlq list", "[--limit N] [--json]", "show the dead letter queue",
-	  NULL, dlq_list_options, 0, 0, command_dlq_list },
+	{ "dlq list", "[--limit N] [--json | --jsonl]",
+	  "show the dead letter queue", NULL, dlq_list_options, 0, 0,
+	  command_dlq_list },
 	{ "dlq retry", "ID | --all", "give dead jobs another chance",
 	  "Attempts are counted from 0 again.  Prints the ids.\n",
 	  dlq_options, 0, 1, command_dlq_retry },

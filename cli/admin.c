@@ -14,7 +14,8 @@
 
 const struct option_def dlq_list_options[] = {
 	{ "limit", 'n', "N", "the first N jobs only" },
-	{ "json", 0, NULL, "one JSON object per line" },
+	{ "json", 0, NULL, "as a JSON array, a job on each line" },
+	{ "jsonl", 0, NULL, "one JSON object per line, without the array" },
 	{ NULL, 0, NULL, NULL }
 };
 
@@ -151,17 +152,19 @@ int
 command_dlq_list(struct call *c)
 {
 	struct listing l = { 0 };
+	enum form form;
 	size_t limit;
 	int r = limit_read(c, &limit);
 
+	if (r == DONE)
+		r = form_read(c, &form);
 	if (r != DONE)
 		return r;
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = listing_read_sorted(&c->spool, &l, JOB_DEAD);
 	if (r == DONE)
-		r = table_print(&c->spool, &l, l.n < limit ? l.n : limit,
-		    call_option(c, "json"),
+		r = table_print(&c->spool, &l, l.n < limit ? l.n : limit, form,
 		    "ATTEMPTS  DIED                  REASON                  ",
 		    add_dead_cells, NULL);
 	free(l.v);

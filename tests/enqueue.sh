@@ -142,6 +142,58 @@ t "no lines"
 refused_in 0 "" "" q enqueue -
 refused_in 0 "" "$nl$nl" q enqueue -
 
+t "an array on stdin"
+feed "
+ $nl	[{\"id\":\"in3\",\"command\":\"true\"},$nl{\"id\":\"in1\",\"argv\":[\"true\"]}]$nl" q enqueue -
+status 0
+err_is ""
+out_is "in3${nl}in1"
+is "$(entries pending | sed -n 's/^5-.*-0-\(in[13]\)$/\1/p' | tr '\n' ' ')" "in3 in1 "
+refused_in 0 "" "[]" q enqueue -
+refused_in 0 "" "$nl$nl [ $nl ]$nl" q enqueue -
+
+t "an array on stdin is taken whole or not at all"
+refused_in 2 "job 2 of the array (line 4, column 23): \"priority\" must be" "
+
+[{\"id\":\"w1\",\"command\":\"true\"},
+{\"id\":\"w2\",\"priority\":11}]" q enqueue -
+refused_in 1 'id "in1" exists' '[{"id":"w1","command":"true"},
+{"id":"in1","command":"true"}]' q enqueue -
+refused_in 2 "not JSON: line 3, column 1: " '
+[{"id":"w1","command":"true"},
+x]' q enqueue -
+refused_in 2 "not JSON: line 2, column 1: the text ends" '[{"id":"w1","command":"true"}' q enqueue -
+refused_in 2 "line 2, column 1: text after" '[{"id":"w1","command":"true"}]
+{"id":"w2","command":"true"}' q enqueue -
+printf '[{"id":"w1","command":"tr\000ue"}]' >nul
+refused 2 "line 1, column 26: control character" \
+    sh -c '"$QUEUECTL" enqueue - <nul'
+
+t "after a line, an array is a bad line"
+feed '
+{"id":"l2","command":"true"}
+[{"id":"w1","command":"true"}]
+{"id":"l4","command":"true"}' q enqueue -
+status 1
+out_is "l2${nl}l4"
+err_is "queuectl: line 3, column 1: a job must be an object"
+
+t "an array from a slow producer"
+mkfifo slowly
+q enqueue - <slowly >slow.out 2>slow.err &
+p=$!
+exec 7>slowly
+printf '\n ' >&7
+printf '[{"id":"sa1","command":"true"},' >&7
+printf '\n{"id":"sa2","command":"true"}' >&7
+printf ']\n' >&7
+is "$(where sa1)$(where sa2)" nowherenowhere
+exec 7>&-
+await 5 ended $p
+wait $p
+is $? 0
+is "$(cat slow.out slow.err)" "sa1${nl}sa2"
+
 t "a slow producer is not made to wait"
 mkfifo fifo
 q enqueue - <fifo >slow.out 2>slow.err &
