@@ -112,7 +112,7 @@ static const struct command commands[] = {
 	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
-	{ "wait", "[--timeout S] ID... | --all", "return when jobs have ended",
+	{ "wait", "[--timeout SPAN] ID... | --all", "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "
 	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
 	  "the timeout.\n", wait_options, 0, -1, command_wait },
@@ -142,7 +142,7 @@ static const struct command commands[] = {
 	  dlq_options, 0, 1, command_dlq_retry },
 	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
 	  "Prints the ids.\n", dlq_options, 0, 1, command_dlq_purge },
-	{ "purge", "[--state STATE] [--older-than D] [--dry-run]",
+	{ "purge", "[--state STATE] [--older-than SPAN] [--dry-run]",
 	  "remove jobs that have ended, with their logs",
 	  "Without --state and --older-than it removes what the settings "
 	  "keep-done,\nkeep-dead and keep-max no longer keep, as idle workers "

@@ -263,7 +263,7 @@ command_dlq_purge(struct call *c)
 
 const struct option_def purge_options[] = {
 	{ "state", 's', "STATE", "completed or dead jobs; default: completed" },
-	{ "older-than", 0, "D", "those that ended D ago: 90 (seconds), 15m, "
+	{ "older-than", 0, "SPAN", "those that ended SPAN ago: 90, 1.5s, 15m, "
 	    "12h, 7d" },
 	{ "dry-run", 'n', NULL, "print their ids only" },
 	{ NULL, 0, NULL, NULL }
@@ -318,9 +318,9 @@ command_purge(struct call *c)
 	if (!state_is_final(state))
 		return complain_usage("only completed and dead jobs are "
 		    "purged; queuectl cancel ends others");
-	if (age && !config_span_parse(age, &span))
-		return complain_usage("--older-than must be a time such as 90 "
-		    "(seconds), 15m, 12h or 7d, not %s", age);
+	if (age && !job_span_parse(age, &span))
+		return complain_usage("--older-than must be " TEXT_SPAN
+		    ", not %s", age);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	if (word || age)

@@ -120,8 +120,8 @@ limit_read(const struct call *c, size_t *limit)
 	int64_t n = JOB_NUMBER_MAX;
 
 	if (word && !job_number_parse(word, 0, JOB_NUMBER_MAX, &n))
-		return complain_usage("--limit must be a whole number, not %s",
-		    word);
+		return complain_usage("--limit must be a whole number from 0 "
+		    "to %d, not %s", JOB_NUMBER_MAX, word);
 	*limit = (size_t)n;
 	return DONE;
 }

@@ -367,7 +367,7 @@ part_find(struct call *c, const char *word, const struct entry *e,
 
 	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &p->number))
 		return complain_usage("--attempt must be a whole number from "
-		    "1, not %s", word);
+		    "1 to %d, not %s", JOB_NUMBER_MAX, word);
 	r = spool_load(&c->spool, e->state, &e->name, &job);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return complain_job(&c->spool, r, e->name.id);

@@ -81,7 +81,7 @@ set_delay(struct reader *r, const struct json *v)
 {
 	int64_t delay;
 
-	if (!job_seconds_parse(v->text, &delay))
+	if (!job_span_parse(v->text, &delay))
 		return refuse_value(r, v, r->field->want);
 	if (delay)
 		r->job->run_at = r->now + delay;
@@ -165,8 +165,8 @@ check_env(struct reader *r, const struct json *e)
 	r->at = e;
 	if (string && *e->key && !e->key[job_env_name(e->key)])
 		return true;
-	buf_puts(r->why, string ? "\"env\" has a name that is none (letters, "
-	    "digits and _, no digit first): \"" :
+	buf_puts(r->why, string ? "a name in \"env\" must be letters, digits "
+	    "and _, no digit first, not \"" :
 	    "\"env\" must be an object of strings, and \"");
 	job_escape(r->why, e->key, 60);
 	if (string)
@@ -212,7 +212,8 @@ set_env(struct reader *r, const struct json *v)
 
 #define STRING "a string"
 #define WHOLE "a whole number from 0 to 2147483647"
-#define SECONDS "a number of seconds from 0 to 2147483647"
+#define SECONDS "a number of seconds from 0 to 2147483647, such as 1.5 (in an " \
+	"option also 15m, 12h, 7d)"
 
 /* In the order in which they are printed. */
 static const struct field fields[] = {

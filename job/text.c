@@ -292,11 +292,30 @@ job_seconds_format(struct buf *b, int64_t us)
 	b->p[b->n] = '\0';
 }
 
-bool
-job_seconds_parse(const char *s, int64_t *us)
+static const struct {
+	char letter;
+	int seconds;
+} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+
+enum { UNITS = sizeof units / sizeof units[0] };
+
+void
+job_span_format(struct buf *b, int64_t us)
 {
-	int64_t t;
-	int fraction = 0, n;
+	int i = us > 0 ? UNITS - 1 : 0;
+
+	while (i > 0 && us % (units[i].seconds * (int64_t)SECOND))
+		i--;
+	job_seconds_format(b, us / units[i].seconds);
+	if (us > 0)
+		buf_putc(b, units[i].letter);
+}
+
+bool
+job_span_parse(const char *s, int64_t *us)
+{
+	int64_t t, factor;
+	int fraction = 0, n, i = 0;
 
 	if (!text_read_number(&s, JOB_NUMBER_MAX, &t))
 		return false;
@@ -305,10 +324,14 @@ job_seconds_parse(const char *s, int64_t *us)
 		if (n < 1 || n > 6)
 			return false;
 	}
+	while (i < UNITS && *s != units[i].letter)
+		i++;
+	s += i < UNITS;
+	factor = i < UNITS ? units[i].seconds : 1;
 	t = t * SECOND + fraction;
-	if (*s || t > (int64_t)JOB_NUMBER_MAX * SECOND)
+	if (*s || t > (int64_t)JOB_NUMBER_MAX * SECOND / factor)
 		return false;
-	*us = t;
+	*us = t * factor;
 	return true;
 }
 

@@ -32,10 +32,16 @@ struct job_codes {
 /* A decimal integer from `min` to `max`, digits only, no leading zeros. */
 bool job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n);
 
-/* "1.5" from 1500000, and back: decimal seconds from 0 to JOB_NUMBER_MAX, no
- * sign and no exponent, at most 6 digits after the point.  Below 0 is 0. */
+/* "1.5" from 1500000; below 0 is 0. */
 void job_seconds_format(struct buf *, int64_t us);
-bool job_seconds_parse(const char *s, int64_t *us);
+/* "1.5s", "15m", "12h" or "7d", with the largest unit that needs no fraction;
+ * "0" for 0 and below. */
+void job_span_format(struct buf *, int64_t us);
+/* Reads both: a decimal number without sign and exponent, with at most 6 digits
+ * after the point, and perhaps a unit; at most JOB_NUMBER_MAX seconds. */
+bool job_span_parse(const char *s, int64_t *us);
+/* What it reads, for people. */
+#define TEXT_SPAN "a time from 0 to 24855d, such as 90 (seconds), 1.5m or 12h"
 
 /* "20261124T053012.345678Z" */
 void job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time);

@@ -234,6 +234,46 @@ run q enqueue --id=opt2 --run-at=2099-01-02T03:04:05Z -- true
 status 0
 is "$(name pending opt2)" 5@20990102T030405.000000Z-0-opt2
 
+t "spans with units"
+run q enqueue --id span1 --delay 1.5m --timeout 12h -- true
+status 0
+is "$(header Timeout span1)" 43200
+within "$(minus "$(name_stamp "$(name pending span1)")" \
+    "$(header Created span1)")" 90 90 "delay"
+run q enqueue --id span2 --delay=7d --timeout=1.5s --command true
+status 0
+is "$(header Timeout span2)" 1.5
+within "$(minus "$(name_stamp "$(name pending span2)")" \
+    "$(header Created span2)")" 604800 604800 "delay"
+for o in delay timeout; do
+	for v in 1x 15M 1h30m 24856d '' m; do
+		refused 2 "\"$o\" must be a number of seconds" \
+		    q enqueue --$o "$v" -- true
+		err_has "(in an option also 15m, 12h, 7d), not $v"
+	done
+done
+refused 2 'must be a whole number' q enqueue --backoff-base 2s -- true
+refused 2 'must be a whole number' q enqueue --max-retries 2.0 -- true
+refused 2 '"timeout" must be a number of seconds' \
+    q enqueue '{"command":"true","timeout":"15m"}'
+
+t "--env NAME copies a variable"
+COPIED="a b=c" EMPTY='' run q enqueue --id env1 --env COPIED --env B=1 --env EMPTY -- true
+status 0
+is "$(header Env env1)" "COPIED=a b=c${nl}B=1${nl}EMPTY="
+unset NOT_SET
+refused 2 "queuectl: --env NOT_SET: the variable is not set; NOT_SET=VALUE" \
+    q enqueue --env NOT_SET -- true
+for v in '' 1A A-B 'A B' =x; do
+	refused 2 'a name in "env" must be letters, digits and _, no digit' \
+	    q enqueue --env "$v" -- true
+done
+BYTES=$(printf '\377')
+export BYTES
+refused 2 "--env BYTES: its value is not UTF-8" q enqueue --env BYTES -- true
+unset BYTES
+A=1 refused 2 '"env" has "A" twice' q enqueue --env A --env A=2 -- true
+
 t "cwd is made absolute"
 mkdir sub
 run q enqueue --id cwd1 --cwd sub -- pwd
