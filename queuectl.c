@@ -262,31 +262,47 @@ match_words(const struct command *c, char *const *words, int n)
 	    !strcmp(c->words + strlen(words[0]) + 1, words[1]) ? 2 : 0;
 }
 
-/* The words that other programs use, and ours for the same. */
+/* The words that other programs use, and ours for the same.  `second` may be
+ * NULL.  NULL: we know none. */
 static const char *
-find_hint(char *const *words, int n)
+find_hint(const char *first, const char *second)
 {
 	static const struct {
 		const char *first, *second, *ours;
 	} hints[] = {
 		{ "metrics", NULL, "queuectl status --prometheus" },
+		{ "ps", NULL, "queuectl worker list" },
 		{ "stop", NULL, "queuectl worker stop" },
 		{ "start", NULL, "queuectl worker start" },
+		{ "run", NULL, "queuectl worker start" },
 		{ "retry", NULL, "queuectl dlq retry" },
+		{ "requeue", NULL, "queuectl dlq retry" },
 		{ "add", NULL, "queuectl enqueue" },
+		{ "push", NULL, "queuectl enqueue" },
+		{ "submit", NULL, "queuectl enqueue" },
+		{ "ls", NULL, "queuectl list" },
+		{ "jobs", NULL, "queuectl list" },
+		{ "get", NULL, "queuectl show" },
+		{ "info", NULL, "queuectl show" },
+		{ "tail", NULL, "queuectl logs -f" },
+		{ "unpause", NULL, "queuectl resume" },
+		{ "rm", NULL, "queuectl cancel, or queuectl purge" },
 		{ "remove", NULL, "queuectl cancel, or queuectl purge" },
 		{ "delete", NULL, "queuectl cancel, or queuectl purge" },
 		{ "kill", NULL, "queuectl cancel" },
 		{ "init", NULL, "queuectl enqueue, which makes the spool" },
 		{ "health", NULL, "queuectl status, or queuectl fsck" },
 		{ "worker", "status", "queuectl worker list" },
-		{ "config", "show", "queuectl config list" }
+		{ "config", "show", "queuectl config list" },
+		{ "enqueue", "--file", "queuectl enqueue - <FILE" },
+		{ "enqueue", "-f", "queuectl enqueue - <FILE" }
 	};
-	size_t i;
+	size_t i, n = second ? strcspn(second, "=") : 0;
 
 	for (i = 0; i < sizeof hints / sizeof hints[0]; i++)
-		if (!strcmp(words[0], hints[i].first) && (!hints[i].second ||
-		    (n > 1 && !strcmp(words[1], hints[i].second))))
+		if (!strcmp(first, hints[i].first) && (!hints[i].second ||
+		    (second && strlen(hints[i].second) == n &&
+		    !strncmp(second, hints[i].second, n))))
 			return hints[i].ours;
 	return NULL;
 }
@@ -296,14 +312,15 @@ find_hint(char *const *words, int n)
 static const struct command *
 find_command(char *const *words, int n, int *used)
 {
-	const char *names[COMMANDS], *nearest, *hint;
+	struct text_guess guess = { .name = NULL };
 	char first[COMMANDS][16];
+	const char *hint;
 	int i;
 
 	for (i = 0; i < COMMANDS; i++)
 		if ((*used = match_words(&commands[i], words, n)) > 0)
 			return &commands[i];
-	hint = find_hint(words, n);
+	hint = find_hint(words[0], n > 1 ? words[1] : NULL);
 	if (hint) {
 		complain("no such command: %s%s%s; did you mean: %s", words[0],
 		    is_group(words[0]) ? " " : "", is_group(words[0]) ?
@@ -322,12 +339,9 @@ find_command(char *const *words, int n, int *used)
 	for (i = 0; i < COMMANDS; i++) {
 		snprintf(first[i], sizeof first[i], "%.*s",
 		    (int)strcspn(commands[i].words, " "), commands[i].words);
-		names[i] = first[i];
+		text_guess(&guess, words[0], first[i]);
 	}
-	nearest = text_nearest(words[0], names, COMMANDS);
-	complain("no such command: %s%s%s%s", words[0],
-	    nearest ? "; did you mean " : "", nearest ? nearest : "",
-	    nearest ? "?" : "");
+	complain_unknown("command", words[0], &guess);
 	print_group(stderr, NULL);
 	return NULL;
 }
@@ -429,7 +443,12 @@ take_option(struct call *c, char **words, int n, int *at)
 {
 	char *word = words[*at], *value;
 	const struct option_def *o = find_option(c->command, word, &value);
+	const char *hint;
 
+	hint = o ? NULL : find_hint(c->command->words, word);
+	if (hint)
+		return complain_usage("%s: no such option; did you mean: %s",
+		    word, hint);
 	if (!o)
 		return complain_option(c->command, word, c->command->options ?
 		    "no such option; there are:" :

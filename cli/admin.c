@@ -335,10 +335,13 @@ static const struct config_key *
 key_find(const char *word)
 {
 	const struct config_key *k = config_key(word);
+	struct text_guess guess = { .name = NULL };
 
 	if (k)
 		return k;
-	complain("no such key: %s; the keys are:", word);
+	for (k = config_keys; k->name; k++)
+		text_guess(&guess, word, k->name);
+	complain_unknown("key", word, &guess);
 	for (k = config_keys; k->name; k++)
 		fprintf(stderr, "  %-14s %s\n", k->name, k->help);
 	return NULL;

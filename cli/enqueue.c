@@ -285,7 +285,8 @@ complain_json(const struct enqueue *q, const char *text,
 	if (*text != '{' && *text != '[')
 		complain("to enqueue a line for the shell: queuectl enqueue "
 		    "--command LINE; a command with its arguments: queuectl "
-		    "enqueue -- CMD [ARG...]");
+		    "enqueue -- CMD [ARG...]; the jobs of a file: queuectl "
+		    "enqueue - <FILE");
 	return USAGE;
 }
 

@@ -261,19 +261,18 @@ field_of_option(const char *option, enum json_type *type)
 static bool
 refuse_unknown(struct reader *r, const struct json *v)
 {
-	const char *names[FIELDS], *nearest;
-	size_t i;
+	struct text_guess guess = { .name = NULL };
+	const struct field *f;
 
-	for (i = 0; i < FIELDS; i++)
-		names[i] = fields[i].name;
-	nearest = !strcmp(v->key, "cmd") ? "command" :
-	    strstr(v->key, "timeout") ? "timeout" :
-	    text_nearest(v->key, names, FIELDS);
+	for (f = fields; f->set; f++)
+		text_guess(&guess, v->key, f->name);
+	if (!strcmp(v->key, "cmd"))
+		guess.name = "command";
 	r->at = v;
 	buf_puts(r->why, "unknown field \"");
 	job_escape(r->why, v->key, 60);
-	if (nearest)
-		buf_printf(r->why, "\"; did you mean \"%s\"?", nearest);
+	if (guess.name)
+		buf_printf(r->why, "\"; did you mean \"%s\"?", guess.name);
 	else
 		buf_puts(r->why, "\"; see queuectl help enqueue");
 	return false;

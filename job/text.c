@@ -495,48 +495,43 @@ text_same_key(const char *a, const char *b)
 	return *a == *b;
 }
 
-/* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
- * words beyond 31 bytes are far from everything. */
+/* How many letters must be added, dropped, replaced or exchanged with their
+ * neighbours (the optimal string alignment distance); words beyond 31 bytes are
+ * far from everything. */
 static size_t
 distance(const char *a, const char *b)
 {
-	size_t row[32], n = strlen(b), i, j;
+	size_t d[32][32], m = strlen(a), n = strlen(b), i, j, best;
 
-	if (n > 31 || strlen(a) > 31)
+	if (m > 31 || n > 31)
 		return 99;
-	for (j = 0; j <= n; j++)
-		row[j] = j;
-	for (i = 0; a[i]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i + 1;
-		for (j = 0; j < n; j++) {
-			size_t best = corner + (a[i] != b[j]);
-
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			corner = row[j + 1];
-			row[j + 1] = best;
+	for (i = 0; i <= m; i++)
+		for (j = 0; j <= n; j++) {
+			best = i + j;
+			if (i && j)
+				best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (i && d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (j && d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
 		}
-	}
-	return row[n];
+	return d[m][n];
 }
 
-const char *
-text_nearest(const char *word, const char *const *words, size_t n)
+void
+text_guess(struct text_guess *g, const char *word, const char *name)
 {
-	const char *nearest = NULL;
-	size_t best = strlen(word) / 3 + 2, i;
+	size_t m = strlen(word), n = strlen(name);
+	bool part = m > 2 && n > 2 &&
+	    (strstr(word, name) || strstr(name, word));
+	size_t d = part ? 1 : distance(word, name);
 
-	for (i = 0; i < n; i++) {
-		size_t d = distance(word, words[i]);
-
-		if (d < best) {
-			best = d;
-			nearest = words[i];
-		}
-	}
-	return nearest;
+	if (d > (m > n ? m : n) / 3 || (g->name && d >= g->distance))
+		return;
+	g->name = name;
+	g->distance = d;
 }

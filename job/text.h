@@ -71,9 +71,14 @@ void job_escape(struct buf *, const char *s, size_t max);
 /* Whether two keys are the same; `_` and `-` are. */
 bool text_same_key(const char *, const char *);
 
-/* The one of `n` words that `word` is most likely a slip of, or NULL. */
-const char *text_nearest(const char *word, const char *const *words,
-    size_t n);
+/* The name that a word is most likely a slip of; zeroed: there is none. */
+struct text_guess {
+	const char *name;
+	size_t distance;
+};
+/* Takes a name into account.  The word may be a slip of it if at most a third
+ * of the letters differ, or if one is a part of the other (timeout_seconds). */
+void text_guess(struct text_guess *, const char *word, const char *name);
 
 /* Parts of a parser.  Each returns true and moves *s past the text it read; if
  * the text is something else, it returns false and *s stays. */
