@@ -270,6 +270,7 @@ find_hint(const char *first, const char *second)
 	static const struct {
 		const char *first, *second, *ours;
 	} hints[] = {
+		{ "version", NULL, "queuectl --version" },
 		{ "metrics", NULL, "queuectl status --prometheus" },
 		{ "ps", NULL, "queuectl worker list" },
 		{ "stop", NULL, "queuectl worker stop" },
@@ -493,15 +494,15 @@ take_words(struct call *c, char **words, int n)
 			return r;
 		}
 	}
-	if (c->n < c->command->least ||
-	    (c->command->most >= 0 && c->n > c->command->most)) {
-		complain("%s takes %s argument%s", c->command->words,
-		    c->n < c->command->least ? "one more" : "fewer",
-		    c->n < c->command->least ? "" : "s");
-		print_usage(stderr, c->command);
-		return USAGE;
-	}
-	return DONE;
+	if (c->command->most >= 0 && c->n > c->command->most)
+		complain("%s: one argument too many: %s", c->command->words,
+		    c->operand[c->command->most]);
+	else if (c->n < c->command->least)
+		complain("%s takes one more argument", c->command->words);
+	else
+		return DONE;
+	print_usage(stderr, c->command);
+	return USAGE;
 }
 
 static int

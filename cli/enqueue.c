@@ -551,9 +551,15 @@ static int
 enqueue_given(struct enqueue *q)
 {
 	struct call *c = q->call;
+	bool line = call_option(c, "command");
 
-	if (c->dashes || (call_option(c, "command") && !c->n))
+	if (c->dashes && !c->n)
+		return complain_usage("a command must follow --");
+	if (c->dashes || (line && !c->n))
 		return enqueue_words(q);
+	if (line)
+		return complain_usage("--command takes the line as one word, "
+		    "so quote it; or queuectl enqueue -- CMD [ARG...]");
 	if (words_have_fields(c))
 		return complain_usage("the options of enqueue go with -- CMD "
 		    "[ARG...] or --command LINE; a JSON job has fields for "

@@ -171,6 +171,7 @@ hint 'worker status' 'worker list'
 hint 'config show' 'config list'
 hint 'help stop' 'worker stop'
 hint ls list
+hint version --version
 hint 'rm x1' cancel
 hint 'enqueue --file jobs' 'enqueue - <FILE'
 hint 'enqueue --file=jobs' 'enqueue - <FILE'
@@ -179,6 +180,28 @@ for w in @jobs jobs.json 'echo hi'; do
 	run q enqueue "$w"
 	status 2
 	err_has "the jobs of a file: queuectl enqueue - <FILE"
+done
+
+t "what is one word too many"
+run q list failed
+status 2
+err_has "queuectl: list: one argument too many: failed${nl}usage: "
+run q show a b c
+status 2
+err_has "queuectl: show: one argument too many: b$nl"
+run q show
+err_has "queuectl: show takes one more argument$nl"
+for w in 'echo hi' '{"command":"true"}'; do
+	# shellcheck disable=SC2086 # words
+	run q enqueue --command $w more
+	status 2
+	err_has "--command takes the line as one word, so quote it"
+done
+for w in '' '--id x1' '--command true'; do
+	# shellcheck disable=SC2086 # words
+	run q enqueue $w --
+	status 2
+	err_is "queuectl: a command must follow --"
 done
 
 t "slips"
