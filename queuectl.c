@@ -98,7 +98,8 @@ static const struct command commands[] = {
 	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
 	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - an array, or one "
 	  "object per\nline, is read from standard input; bad lines are named "
-	  "and skipped.\nThe options go with -- CMD and --command LINE, a line for /bin/sh.\n",
+	  "and skipped.\nThe options go with -- CMD and --command LINE, a line "
+	  "for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
 	{ "list", "[--state STATE] [--limit N] [--json | --jsonl]",
 	  "show the jobs", NULL, list_options, 0, 0, command_list },
@@ -112,7 +113,8 @@ static const struct command commands[] = {
 	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
-	{ "wait", "[--timeout SPAN] ID... | --all", "return when jobs have ended",
+	{ "wait", "[--timeout SPAN] ID... | --all",
+	  "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "
 	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
 	  "the timeout.\n", wait_options, 0, -1, command_wait },

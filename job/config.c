@@ -54,7 +54,8 @@ const struct config_key config_keys[] = {
 	{ "paused", "no", "yes or no",
 	  "while it is yes, workers begin no job; see queuectl pause",
 	  CONFIG_WORD, 0, switch_words, AT(paused) },
-	{ "log-max", "10M", "none or a whole number of bytes from 4096, such as 64K, 10M or 1G",
+	{ "log-max", "10M", "none or a whole number of bytes from 4096, such "
+	  "as 64K, 10M or 1G",
 	  "bytes of a job's log; beyond that the middle is dropped",
 	  CONFIG_SIZE, 4096, none, AT(log_max) },
 	{ "keep-done", "7d", "forever or " TEXT_SPAN,
