@@ -96,11 +96,12 @@ static const struct command commands[] = {
 	  "JSON is an object or an array of objects with \"command\" (a line "
 	  "for\n/bin/sh) or \"argv\" (an array, run without a shell), and "
 	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
-	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - one object per "
-	  "line is read from\nstandard input; bad lines are named and "
-	  "skipped.  The options go\nwith -- CMD and --command LINE, a line for /bin/sh.\n",
+	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - an array, or one "
+	  "object per\nline, is read from standard input; bad lines are named "
+	  "and skipped.\nThe options go with -- CMD and --command LINE, a line "
+	  "for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
-	{ "list", "[--state STATE] [--limit N] [--json]",
+	{ "list", "[--state STATE] [--limit N] [--json | --jsonl]",
 	  "show the jobs", NULL, list_options, 0, 0, command_list },
 	{ "show", "ID [--json]", "show one job with its attempts",
 	  "ID is the id of a job, or the beginning of just one.\n",
@@ -112,7 +113,8 @@ static const struct command commands[] = {
 	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
-	{ "wait", "[--timeout S] ID... | --all", "return when jobs have ended",
+	{ "wait", "[--timeout SPAN] ID... | --all",
+	  "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "
 	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
 	  "the timeout.\n", wait_options, 0, -1, command_wait },
@@ -134,14 +136,15 @@ static const struct command commands[] = {
 	  NULL, 0, 0, command_pause },
 	{ "resume", "", "let workers go on after pause", NULL, NULL, 0, 0,
 	  command_resume },
-	{ "dlq list", "[--limit N] [--json]", "show the dead letter queue",
-	  NULL, dlq_list_options, 0, 0, command_dlq_list },
+	{ "dlq list", "[--limit N] [--json | --jsonl]",
+	  "show the dead letter queue", NULL, dlq_list_options, 0, 0,
+	  command_dlq_list },
 	{ "dlq retry", "ID | --all", "give dead jobs another chance",
 	  "Attempts are counted from 0 again.  Prints the ids.\n",
 	  dlq_options, 0, 1, command_dlq_retry },
 	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
 	  "Prints the ids.\n", dlq_options, 0, 1, command_dlq_purge },
-	{ "purge", "[--state STATE] [--older-than D] [--dry-run]",
+	{ "purge", "[--state STATE] [--older-than SPAN] [--dry-run]",
 	  "remove jobs that have ended, with their logs",
 	  "Without --state and --older-than it removes what the settings "
 	  "keep-done,\nkeep-dead and keep-max no longer keep, as idle workers "
@@ -261,31 +264,48 @@ match_words(const struct command *c, char *const *words, int n)
 	    !strcmp(c->words + strlen(words[0]) + 1, words[1]) ? 2 : 0;
 }
 
-/* The words that other programs use, and ours for the same. */
+/* The words that other programs use, and ours for the same.  `second` may be
+ * NULL.  NULL: we know none. */
 static const char *
-find_hint(char *const *words, int n)
+find_hint(const char *first, const char *second)
 {
 	static const struct {
 		const char *first, *second, *ours;
 	} hints[] = {
+		{ "version", NULL, "queuectl --version" },
 		{ "metrics", NULL, "queuectl status --prometheus" },
+		{ "ps", NULL, "queuectl worker list" },
 		{ "stop", NULL, "queuectl worker stop" },
 		{ "start", NULL, "queuectl worker start" },
+		{ "run", NULL, "queuectl worker start" },
 		{ "retry", NULL, "queuectl dlq retry" },
+		{ "requeue", NULL, "queuectl dlq retry" },
 		{ "add", NULL, "queuectl enqueue" },
+		{ "push", NULL, "queuectl enqueue" },
+		{ "submit", NULL, "queuectl enqueue" },
+		{ "ls", NULL, "queuectl list" },
+		{ "jobs", NULL, "queuectl list" },
+		{ "get", NULL, "queuectl show" },
+		{ "info", NULL, "queuectl show" },
+		{ "tail", NULL, "queuectl logs -f" },
+		{ "unpause", NULL, "queuectl resume" },
+		{ "rm", NULL, "queuectl cancel, or queuectl purge" },
 		{ "remove", NULL, "queuectl cancel, or queuectl purge" },
 		{ "delete", NULL, "queuectl cancel, or queuectl purge" },
 		{ "kill", NULL, "queuectl cancel" },
 		{ "init", NULL, "queuectl enqueue, which makes the spool" },
 		{ "health", NULL, "queuectl status, or queuectl fsck" },
 		{ "worker", "status", "queuectl worker list" },
-		{ "config", "show", "queuectl config list" }
+		{ "config", "show", "queuectl config list" },
+		{ "enqueue", "--file", "queuectl enqueue - <FILE" },
+		{ "enqueue", "-f", "queuectl enqueue - <FILE" }
 	};
-	size_t i;
+	size_t i, n = second ? strcspn(second, "=") : 0;
 
 	for (i = 0; i < sizeof hints / sizeof hints[0]; i++)
-		if (!strcmp(words[0], hints[i].first) && (!hints[i].second ||
-		    (n > 1 && !strcmp(words[1], hints[i].second))))
+		if (!strcmp(first, hints[i].first) && (!hints[i].second ||
+		    (second && strlen(hints[i].second) == n &&
+		    !strncmp(second, hints[i].second, n))))
 			return hints[i].ours;
 	return NULL;
 }
@@ -295,14 +315,15 @@ find_hint(char *const *words, int n)
 static const struct command *
 find_command(char *const *words, int n, int *used)
 {
-	const char *names[COMMANDS], *nearest, *hint;
+	struct text_guess guess = { .name = NULL };
 	char first[COMMANDS][16];
+	const char *hint;
 	int i;
 
 	for (i = 0; i < COMMANDS; i++)
 		if ((*used = match_words(&commands[i], words, n)) > 0)
 			return &commands[i];
-	hint = find_hint(words, n);
+	hint = find_hint(words[0], n > 1 ? words[1] : NULL);
 	if (hint) {
 		complain("no such command: %s%s%s; did you mean: %s", words[0],
 		    is_group(words[0]) ? " " : "", is_group(words[0]) ?
@@ -321,12 +342,9 @@ find_command(char *const *words, int n, int *used)
 	for (i = 0; i < COMMANDS; i++) {
 		snprintf(first[i], sizeof first[i], "%.*s",
 		    (int)strcspn(commands[i].words, " "), commands[i].words);
-		names[i] = first[i];
+		text_guess(&guess, words[0], first[i]);
 	}
-	nearest = text_nearest(words[0], names, COMMANDS);
-	complain("no such command: %s%s%s%s", words[0],
-	    nearest ? "; did you mean " : "", nearest ? nearest : "",
-	    nearest ? "?" : "");
+	complain_unknown("command", words[0], &guess);
 	print_group(stderr, NULL);
 	return NULL;
 }
@@ -428,7 +446,12 @@ take_option(struct call *c, char **words, int n, int *at)
 {
 	char *word = words[*at], *value;
 	const struct option_def *o = find_option(c->command, word, &value);
+	const char *hint;
 
+	hint = o ? NULL : find_hint(c->command->words, word);
+	if (hint)
+		return complain_usage("%s: no such option; did you mean: %s",
+		    word, hint);
 	if (!o)
 		return complain_option(c->command, word, c->command->options ?
 		    "no such option; there are:" :
@@ -473,15 +496,15 @@ take_words(struct call *c, char **words, int n)
 			return r;
 		}
 	}
-	if (c->n < c->command->least ||
-	    (c->command->most >= 0 && c->n > c->command->most)) {
-		complain("%s takes %s argument%s", c->command->words,
-		    c->n < c->command->least ? "one more" : "fewer",
-		    c->n < c->command->least ? "" : "s");
-		print_usage(stderr, c->command);
-		return USAGE;
-	}
-	return DONE;
+	if (c->command->most >= 0 && c->n > c->command->most)
+		complain("%s: one argument too many: %s", c->command->words,
+		    c->operand[c->command->most]);
+	else if (c->n < c->command->least)
+		complain("%s takes one more argument", c->command->words);
+	else
+		return DONE;
+	print_usage(stderr, c->command);
+	return USAGE;
 }
 
 static int

@@ -14,7 +14,8 @@
 
 const struct option_def dlq_list_options[] = {
 	{ "limit", 'n', "N", "the first N jobs only" },
-	{ "json", 0, NULL, "one JSON object per line" },
+	{ "json", 0, NULL, "as a JSON array, a job on each line" },
+	{ "jsonl", 0, NULL, "one JSON object per line, without the array" },
 	{ NULL, 0, NULL, NULL }
 };
 
@@ -151,17 +152,19 @@ int
 command_dlq_list(struct call *c)
 {
 	struct listing l = { 0 };
+	enum form form;
 	size_t limit;
 	int r = limit_read(c, &limit);
 
+	if (r == DONE)
+		r = form_read(c, &form);
 	if (r != DONE)
 		return r;
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = listing_read_sorted(&c->spool, &l, JOB_DEAD);
 	if (r == DONE)
-		r = table_print(&c->spool, &l, l.n < limit ? l.n : limit,
-		    call_option(c, "json"),
+		r = table_print(&c->spool, &l, l.n < limit ? l.n : limit, form,
 		    "ATTEMPTS  DIED                  REASON                  ",
 		    add_dead_cells, NULL);
 	free(l.v);
@@ -260,7 +263,7 @@ command_dlq_purge(struct call *c)
 
 const struct option_def purge_options[] = {
 	{ "state", 's', "STATE", "completed or dead jobs; default: completed" },
-	{ "older-than", 0, "D", "those that ended D ago: 90 (seconds), 15m, "
+	{ "older-than", 0, "SPAN", "those that ended SPAN ago: 90, 1.5s, 15m, "
 	    "12h, 7d" },
 	{ "dry-run", 'n', NULL, "print their ids only" },
 	{ NULL, 0, NULL, NULL }
@@ -315,9 +318,9 @@ command_purge(struct call *c)
 	if (!state_is_final(state))
 		return complain_usage("only completed and dead jobs are "
 		    "purged; queuectl cancel ends others");
-	if (age && !config_span_parse(age, &span))
-		return complain_usage("--older-than must be a time such as 90 "
-		    "(seconds), 15m, 12h or 7d, not %s", age);
+	if (age && !job_span_parse(age, &span))
+		return complain_usage("--older-than must be " TEXT_SPAN
+		    ", not %s", age);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	if (word || age)
@@ -332,10 +335,13 @@ static const struct config_key *
 key_find(const char *word)
 {
 	const struct config_key *k = config_key(word);
+	struct text_guess guess = { .name = NULL };
 
 	if (k)
 		return k;
-	complain("no such key: %s; the keys are:", word);
+	for (k = config_keys; k->name; k++)
+		text_guess(&guess, word, k->name);
+	complain_unknown("key", word, &guess);
 	for (k = config_keys; k->name; k++)
 		fprintf(stderr, "  %-14s %s\n", k->name, k->help);
 	return NULL;

@@ -189,6 +189,17 @@ complain_usage(const char *fmt, ...)
 	return USAGE;
 }
 
+void
+complain_unknown(const char *kind, const char *word,
+    const struct text_guess *guess)
+{
+	if (guess->name)
+		complain("no such %s: %s; did you mean %s?  There are:", kind,
+		    word, guess->name);
+	else
+		complain("no such %s: %s; there are:", kind, word);
+}
+
 int
 complain_memory(void)
 {

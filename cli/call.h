@@ -78,6 +78,9 @@ int complain(const char *fmt, ...);
 __attribute__((format(printf, 1, 2)))
 #endif
 int complain_usage(const char *fmt, ...);
+/* There is no command or key `word`; there may be another: */
+void complain_unknown(const char *kind, const char *word,
+    const struct text_guess *);
 /* Out of memory: */
 int complain_memory(void);
 /* What the spool could not do, by its errno: */

@@ -1,7 +1,7 @@
 /*
  * enqueue.c: turns JSON, lines of JSON on stdin, or words into a batch of jobs.
  *
- * All three make a draft, complete() it, stage() it, and publish the batch;
+ * All of them make a draft, complete() it, stage() it, and publish the batch;
  * then print_ids().  enqueue_given(), near the end, tells them apart.
  *
  * SPDX-License-Identifier: MIT
@@ -39,7 +39,7 @@ struct enqueue {
 
 	/* enqueue - */
 	struct buf in;          /* read, and not used yet */
-	size_t line;            /* number of the current line, from 1 */
+	size_t line;            /* lines before the text at hand */
 	bool came;              /* input came since we last read the config */
 	bool skip;              /* the line is too long; drop what is left */
 	bool stop;              /* after this failure no line can succeed */
@@ -274,17 +274,19 @@ enqueue_words(struct enqueue *q)
 }
 
 static int
-complain_json(const char *text, const struct json_error *e)
+complain_json(const struct enqueue *q, const char *text,
+    const struct json_error *e)
 {
 	if (!e->line)
 		return complain_memory();
-	complain("not JSON: line %zu, column %zu: %s", e->line, e->column,
-	    e->what);
+	complain("not JSON: line %zu, column %zu: %s", q->line + e->line,
+	    e->column, e->what);
 	text += strspn(text, " \t\r\n");
 	if (*text != '{' && *text != '[')
 		complain("to enqueue a line for the shell: queuectl enqueue "
 		    "--command LINE; a command with its arguments: queuectl "
-		    "enqueue -- CMD [ARG...]");
+		    "enqueue -- CMD [ARG...]; the jobs of a file: queuectl "
+		    "enqueue - <FILE");
 	return USAGE;
 }
 
@@ -303,10 +305,10 @@ read_draft(struct enqueue *q, struct draft *d, const struct json *object,
 	d->job.created = now;
 	if (!good && number)
 		complain("job %zu of the array (line %zu, column %zu): %s",
-		    number, at->line, at->column, reason);
+		    number, q->line + at->line, at->column, reason);
 	else if (!good)
-		complain("line %zu, column %zu: %s", q->line ? q->line :
-		    at->line, at->column, reason);
+		complain("line %zu, column %zu: %s", q->line + at->line,
+		    at->column, reason);
 	buf_free(&why);
 	return good ? DONE : USAGE;
 }
@@ -341,14 +343,14 @@ enqueue_tree(struct enqueue *q, const struct json *tree)
 }
 
 static int
-enqueue_json(struct enqueue *q, const char *text)
+enqueue_json(struct enqueue *q, const char *text, size_t len)
 {
 	struct json_error error;
-	struct json *tree = json_parse(text, strlen(text), &error);
+	struct json *tree = json_parse(text, len, &error);
 	int r;
 
 	if (!tree)
-		return complain_json(text, &error);
+		return complain_json(q, text, &error);
 	r = enqueue_tree(q, tree);
 	json_free(tree);
 	return r;
@@ -362,9 +364,9 @@ fail_line(struct enqueue *q, bool stop)
 	q->stop |= stop;
 }
 
-/* Publishes what is staged of the lines before `line`. */
+/* Publishes what is staged of the lines so far. */
 static void
-publish_lines(struct enqueue *q, size_t line)
+publish_lines(struct enqueue *q)
 {
 	if (!q->n)
 		return;
@@ -376,7 +378,7 @@ publish_lines(struct enqueue *q, size_t line)
 	complain_spool(&q->call->spool);
 	forget_ids(q);
 	complain("stopped before line %zu; the jobs whose ids were "
-	    "printed are enqueued, others are not", line);
+	    "printed are enqueued, others are not", q->line + 1);
 	fail_line(q, true);
 }
 
@@ -391,7 +393,7 @@ stage_line(struct enqueue *q, struct job *job)
 	hold_signals(q, true);
 	while ((r = stage(q, job)) == SPOOL_STALE_ID) {
 		/* reclaim() needs ids/ for itself. */
-		publish_lines(q, q->line);
+		publish_lines(q);
 		if (q->stop)
 			return;
 		r = reclaim(q, job);
@@ -402,7 +404,7 @@ stage_line(struct enqueue *q, struct job *job)
 		return;
 	if (!q->n)
 		hold_signals(q, false);
-	snprintf(where, sizeof where, "line %zu: ", q->line);
+	snprintf(where, sizeof where, "line %zu: ", q->line + 1);
 	complain_stage(sp, r, job->id, where);
 	fail_line(q, r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG));
 }
@@ -418,7 +420,7 @@ enqueue_line(struct enqueue *q, const char *text, size_t len)
 		return;
 	tree = json_parse(text, len, &error);
 	if (!tree) {
-		complain("line %zu, column %zu: %s", q->line, error.column,
+		complain("line %zu, column %zu: %s", q->line + 1, error.column,
 		    error.line ? error.what : "out of memory");
 		fail_line(q, false);
 		return;
@@ -454,16 +456,16 @@ enqueue_lines(struct enqueue *q)
 		size_t n = (size_t)(end - line);
 
 		*end = '\0';
-		q->line++;
 		if (memchr(line, '\0', n)) {
-			complain("line %zu: a NUL byte", q->line);
+			complain("line %zu: a NUL byte", q->line + 1);
 			fail_line(q, false);
 		} else {
 			enqueue_line(q, line, n);
 		}
+		q->line++;
 		at += n + 1;
 		if (q->n >= BATCH_JOBS)
-			publish_lines(q, q->line + 1);
+			publish_lines(q);
 	}
 	use_input(q, at);
 	if (!q->stop && q->in.n > LINE_LEN_MAX) {
@@ -503,13 +505,28 @@ read_input(struct enqueue *q, bool *end)
 	return DONE;
 }
 
-/* Enqueues one JSON object per line, in batches.  A batch also ends when no
- * more input waits, so that a slow producer's jobs do not wait for it. */
+/* Enqueues the array that the input begins with.  Its rules want it whole. */
+static int
+enqueue_array(struct enqueue *q, bool end)
+{
+	int r;
+
+	while (!end)
+		if (read_input(q, &end) != DONE)
+			return FAILED;
+	r = enqueue_json(q, q->in.p, q->in.n);
+	return r == DONE ? q->result : r;
+}
+
+/* Enqueues an array, or one JSON object per line, in batches.  A batch also
+ * ends when no more input waits, so that a slow producer's jobs do not wait for
+ * it. */
 static int
 enqueue_stdin(struct enqueue *q)
 {
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	bool end = false;
+	bool end = false, blank = true; /* so far */
+	size_t n;
 
 	q->batch.bulk = true;
 	while (!q->stop && !end) {
@@ -517,12 +534,16 @@ enqueue_stdin(struct enqueue *q)
 			fail_line(q, true);
 			break;
 		}
+		n = strspn(q->in.p, " \t\r\n");
+		if (blank && q->in.p[n] == '[')
+			return enqueue_array(q, end);
+		blank &= n == q->in.n;
 		enqueue_lines(q);
 		if (!q->stop && (end || poll(&in, 1, 0) <= 0))
-			publish_lines(q, q->line + 1);
+			publish_lines(q);
 	}
 	/* What was staged before a failure. */
-	publish_lines(q, q->line + 1);
+	publish_lines(q);
 	return q->result;
 }
 
@@ -530,9 +551,15 @@ static int
 enqueue_given(struct enqueue *q)
 {
 	struct call *c = q->call;
+	bool line = call_option(c, "command");
 
-	if (c->dashes || (call_option(c, "command") && !c->n))
+	if (c->dashes && !c->n)
+		return complain_usage("a command must follow --");
+	if (c->dashes || (line && !c->n))
 		return enqueue_words(q);
+	if (line)
+		return complain_usage("--command takes the line as one word, "
+		    "so quote it; or queuectl enqueue -- CMD [ARG...]");
 	if (words_have_fields(c))
 		return complain_usage("the options of enqueue go with -- CMD "
 		    "[ARG...] or --command LINE; a JSON job has fields for "
@@ -541,7 +568,7 @@ enqueue_given(struct enqueue *q)
 		return complain_usage("one JSON argument, please (quote it); "
 		    "or queuectl enqueue --command LINE, or -- CMD [ARG...]");
 	return !strcmp(c->operand[0], "-") ? enqueue_stdin(q) :
-	    enqueue_json(q, c->operand[0]);
+	    enqueue_json(q, c->operand[0], strlen(c->operand[0]));
 }
 
 int

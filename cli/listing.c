@@ -120,9 +120,20 @@ limit_read(const struct call *c, size_t *limit)
 	int64_t n = JOB_NUMBER_MAX;
 
 	if (word && !job_number_parse(word, 0, JOB_NUMBER_MAX, &n))
-		return complain_usage("--limit must be a whole number, not %s",
-		    word);
+		return complain_usage("--limit must be a whole number from 0 "
+		    "to %d, not %s", JOB_NUMBER_MAX, word);
 	*limit = (size_t)n;
+	return DONE;
+}
+
+int
+form_read(const struct call *c, enum form *form)
+{
+	bool json = call_option(c, "json"), lines = call_option(c, "jsonl");
+
+	if (json && lines)
+		return complain_usage("--json and --jsonl do not go together");
+	*form = json ? FORM_JSON : lines ? FORM_JSONL : FORM_TABLE;
 	return DONE;
 }
 
@@ -207,12 +218,14 @@ view_title(struct buf *b, const struct field_view *v)
 }
 
 int
-view_print_json(const struct field_view *v)
+view_print_json(const char *before, const struct field_view *v,
+    const char *after)
 {
 	struct buf b = { 0 };
 
+	buf_puts(&b, before);
 	field_write(&b, v);
-	buf_putc(&b, '\n');
+	buf_puts(&b, after);
 	return print_buf(&b);
 }
 
@@ -328,17 +341,26 @@ print_row(const struct field_view *v, const char *cells, size_t ids,
 }
 
 int
-table_print(struct spool *sp, const struct listing *l, size_t n, bool json,
-    const char *head, table_cells *add_cells, void *arg)
+table_print(struct spool *sp, const struct listing *l, size_t n,
+    enum form form, const char *head, table_cells *add_cells, void *arg)
 {
-	size_t width = terminal_width(STDOUT_FILENO), ids = 2, i;
+	/* What stands before the first object, before the others, behind the
+	 * last one, and instead of any. */
+	static const struct {
+		const char *first, *next, *end, *none;
+	} around[] = {
+		[FORM_TABLE] = { "", "", "", "" },
+		[FORM_JSON] = { "[\n", ",\n", "\n]\n", "[]\n" },
+		[FORM_JSONL] = { "", "\n", "\n", "" }
+	};
+	size_t width = terminal_width(STDOUT_FILENO), ids = 2, shown = 0, i;
 	struct buf cells = { 0 };
 	int s, r = DONE, worst = DONE;
 
 	for (i = 0; i < n; i++)
 		if (strlen(l->v[i].name.id) > ids)
 			ids = strlen(l->v[i].name.id);
-	if (!json)
+	if (form == FORM_TABLE)
 		printf("%-*s  %s  COMMAND\n", (int)ids, "ID", head);
 	for (i = 0; i < n && r == DONE && !ferror(stdout); i++) {
 		struct field_view v;
@@ -351,12 +373,18 @@ table_print(struct spool *sp, const struct listing *l, size_t n, bool json,
 			continue;
 		buf_clear(&cells);
 		add_cells(arg, &v, &cells, width > 0);
-		if (json)
-			r = view_print_json(&v);
-		else
+		if (form == FORM_TABLE)
 			print_row(&v, buf_text(&cells), ids, width);
+		else
+			r = view_print_json(shown ? around[form].next :
+			    around[form].first, &v, "");
+		shown++;
 		job_free(&job);
 	}
 	buf_free(&cells);
+	/* An array that broke off stays open, so that nobody takes it for
+	 * whole. */
+	if (r == DONE)
+		fputs(shown ? around[form].end : around[form].none, stdout);
 	return r == DONE ? worst : r;
 }

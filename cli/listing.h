@@ -42,6 +42,10 @@ int listing_read_sorted(struct spool *, struct listing *, enum job_state);
 int entry_find(struct call *, const char *word, struct entry *);
 /* The value of --limit, which is as good as infinite where it is not given. */
 int limit_read(const struct call *, size_t *limit);
+/* What a listing of jobs is printed as. */
+enum form { FORM_TABLE, FORM_JSON, FORM_JSONL };
+/* Reads --json and --jsonl. */
+int form_read(const struct call *, enum form *);
 /* Reads a word such as "completed". */
 int state_read(const char *word, enum job_state *);
 /* Whether jobs in that state have ended. */
@@ -70,17 +74,17 @@ int view_load(struct spool *, const struct entry *, struct job *,
     struct field_view *);
 /* Adds the command as one line, or what is wrong with the text. */
 void view_title(struct buf *, const struct field_view *);
-/* Prints the job as a line of JSON. */
-int view_print_json(const struct field_view *);
+/* Prints the job as JSON, without a newline, between two strings. */
+int view_print_json(const char *before, const struct field_view *,
+    const char *after);
 
 /* Adds a row's cells between id and command, and may set v->why, which follows
  * the command.  `cut`: columns are scarce. */
 typedef void table_cells(void *arg, struct field_view *v, struct buf *cells,
     bool cut);
 
-/* Prints the first `n` jobs as a table with the heading `head` over the cells,
- * or as JSON. */
-int table_print(struct spool *, const struct listing *, size_t n, bool json,
+/* Prints the first `n` jobs; a table gets the heading `head` over the cells. */
+int table_print(struct spool *, const struct listing *, size_t n, enum form,
     const char *head, table_cells *, void *arg);
 
 /* The columns of the terminal `fd`; 0: it is not a terminal, so nothing needs

@@ -123,7 +123,8 @@ const struct option_def list_options[] = {
 	{ "state", 's', "STATE", "only pending, processing, completed, "
 	    "failed or dead jobs" },
 	{ "limit", 'n', "N", "the first N jobs only" },
-	{ "json", 0, NULL, "one JSON object per line" },
+	{ "json", 0, NULL, "as a JSON array, a job on each line" },
+	{ "jsonl", 0, NULL, "one JSON object per line, without the array" },
 	{ NULL, 0, NULL, NULL }
 };
 
@@ -146,9 +147,12 @@ command_list(struct call *c)
 	enum job_state state = JOB_STATES;
 	struct listing l = { 0 };
 	struct outlook o = { .spool = NULL };
+	enum form form;
 	size_t i, n, limit;
 	int r = limit_read(c, &limit);
 
+	if (r == DONE)
+		r = form_read(c, &form);
 	if (r == DONE && word)
 		r = state_read(word, &state);
 	if (r != DONE)
@@ -162,7 +166,7 @@ command_list(struct call *c)
 	if (r == DONE)
 		r = outlook_open(&o, &c->spool, i < n);
 	if (r == DONE)
-		r = table_print(&c->spool, &l, n, call_option(c, "json"),
+		r = table_print(&c->spool, &l, n, form,
 		    "STATE       ATTEMPTS  PRIORITY  CREATED             ",
 		    add_list_cells, &o);
 	outlook_free(&o);
@@ -293,7 +297,8 @@ command_show(struct call *c)
 	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
 	    name_is_ready(&e.name, now_us())) == DONE)
 		v.why = outlook_why(&o, &v);
-	r = call_option(c, "json") ? view_print_json(&v) : show_job(&v);
+	r = call_option(c, "json") ? view_print_json("", &v, "\n") :
+	    show_job(&v);
 	outlook_free(&o);
 	job_free(&job);
 	return r;
@@ -362,7 +367,7 @@ part_find(struct call *c, const char *word, const struct entry *e,
 
 	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &p->number))
 		return complain_usage("--attempt must be a whole number from "
-		    "1, not %s", word);
+		    "1 to %d, not %s", JOB_NUMBER_MAX, word);
 	r = spool_load(&c->spool, e->state, &e->name, &job);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return complain_job(&c->spool, r, e->name.id);

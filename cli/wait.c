@@ -306,7 +306,8 @@ waiting_wait(struct waiting *w, struct spool *sp, int64_t timeout)
 }
 
 const struct option_def wait_options[] = {
-	{ "timeout", 0, "S", "for at most S seconds; then exit status 124" },
+	{ "timeout", 0, "SPAN", "for at most SPAN (90, 1.5s, 15m, 12h, 7d); "
+	    "then exit status 124" },
 	{ "all", 0, NULL, "wait for all jobs that wait or run now" },
 	{ NULL, 0, NULL, NULL }
 };
@@ -337,9 +338,9 @@ command_wait(struct call *c)
 
 	if ((call_option(c, "all") != NULL) == (c->n > 0))
 		return complain_usage("name jobs, or --all");
-	if (timeout && !job_seconds_parse(timeout, &us))
-		return complain_usage("--timeout must be a number of seconds, "
-		    "not %s", timeout);
+	if (timeout && !job_span_parse(timeout, &us))
+		return complain_usage("--timeout must be " TEXT_SPAN
+		    ", not %s", timeout);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = c->n ? call_each_id(c, waiting_add, &w) :

@@ -18,13 +18,15 @@ const struct option_def enqueue_options[] = {
 	{ "priority", 0, "N", "0 first … 9 last; default 5" },
 	{ "max-retries", 0, "N", "attempts in all; default: config" },
 	{ "backoff-base", 0, "N", "seconds, to the power of the attempt" },
-	{ "delay", 0, "S", "not before S seconds from now" },
+	{ "delay", 0, "SPAN", "not before SPAN from now: 90, 1.5s, 15m, 12h, "
+	    "7d" },
 	{ "run-at", 0, "TIME", "not before TIME (2026-11-24T05:30:00Z)" },
-	{ "timeout", 0, "S", "end an attempt after S seconds" },
+	{ "timeout", 0, "SPAN", "end an attempt after SPAN" },
 	{ "dead-exit", 0, "LIST", "no other attempt after these exit statuses: "
 	    "2,65-78" },
 	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
-	{ "env", 0, "NAME=VALUE", "add to its environment (repeatable)" },
+	{ "env", 0, "NAME[=VALUE]", "add to its environment; NAME alone: "
+	    "as it is here" },
 	{ "unique", 0, NULL, "unless a job of that id waits or runs; then print "
 	    "that id" },
 	{ "wait", 0, NULL, "return when the jobs have ended, as wait does; also "
@@ -57,6 +59,30 @@ add_node(struct words *w, struct json ***tail, enum json_type type,
 	*tail = &v->next;
 }
 
+/* The value of NAME=VALUE, whose `=` becomes a NUL, or else of our variable
+ * NAME; NULL after a complaint.  Bad names are left to field.c. */
+static char *
+env_value(char *name)
+{
+	char *value = strchr(name, '=');
+
+	if (value) {
+		*value = '\0';
+		return value + 1;
+	}
+	if (!*name || name[job_env_name(name)])
+		return name + strlen(name);
+	value = getenv(name);
+	if (!value)
+		complain("--env %s: the variable is not set; %s=VALUE would "
+		    "set it for the job", name, name);
+	else if (!text_is_utf8(value, strlen(value)))
+		complain("--env %s: its value is not UTF-8", name);
+	else
+		return value;
+	return NULL;
+}
+
 static int
 read_options(struct words *w, const struct call *c, struct json ***tail)
 {
@@ -65,7 +91,7 @@ read_options(struct words *w, const struct call *c, struct json ***tail)
 
 	for (i = 0; i < c->ngiven; i++) {
 		const struct option_def *o = c->given[i].option;
-		char *v = c->given[i].value, *eq;
+		char *v = c->given[i].value, *value;
 		enum json_type type;
 		const char *key = field_of_option(o->name, &type);
 
@@ -75,12 +101,10 @@ read_options(struct words *w, const struct call *c, struct json ***tail)
 			w->n++; /* its node stays unused */
 		} else if (type != JSON_OBJECT) {
 			add_node(w, tail, o->arg ? type : JSON_TRUE, key, v);
-		} else if ((eq = strchr(v, '='))) {
-			*eq = '\0'; /* field.c refuses a bad name */
-			add_node(w, &env, JSON_STRING, v, eq + 1);
+		} else if (!(value = env_value(v))) {
+			return USAGE;
 		} else {
-			return complain_usage("--env must be NAME=VALUE, not "
-			    "%s", v);
+			add_node(w, &env, JSON_STRING, v, value);
 		}
 	}
 	return DONE;

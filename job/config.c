@@ -15,35 +15,37 @@ static const char *const switch_words[] = { "no", "yes", NULL };
 static const char *const none[] = { "none", NULL };
 static const char *const forever[] = { "forever", NULL };
 
-#define A_SPAN "a time such as 90 (seconds), 15m, 12h or 7d"
+#define WHOLE(min) "a whole number from " #min " to 2147483647"
+
+#define A_PERCENT "a whole number from 0 to 100, such as 5 or 5%"
 
 const struct config_key config_keys[] = {
-	{ "max-retries", "3", "0 to 2147483647",
+	{ "max-retries", "3", WHOLE(0),
 	  "attempts that a job has in all (0 counts as 1)",
 	  CONFIG_INT, 0, NULL, AT(policy.max_retries) },
-	{ "backoff-base", "2", "0 to 2147483647",
+	{ "backoff-base", "2", WHOLE(0),
 	  "a job waits this ^ n seconds after its n-th failure",
 	  CONFIG_INT, 0, NULL, AT(policy.backoff_base) },
-	{ "backoff-max", "3600", "0 to 2147483647",
-	  "but at most this many seconds",
-	  CONFIG_INT, 0, NULL, AT(policy.backoff_max) },
-	{ "backoff-jitter", "0%", "0 to 100 percent",
+	{ "backoff-max", "3600", TEXT_SPAN ", in whole seconds",
+	  "but at most this long",
+	  CONFIG_WAIT, 0, NULL, AT(policy.backoff_max) },
+	{ "backoff-jitter", "0%", A_PERCENT,
 	  "and up to this much longer, so that retries spread out",
 	  CONFIG_PERCENT, 0, NULL, AT(policy.backoff_jitter) },
 	{ "dead-exit", "", "exit statuses and ranges from 1 to 255, such as "
 	  "2,65-78",
 	  "a job that exits with one of these is dead at once",
 	  CONFIG_CODES, 0, NULL, AT(policy.dead_exit) },
-	{ "max-crashes", "5", "1 to 2147483647",
+	{ "max-crashes", "5", WHOLE(1),
 	  "times that a job may be lost with its worker before it is dead",
 	  CONFIG_INT, 1, NULL, AT(policy.max_crashes) },
-	{ "timeout", "0", "0 to 2147483647 seconds, fractions allowed",
-	  "seconds that an attempt may take (0: no limit)",
+	{ "timeout", "0", TEXT_SPAN,
+	  "how long an attempt may take (0: no limit)",
 	  CONFIG_SECONDS, 0, NULL, AT(timeout) },
-	{ "kill-grace", "5", "0 to 2147483647 seconds, fractions allowed",
-	  "seconds between SIGTERM and SIGKILL",
+	{ "kill-grace", "5", TEXT_SPAN,
+	  "the time between SIGTERM and SIGKILL",
 	  CONFIG_SECONDS, 0, NULL, AT(kill_grace) },
-	{ "stop-grace", "none", "none or " A_SPAN,
+	{ "stop-grace", "none", "none or " TEXT_SPAN,
 	  "how long a stop waits for jobs before it ends and requeues them",
 	  CONFIG_SPAN, 0, none, AT(stop_grace) },
 	{ "sync", "enqueue", "full, enqueue or none",
@@ -52,19 +54,20 @@ const struct config_key config_keys[] = {
 	{ "paused", "no", "yes or no",
 	  "while it is yes, workers begin no job; see queuectl pause",
 	  CONFIG_WORD, 0, switch_words, AT(paused) },
-	{ "log-max", "10M", "none, or bytes from 4K, such as 64K, 10M or 1G",
+	{ "log-max", "10M", "none or a whole number of bytes from 4096, such "
+	  "as 64K, 10M or 1G",
 	  "bytes of a job's log; beyond that the middle is dropped",
 	  CONFIG_SIZE, 4096, none, AT(log_max) },
-	{ "keep-done", "7d", "forever or " A_SPAN,
+	{ "keep-done", "7d", "forever or " TEXT_SPAN,
 	  "how long completed jobs are kept with their logs",
 	  CONFIG_SPAN, 0, forever, AT(keep_done) },
-	{ "keep-dead", "forever", "forever or " A_SPAN,
+	{ "keep-dead", "forever", "forever or " TEXT_SPAN,
 	  "how long dead jobs are kept",
 	  CONFIG_SPAN, 0, forever, AT(keep_dead) },
-	{ "keep-max", "0", "0 to 2147483647",
+	{ "keep-max", "0", WHOLE(0),
 	  "how many completed and how many dead jobs are kept (0: all)",
 	  CONFIG_INT, 0, NULL, AT(keep_max) },
-	{ "min-free", "1%", "0 to 100 percent",
+	{ "min-free", "1%", A_PERCENT,
 	  "enqueue refuses jobs if less of the file system is free",
 	  CONFIG_PERCENT, 0, NULL, AT(min_free) },
 	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, NULL, 0 }
@@ -101,8 +104,6 @@ struct unit {
 };
 
 static const struct unit percent[] = { { '%', 1 }, { 0, 0 } },
-    times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
-	{ 0, 0 } },
     sizes[] = { { 'K', 1 << 10 }, { 'M', 1 << 20 }, { 'G', 1 << 30 },
 	{ 0, 0 } };
 
@@ -137,19 +138,6 @@ put_units(struct buf *b, int64_t value, const struct unit *unit)
 		buf_putc(b, best->letter);
 }
 
-bool
-config_span_parse(const char *s, int64_t *us)
-{
-	int64_t seconds;
-
-	if (job_seconds_parse(s, us))
-		return true;
-	if (!parse_units(s, times, JOB_NUMBER_MAX, &seconds))
-		return false;
-	*us = seconds * 1000000;
-	return true;
-}
-
 /* A number with a unit, or the word for -1. */
 static bool
 apply_units(int64_t *field, const struct config_key *k, const char *value)
@@ -158,7 +146,7 @@ apply_units(int64_t *field, const struct config_key *k, const char *value)
 
 	if (!strcmp(value, k->words[0]))
 		n = -1;
-	else if (k->kind == CONFIG_SPAN ? !config_span_parse(value, &n) :
+	else if (k->kind == CONFIG_SPAN ? !job_span_parse(value, &n) :
 	    !parse_units(value, sizes, INT64_C(1) << 50, &n) ||
 	    n < k->min)
 		return false;
@@ -180,7 +168,12 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 		*(int *)field = (int)n;
 		return true;
 	case CONFIG_SECONDS:
-		return job_seconds_parse(value, field);
+		return job_span_parse(value, field);
+	case CONFIG_WAIT:
+		if (!job_span_parse(value, &n) || n % 1000000)
+			return false;
+		*(int *)field = (int)(n / 1000000);
+		return true;
 	case CONFIG_PERCENT:
 		if (!parse_units(value, percent, 100, &n))
 			return false;
@@ -213,6 +206,7 @@ config_value(const struct config *c, const struct config_key *k,
 	}
 	switch (k->kind) {
 	case CONFIG_INT:
+	case CONFIG_WAIT:
 		buf_printf(b, "%d", *(const int *)field);
 		break;
 	case CONFIG_SECONDS:
@@ -225,10 +219,7 @@ config_value(const struct config *c, const struct config_key *k,
 		job_codes_format(b, field);
 		break;
 	case CONFIG_SPAN:
-		if (n % 1000000)
-			job_seconds_format(b, n);
-		else
-			put_units(b, n / 1000000, times);
+		job_span_format(b, n);
 		break;
 	case CONFIG_SIZE:
 		put_units(b, n, sizes);

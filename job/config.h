@@ -31,9 +31,10 @@ struct config {
 	int min_free;            /* percent */
 };
 
-/* The first two are numbers, the others words. */
-enum config_kind { CONFIG_INT, CONFIG_SECONDS, CONFIG_WORD, CONFIG_PERCENT,
-	CONFIG_SPAN, CONFIG_SIZE, CONFIG_CODES };
+/* The first three are numbers, the others words.  A WAIT is an int of seconds,
+ * a SPAN may be without end. */
+enum config_kind { CONFIG_INT, CONFIG_WAIT, CONFIG_SECONDS, CONFIG_WORD,
+	CONFIG_PERCENT, CONFIG_SPAN, CONFIG_SIZE, CONFIG_CODES };
 
 struct config_key {
 	const char *name;
@@ -52,9 +53,6 @@ extern const struct config_key config_keys[]; /* ends with a NULL name */
 
 /* The key of that name, or NULL. */
 const struct config_key *config_key(const char *name);
-/* Reads "90", "1.5", "30s", "15m", "12h" or "7d" as microseconds; false: it is
- * something else, or more than JOB_NUMBER_MAX seconds. */
-bool config_span_parse(const char *s, int64_t *us);
 /* Sets the key; false: the value is out of range and nothing is changed. */
 bool config_apply(struct config *, const struct config_key *,
     const char *value);

@@ -81,7 +81,7 @@ set_delay(struct reader *r, const struct json *v)
 {
 	int64_t delay;
 
-	if (!job_seconds_parse(v->text, &delay))
+	if (!job_span_parse(v->text, &delay))
 		return refuse_value(r, v, r->field->want);
 	if (delay)
 		r->job->run_at = r->now + delay;
@@ -165,8 +165,8 @@ check_env(struct reader *r, const struct json *e)
 	r->at = e;
 	if (string && *e->key && !e->key[job_env_name(e->key)])
 		return true;
-	buf_puts(r->why, string ? "\"env\" has a name that is none (letters, "
-	    "digits and _, no digit first): \"" :
+	buf_puts(r->why, string ? "a name in \"env\" must be letters, digits "
+	    "and _, no digit first, not \"" :
 	    "\"env\" must be an object of strings, and \"");
 	job_escape(r->why, e->key, 60);
 	if (string)
@@ -212,7 +212,8 @@ set_env(struct reader *r, const struct json *v)
 
 #define STRING "a string"
 #define WHOLE "a whole number from 0 to 2147483647"
-#define SECONDS "a number of seconds from 0 to 2147483647"
+#define SECONDS "a number of seconds from 0 to 2147483647, such as 1.5 (in an " \
+	"option also 15m, 12h, 7d)"
 
 /* In the order in which they are printed. */
 static const struct field fields[] = {
@@ -260,19 +261,18 @@ field_of_option(const char *option, enum json_type *type)
 static bool
 refuse_unknown(struct reader *r, const struct json *v)
 {
-	const char *names[FIELDS], *nearest;
-	size_t i;
+	struct text_guess guess = { .name = NULL };
+	const struct field *f;
 
-	for (i = 0; i < FIELDS; i++)
-		names[i] = fields[i].name;
-	nearest = !strcmp(v->key, "cmd") ? "command" :
-	    strstr(v->key, "timeout") ? "timeout" :
-	    text_nearest(v->key, names, FIELDS);
+	for (f = fields; f->set; f++)
+		text_guess(&guess, v->key, f->name);
+	if (!strcmp(v->key, "cmd"))
+		guess.name = "command";
 	r->at = v;
 	buf_puts(r->why, "unknown field \"");
 	job_escape(r->why, v->key, 60);
-	if (nearest)
-		buf_printf(r->why, "\"; did you mean \"%s\"?", nearest);
+	if (guess.name)
+		buf_printf(r->why, "\"; did you mean \"%s\"?", guess.name);
 	else
 		buf_puts(r->why, "\"; see queuectl help enqueue");
 	return false;

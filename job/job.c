@@ -335,7 +335,7 @@ job_set(struct job *job, enum job_key key, const char *value)
 		return read_int(field, value, key == JOB_KEY_PRIORITY ?
 		    JOB_PRIORITY_MAX : JOB_NUMBER_MAX);
 	case SECONDS:
-		return job_seconds_parse(value, field);
+		return job_span_parse(value, field);
 	case TIME:
 		return job_time_parse(value, field);
 	case SWITCH:

@@ -292,11 +292,30 @@ job_seconds_format(struct buf *b, int64_t us)
 	b->p[b->n] = '\0';
 }
 
-bool
-job_seconds_parse(const char *s, int64_t *us)
+static const struct {
+	char letter;
+	int seconds;
+} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+
+enum { UNITS = sizeof units / sizeof units[0] };
+
+void
+job_span_format(struct buf *b, int64_t us)
 {
-	int64_t t;
-	int fraction = 0, n;
+	int i = us > 0 ? UNITS - 1 : 0;
+
+	while (i > 0 && us % (units[i].seconds * (int64_t)SECOND))
+		i--;
+	job_seconds_format(b, us / units[i].seconds);
+	if (us > 0)
+		buf_putc(b, units[i].letter);
+}
+
+bool
+job_span_parse(const char *s, int64_t *us)
+{
+	int64_t t, factor;
+	int fraction = 0, n, i = 0;
 
 	if (!text_read_number(&s, JOB_NUMBER_MAX, &t))
 		return false;
@@ -305,10 +324,14 @@ job_seconds_parse(const char *s, int64_t *us)
 		if (n < 1 || n > 6)
 			return false;
 	}
+	while (i < UNITS && *s != units[i].letter)
+		i++;
+	s += i < UNITS;
+	factor = i < UNITS ? units[i].seconds : 1;
 	t = t * SECOND + fraction;
-	if (*s || t > (int64_t)JOB_NUMBER_MAX * SECOND)
+	if (*s || t > (int64_t)JOB_NUMBER_MAX * SECOND / factor)
 		return false;
-	*us = t;
+	*us = t * factor;
 	return true;
 }
 
@@ -472,48 +495,43 @@ text_same_key(const char *a, const char *b)
 	return *a == *b;
 }
 
-/* Levenshtein's distance, by the two-row method of Wagner and Fischer (1974);
- * words beyond 31 bytes are far from everything. */
+/* How many letters must be added, dropped, replaced or exchanged with their
+ * neighbours (the optimal string alignment distance); words beyond 31 bytes are
+ * far from everything. */
 static size_t
 distance(const char *a, const char *b)
 {
-	size_t row[32], n = strlen(b), i, j;
+	size_t d[32][32], m = strlen(a), n = strlen(b), i, j, best;
 
-	if (n > 31 || strlen(a) > 31)
+	if (m > 31 || n > 31)
 		return 99;
-	for (j = 0; j <= n; j++)
-		row[j] = j;
-	for (i = 0; a[i]; i++) {
-		size_t corner = row[0];
-
-		row[0] = i + 1;
-		for (j = 0; j < n; j++) {
-			size_t best = corner + (a[i] != b[j]);
-
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			corner = row[j + 1];
-			row[j + 1] = best;
+	for (i = 0; i <= m; i++)
+		for (j = 0; j <= n; j++) {
+			best = i + j;
+			if (i && j)
+				best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (i && d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (j && d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
 		}
-	}
-	return row[n];
+	return d[m][n];
 }
 
-const char *
-text_nearest(const char *word, const char *const *words, size_t n)
+void
+text_guess(struct text_guess *g, const char *word, const char *name)
 {
-	const char *nearest = NULL;
-	size_t best = strlen(word) / 3 + 2, i;
+	size_t m = strlen(word), n = strlen(name);
+	bool part = m > 2 && n > 2 &&
+	    (strstr(word, name) || strstr(name, word));
+	size_t d = part ? 1 : distance(word, name);
 
-	for (i = 0; i < n; i++) {
-		size_t d = distance(word, words[i]);
-
-		if (d < best) {
-			best = d;
-			nearest = words[i];
-		}
-	}
-	return nearest;
+	if (d > (m > n ? m : n) / 3 || (g->name && d >= g->distance))
+		return;
+	g->name = name;
+	g->distance = d;
 }

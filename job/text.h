@@ -32,10 +32,16 @@ struct job_codes {
 /* A decimal integer from `min` to `max`, digits only, no leading zeros. */
 bool job_number_parse(const char *s, int64_t min, int64_t max, int64_t *n);
 
-/* "1.5" from 1500000, and back: decimal seconds from 0 to JOB_NUMBER_MAX, no
- * sign and no exponent, at most 6 digits after the point.  Below 0 is 0. */
+/* "1.5" from 1500000; below 0 is 0. */
 void job_seconds_format(struct buf *, int64_t us);
-bool job_seconds_parse(const char *s, int64_t *us);
+/* "1.5s", "15m", "12h" or "7d", with the largest unit that needs no fraction;
+ * "0" for 0 and below. */
+void job_span_format(struct buf *, int64_t us);
+/* Reads both: a decimal number without sign and exponent, with at most 6 digits
+ * after the point, and perhaps a unit; at most JOB_NUMBER_MAX seconds. */
+bool job_span_parse(const char *s, int64_t *us);
+/* What it reads, for people. */
+#define TEXT_SPAN "a time from 0 to 24855d, such as 90 (seconds), 1.5m or 12h"
 
 /* "20261124T053012.345678Z" */
 void job_stamp_format(char out[JOB_STAMP_LEN + 1], int64_t time);
@@ -65,9 +71,14 @@ void job_escape(struct buf *, const char *s, size_t max);
 /* Whether two keys are the same; `_` and `-` are. */
 bool text_same_key(const char *, const char *);
 
-/* The one of `n` words that `word` is most likely a slip of, or NULL. */
-const char *text_nearest(const char *word, const char *const *words,
-    size_t n);
+/* The name that a word is most likely a slip of; zeroed: there is none. */
+struct text_guess {
+	const char *name;
+	size_t distance;
+};
+/* Takes a name into account.  The word may be a slip of it if at most a third
+ * of the letters differ, or if one is a part of the other (timeout_seconds). */
+void text_guess(struct text_guess *, const char *word, const char *name);
 
 /* Parts of a parser.  Each returns true and moves *s past the text it read; if
  * the text is something else, it returns false and *s stays. */

@@ -402,7 +402,7 @@ else
 fi
 
 t "after all that"
-run q list --json
+run q list --jsonl
 is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 2
 is "$(count ids)" 2
 

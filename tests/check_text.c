@@ -130,7 +130,7 @@ static const struct {
 	const char *text;
 	int64_t us;           /* -1: refused */
 	const char *same;     /* NULL: text */
-} seconds[] = {
+} spans[] = {
 	{ "0", 0, NULL }, { "1", SECOND, NULL }, { "1.5", 1500000, NULL },
 	{ "0.000001", 1, NULL }, { "10.000010", 10000010, "10.00001" },
 	{ "1.500000", 1500000, "1.5" }, { "3.0", 3000000, "3" },
@@ -142,25 +142,65 @@ static const struct {
 	{ "-1", -1, NULL }, { "+1", -1, NULL }, { "-0", -1, NULL },
 	{ ".5", -1, NULL }, { "1.", -1, NULL }, { "01", -1, NULL },
 	{ "00", -1, NULL }, { "1e3", -1, NULL }, { "1.0000000", -1, NULL },
-	{ "1.5s", -1, NULL }, { " 1", -1, NULL }, { "1 ", -1, NULL },
+	{ " 1", -1, NULL }, { "1 ", -1, NULL },
 	{ "1.5.5", -1, NULL }, { "1,5", -1, NULL }, { "0x1", -1, NULL },
 	{ "nan", -1, NULL }, { ".", -1, NULL },
+	{ "0s", 0, "0" }, { "0d", 0, "0" }, { "90s", 90 * SECOND, "90" },
+	{ "1.5s", 1500000, "1.5" }, { "15m", 900 * SECOND, "900" },
+	{ "1.5m", 90 * SECOND, "90" }, { "12h", 43200 * SECOND, "43200" },
+	{ "0.000001d", 86400, "0.0864" }, { "7d", 604800 * SECOND, "604800" },
+	{ "24855d", 2147472000 * SECOND, "2147472000" },
+	{ "24856d", -1, NULL }, { "24855.5d", -1, NULL },
+	{ "596523h", 2147482800 * SECOND, "2147482800" },
+	{ "596524h", -1, NULL }, { "2147483647d", -1, NULL },
+	{ "2147483647s", 2147483647 * SECOND, "2147483647" },
+	{ "1.0000001s", -1, NULL }, { "s", -1, NULL }, { "1S", -1, NULL },
+	{ "1 s", -1, NULL }, { "1sm", -1, NULL }, { "1ss", -1, NULL },
+	{ "1ms", -1, NULL }, { "1h30m", -1, NULL }, { "-1s", -1, NULL },
+	{ "1.s", -1, NULL }, { "1w", -1, NULL },
 };
 
-START_TEST(seconds_both_ways)
+START_TEST(spans_both_ways)
 {
-	const char *text = seconds[_i].text;
+	const char *text = spans[_i].text;
 	struct buf b = { 0 };
-	int64_t us = -7;
-	bool good = job_seconds_parse(text, &us);
+	int64_t us = -7, again;
+	bool good = job_span_parse(text, &us);
 
-	ck_assert_msg(good == (seconds[_i].us >= 0), "%s", text);
+	ck_assert_msg(good == (spans[_i].us >= 0), "%s", text);
 	if (good) {
-		ck_assert_int_eq(us, seconds[_i].us);
+		ck_assert_int_eq(us, spans[_i].us);
 		job_seconds_format(&b, us);
-		ck_assert_str_eq(b.p, seconds[_i].same ? seconds[_i].same : text);
+		ck_assert_str_eq(b.p, spans[_i].same ? spans[_i].same : text);
+		buf_clear(&b);
+		job_span_format(&b, us);
+		ck_assert_msg(job_span_parse(b.p, &again), "%s", b.p);
+		ck_assert_int_eq(again, us);
 	} else {
 		ck_assert_int_eq(us, -7);
+	}
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(spans_with_units)
+{
+	static const struct {
+		int64_t us;
+		const char *text;
+	} want[] = {
+		{ -1, "0" }, { 0, "0" }, { 1, "0.000001s" },
+		{ 90 * SECOND, "90s" }, { 120 * SECOND, "2m" },
+		{ 5400 * SECOND, "90m" }, { 129600 * SECOND, "36h" },
+		{ 604800 * SECOND, "7d" }, { 60 * SECOND + 1, "60.000001s" },
+	};
+	struct buf b = { 0 };
+	size_t i;
+
+	for (i = 0; i < COUNT(want); i++) {
+		buf_clear(&b);
+		job_span_format(&b, want[i].us);
+		ck_assert_str_eq(b.p, want[i].text);
 	}
 	buf_free(&b);
 }
@@ -298,7 +338,8 @@ main(void)
 		{ time_parse, COUNT(times) },
 		{ calendar, 0 },
 		{ time_format, 0 },
-		{ seconds_both_ways, COUNT(seconds) },
+		{ spans_both_ways, COUNT(spans) },
+		{ spans_with_units, 1 },
 		{ no_time_is_negative, 0 },
 		{ number_parse, 0 },
 		{ codes_both_ways, COUNT(codes) },

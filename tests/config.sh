@@ -30,6 +30,18 @@ for kv in max-retries=0 max-retries=2147483647 backoff-base=0 backoff-max=1 \
 	status 0
 	out_is "${kv#*=}"
 done
+for kv in backoff-max=1h=3600 backoff-max=1.5m=90 timeout=15m=900 \
+    timeout=1.5s=1.5 kill-grace=0.5m=30 keep-done=1.5d=36h keep-dead=90=90s \
+    stop-grace=1.5s=1.5s kill-grace=3=3; do
+	k=${kv%%=*} kv=${kv#*=}
+	run q config set "$k" "${kv%=*}"
+	status 0
+	run q config get "$k"
+	out_is "${kv#*=}"
+done
+q config unset keep-done
+q config unset keep-dead
+q config unset stop-grace
 run q config get kill-grace
 out_is 3
 like "$(cat "$S/config")" '^kill-grace = 3$'
@@ -55,6 +67,31 @@ for k in max-retries backoff-base backoff-max max-crashes timeout kill-grace; do
 	done
 done
 refused 2 abc q config set max-retries abc
+for k in max-retries backoff-base keep-max; do
+	for v in 2.0 2s -2 +2; do
+		refused 2 "$k must be a whole number from 0 to 2147483647, not $v" \
+		    q config set "$k" "$v"
+	done
+done
+refused 2 "max-crashes must be a whole number from 1 to" \
+    q config set max-crashes 0
+for k in min-free backoff-jitter; do
+	for v in 1.5% 101 -1; do
+		refused 2 "$k must be a whole number from 0 to 100, such" \
+		    q config set "$k" "$v"
+	done
+done
+for v in 1.5M 4095 -1; do
+	refused 2 "log-max must be none or a whole number of bytes from 4096" \
+	    q config set log-max "$v"
+done
+for k in timeout kill-grace; do
+	for v in 15x 24856d 1.0000001 -1s; do
+		refused 2 "$k must be a time from 0 to 24855d, such as 90 (s" \
+		    q config set "$k" "$v"
+	done
+done
+refused 2 "12h, in whole seconds, not 1.5s" q config set backoff-max 1.5s
 for v in maybe '' FULL 1; do
 	refused 2 sync q config set sync "$v"
 done
@@ -71,6 +108,10 @@ run q config set sync none
 status 0
 run q config get max-retries
 out_is 4
+echo 'backoff-max = 2m' >>"$S/config"
+run q config get backoff-max
+out_is 120
+err_is ""
 
 t "unknown and broken lines break nothing"
 printf 'future = 1\nmax-retries = many\nnonsense\nbackoff-base = 1\n' >"$S/config"

@@ -25,7 +25,7 @@ for n in 1 2 3 4 5 6; do
 	is "$(comm -23 said there | head -n 3)" "" "printed and not there"
 	entries ids | sort >have
 	is "$(comm -23 there have | head -n 3)" "" "without an entry in ids/"
-	run q list --json
+	run q list --jsonl
 	status 0
 	is "$(wc -l <"$T/c/out" | tr -d ' ')" "$(wc -l <there | tr -d ' ')" "jobs listed"
 done
@@ -73,7 +73,7 @@ q enqueue - <in | sort >want
 pool --count 2
 n=0
 while ! has 'done' 300 && [ $n -lt 12 ]; do
-	q list --json >list.out || fail "list" "status $?"
+	q list --jsonl >list.out || fail "list" "status $?"
 	sed 's/.*"id": *"\([^"]*\)".*/\1/' list.out | sort >got
 	if ! cmp -s want got; then
 		fail "each job once" "$(diff want got | head -n 5)"

@@ -200,7 +200,7 @@ run q purge --older-than 7d
 out_is ""
 run q purge --state completed -n
 out_is "d2${nl}d3${nl}d4"
-run q purge --older-than 3600 --state 'done'
+run q purge --older-than 0.5h --state 'done'
 out_is d2
 
 t "mistakes"
@@ -212,6 +212,7 @@ status 2
 for v in x -1 '' 1y 7dd d 99999999999d; do
 	run q purge --older-than "$v"
 	status 2
+	err_has "--older-than must be a time from 0 to 24855d"
 done
 run q purge d3
 status 2

@@ -142,6 +142,58 @@ t "no lines"
 refused_in 0 "" "" q enqueue -
 refused_in 0 "" "$nl$nl" q enqueue -
 
+t "an array on stdin"
+feed "
+ $nl	[{\"id\":\"in3\",\"command\":\"true\"},$nl{\"id\":\"in1\",\"argv\":[\"true\"]}]$nl" q enqueue -
+status 0
+err_is ""
+out_is "in3${nl}in1"
+is "$(entries pending | sed -n 's/^5-.*-0-\(in[13]\)$/\1/p' | tr '\n' ' ')" "in3 in1 "
+refused_in 0 "" "[]" q enqueue -
+refused_in 0 "" "$nl$nl [ $nl ]$nl" q enqueue -
+
+t "an array on stdin is taken whole or not at all"
+refused_in 2 "job 2 of the array (line 4, column 23): \"priority\" must be" "
+
+[{\"id\":\"w1\",\"command\":\"true\"},
+{\"id\":\"w2\",\"priority\":11}]" q enqueue -
+refused_in 1 'id "in1" exists' '[{"id":"w1","command":"true"},
+{"id":"in1","command":"true"}]' q enqueue -
+refused_in 2 "not JSON: line 3, column 1: " '
+[{"id":"w1","command":"true"},
+x]' q enqueue -
+refused_in 2 "not JSON: line 2, column 1: the text ends" '[{"id":"w1","command":"true"}' q enqueue -
+refused_in 2 "line 2, column 1: text after" '[{"id":"w1","command":"true"}]
+{"id":"w2","command":"true"}' q enqueue -
+printf '[{"id":"w1","command":"tr\000ue"}]' >nul
+refused 2 "line 1, column 26: control character" \
+    sh -c '"$QUEUECTL" enqueue - <nul'
+
+t "after a line, an array is a bad line"
+feed '
+{"id":"l2","command":"true"}
+[{"id":"w1","command":"true"}]
+{"id":"l4","command":"true"}' q enqueue -
+status 1
+out_is "l2${nl}l4"
+err_is "queuectl: line 3, column 1: a job must be an object"
+
+t "an array from a slow producer"
+mkfifo slowly
+q enqueue - <slowly >slow.out 2>slow.err &
+p=$!
+exec 7>slowly
+printf '\n ' >&7
+printf '[{"id":"sa1","command":"true"},' >&7
+printf '\n{"id":"sa2","command":"true"}' >&7
+printf ']\n' >&7
+is "$(where sa1)$(where sa2)" nowherenowhere
+exec 7>&-
+await 5 ended $p
+wait $p
+is $? 0
+is "$(cat slow.out slow.err)" "sa1${nl}sa2"
+
 t "a slow producer is not made to wait"
 mkfifo fifo
 q enqueue - <fifo >slow.out 2>slow.err &
@@ -181,6 +233,46 @@ is "$(header Arg opt1)" "true${nl}-x${nl}--id"
 run q enqueue --id=opt2 --run-at=2099-01-02T03:04:05Z -- true
 status 0
 is "$(name pending opt2)" 5@20990102T030405.000000Z-0-opt2
+
+t "spans with units"
+run q enqueue --id span1 --delay 1.5m --timeout 12h -- true
+status 0
+is "$(header Timeout span1)" 43200
+within "$(minus "$(name_stamp "$(name pending span1)")" \
+    "$(header Created span1)")" 90 90 "delay"
+run q enqueue --id span2 --delay=7d --timeout=1.5s --command true
+status 0
+is "$(header Timeout span2)" 1.5
+within "$(minus "$(name_stamp "$(name pending span2)")" \
+    "$(header Created span2)")" 604800 604800 "delay"
+for o in delay timeout; do
+	for v in 1x 15M 1h30m 24856d '' m; do
+		refused 2 "\"$o\" must be a number of seconds" \
+		    q enqueue --$o "$v" -- true
+		err_has "(in an option also 15m, 12h, 7d), not $v"
+	done
+done
+refused 2 'must be a whole number' q enqueue --backoff-base 2s -- true
+refused 2 'must be a whole number' q enqueue --max-retries 2.0 -- true
+refused 2 '"timeout" must be a number of seconds' \
+    q enqueue '{"command":"true","timeout":"15m"}'
+
+t "--env NAME copies a variable"
+COPIED="a b=c" EMPTY='' run q enqueue --id env1 --env COPIED --env B=1 --env EMPTY -- true
+status 0
+is "$(header Env env1)" "COPIED=a b=c${nl}B=1${nl}EMPTY="
+unset NOT_SET
+refused 2 "queuectl: --env NOT_SET: the variable is not set; NOT_SET=VALUE" \
+    q enqueue --env NOT_SET -- true
+for v in '' 1A A-B 'A B' =x; do
+	refused 2 'a name in "env" must be letters, digits and _, no digit' \
+	    q enqueue --env "$v" -- true
+done
+BYTES=$(printf '\377')
+export BYTES
+refused 2 "--env BYTES: its value is not UTF-8" q enqueue --env BYTES -- true
+unset BYTES
+A=1 refused 2 '"env" has "A" twice' q enqueue --env A --env A=2 -- true
 
 t "cwd is made absolute"
 mkdir sub

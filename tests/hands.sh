@@ -65,6 +65,13 @@ is "$(find "$S/done/$(name 'done' m1)" -links 2 | wc -l | tr -d ' ')" 1
 run q logs m1
 out_is moved
 
+t "its Timeout may have a unit"
+jobfile unit 'sleep 300' | sed 's/^Priority/Timeout: 0.001m\
+&/; s/^Max-Retries.*/Max-Retries: 1/' >"$S/unit.tmp"
+mv "$S/unit.tmp" "$S/pending/5-20200102T030405.000001Z-0-unit"
+await 10 in_state dead unit
+is "$(outcomes unit)" timeout
+
 t "with a later time and another priority in its name"
 jobfile m2 'echo later' >"$S/m2.tmp"
 mv "$S/m2.tmp" "$S/pending/0@20990101T000000.000000Z-0-m2"

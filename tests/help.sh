@@ -169,10 +169,78 @@ hint init 'enqueue'
 hint health 'status'
 hint 'worker status' 'worker list'
 hint 'config show' 'config list'
+hint 'help stop' 'worker stop'
+hint ls list
+hint version --version
+hint 'rm x1' cancel
+hint 'enqueue --file jobs' 'enqueue - <FILE'
+hint 'enqueue --file=jobs' 'enqueue - <FILE'
+hint 'enqueue -f jobs' 'enqueue - <FILE'
+for w in @jobs jobs.json 'echo hi'; do
+	run q enqueue "$w"
+	status 2
+	err_has "the jobs of a file: queuectl enqueue - <FILE"
+done
+
+t "what is one word too many"
+run q list failed
+status 2
+err_has "queuectl: list: one argument too many: failed${nl}usage: "
+run q show a b c
+status 2
+err_has "queuectl: show: one argument too many: b$nl"
+run q show
+err_has "queuectl: show takes one more argument$nl"
+for w in 'echo hi' '{"command":"true"}'; do
+	# shellcheck disable=SC2086 # words
+	run q enqueue --command $w more
+	status 2
+	err_has "--command takes the line as one word, so quote it"
+done
+for w in '' '--id x1' '--command true'; do
+	# shellcheck disable=SC2086 # words
+	run q enqueue $w --
+	status 2
+	err_is "queuectl: a command must follow --"
+done
+
+t "slips"
+# slip KIND WORD NAME CMD...: the name that is guessed; NONE: none is.
+slip() {
+	kind=$1 word=$2 meant=$3
+	shift 3
+	run q "$@"
+	status 2
+	if [ "$meant" = NONE ]; then
+		err_has "queuectl: no such $kind: $word; there are:$nl"
+	else
+		err_has "queuectl: no such $kind: $word; did you mean $meant?  There are:$nl"
+	fi
+}
+for w in lsit=list enque=enqueue stat=status hlep=help log=logs conf=config \
+    purge-all=purge test=NONE top=NONE nonsense=NONE x=NONE lo=NONE \
+    show2222222222222222222222222222=show; do
+	slip command "${w%=*}" "${w#*=}" "${w%=*}"
+done
+for w in timout=timeout job_timeout=timeout retries=max-retries keep=keep-done \
+    nonsense=NONE; do
+	slip key "${w%=*}" "${w#*=}" config get "${w%=*}"
+	slip key "${w%=*}" "${w#*=}" config set "${w%=*}" 1
+done
 run q enqueue '{"cmd":"true"}'
 status 2
 err_has 'did you mean "command"?'
-run q enqueue '{"command":"true","timeout_seconds":3}'
-err_has 'did you mean "timeout"?'
+for w in timeout_seconds=timeout max_timeout=timeout retries=max_retries \
+    delay_s=delay environment=env Argv=argv; do
+	run q enqueue "{\"command\":\"true\",\"${w%=*}\":3}"
+	status 2
+	err_has "unknown field \"${w%=*}\"; did you mean \"${w#*=}\"?"
+done
+# not a field that would be ignored
+for w in status stat xyzzy; do
+	run q enqueue "{\"command\":\"true\",\"$w\":3}"
+	status 2
+	err_has "unknown field \"$w\"; see queuectl help enqueue"
+done
 
 finish

@@ -75,16 +75,37 @@ t "--limit"
 run q list --limit 2
 status 0
 is "$(printf '%s\n' "$out" | awk 'NR > 1' | wc -l | tr -d ' ')" 2
-run q list --limit 100 --json
+run q list --limit 100 --jsonl
 is "$(wc -l <"$T/c/out" | tr -d ' ')" 9
-run q list --limit 1 --state pending --json
+run q list --limit 1 --state pending --jsonl
 jis id '"p0"'
 is "$(wc -l <"$T/c/out" | tr -d ' ')" 1
 
-t "--json"
+t "--json: one array, a job on each of its lines"
 run q list --json
 status 0
 json_lines
+cp "$T/c/out" array
+is "$(sed -n '1p;$p' array | tr '\n' ' ')" "[ ] "
+is "$(wc -l <array | tr -d ' ')" 11 "lines"
+is "$(grep -c '^{.*},$' array)" 8 "objects with a comma"
+is "$(sed -n '/^{.*[^,]$/=' array)" 10 "the line of the object without"
+if command -v jq >/dev/null 2>&1; then
+	is "$(jq -r 'map(.id) | length' array)" 9 "jobs in the array"
+fi
+run q list --json --state failed
+is "$(sed 's/{.*}/{}/' "$T/c/out" | tr '\n' ' ')" "[ {} ] "
+run q list --json --jsonl
+status 2
+err_is "queuectl: --json and --jsonl do not go together"
+
+t "--jsonl: the lines alone"
+run q list --jsonl
+status 0
+json_lines
+sed 's/^[][]$//; s/},$/}/' array | sed '/^$/d; s/"why":"[^"]*"/"why":""/' >one
+sed 's/"why":"[^"]*"/"why":""/' "$T/c/out" >two
+same one two
 is "$(wc -l <"$T/c/out" | tr -d ' ')" 9 "lines"
 for k in id state attempts max_retries priority created_at updated_at cwd; do
 	is "$(grep -c "\"$k\":" "$T/c/out")" 9 "lines with $k"
@@ -170,7 +191,12 @@ out_has dead2
 out_lacks good1
 run q dlq list --json
 json_lines
+is "$(sed 's/{.*}/{}/' "$T/c/out" | tr '\n' ' ')" "[ {}, {} ] "
+run q dlq list --jsonl
+json_lines
 is "$(wc -l <"$T/c/out" | tr -d ' ')" 2 "lines"
+run q dlq list --json --jsonl
+status 2
 
 t "a copy of the queue by list --json"
 : >go
@@ -188,9 +214,9 @@ run q list --json
 cp "$T/c/out" all
 feed "$(cat all)" q --spool "$T/w/copy" enqueue -
 status 0
-is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" "$(wc -l <all | tr -d ' ')"
+is "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" "$(grep -c '^{' all)"
 S2=$T/w/copy
-is "$(find copy/pending -type f | wc -l)" "$(wc -l <all)"
+is "$(find copy/pending -type f | wc -l)" "$(grep -c '^{' all)"
 for id in x1 x2 x3 x4 later1 good1 dead1; do
 	sed '/^Created:/,$d' "$S/ids/$id" | sort >one
 	sed '/^Created:/,$d' "$S2/ids/$id" | sort >two
@@ -199,12 +225,16 @@ done
 is "$(basename "$S2"/pending/*-x2 | cut -c 1-25)" "$(name pending x2 | cut -c 1-25)"
 # A second copy is the first, but for times and what was run.
 q --spool "$S2" list --json | q --spool "$T/w/copy2" enqueue - >/dev/null
-for s in copy copy2; do
-	q --spool "$T/w/$s" list --json |
+q --spool "$T/w/copy3" enqueue "$(q --spool "$S2" list --json)" >/dev/null
+q --spool "$S2" list --jsonl | q --spool "$T/w/copy4" enqueue - >/dev/null
+for s in copy copy2 copy3 copy4; do
+	q --spool "$T/w/$s" list --jsonl |
 	    sed -e 's/"created_at": *"[^"]*",\{0,1\}//' \
 	    -e 's/"updated_at": *"[^"]*",\{0,1\}//' | sort >$s.txt
 done
 same copy.txt copy2.txt
+same copy.txt copy3.txt
+same copy.txt copy4.txt
 
 t "nothing is cut in a pipe"
 long=$(printf '%0600d' 0)
@@ -229,7 +259,15 @@ t "empty"
 q --spool "$T/w/empty" config set sync none
 run q --spool "$T/w/empty" list --json
 status 0
+out_is "[]"
+run q --spool "$T/w/empty" list --jsonl
+status 0
 out_is ""
+run q --spool "$T/w/empty" dlq list --json
+status 0
+out_is "[]"
+run q --spool "$T/w/empty" list --json --limit 0
+out_is "[]"
 run q --spool "$T/w/empty" list
 status 0
 run q --spool "$T/w/empty" status --json

@@ -198,7 +198,7 @@ else
 fi
 
 t "every id is in one state"
-run q list --json
+run q list --jsonl
 is "$(count ids)" "$(wc -l <"$T/c/out" | tr -d ' ')"
 
 finish

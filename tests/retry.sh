@@ -185,7 +185,7 @@ no test -e "$S/ids/m3"
 ok in_state 'done' last again m2
 run q dlq list --json
 status 0
-out_is ""
+out_is "[]"
 run q dlq purge --all
 status 0
 run q dlq retry --all

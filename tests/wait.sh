@@ -55,7 +55,7 @@ status 2
 run q wait nosuch good
 status 1
 err_has "nosuch: no such job"
-for v in x -1 1e3 '' 1s; do
+for v in x -1 1e3 '' 1S 1ms 24856d; do
 	run q wait --timeout "$v" good
 	status 2
 done
@@ -81,7 +81,7 @@ is "$(where again)" 'done'
 t "no worker: it says so, and waits"
 stop_pool
 q enqueue --id lonely -- true >/dev/null
-run q wait --timeout 0.2 lonely
+run q wait --timeout 0.2s lonely
 status 124
 out_is ""
 err_has "no worker is running"

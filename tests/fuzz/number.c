@@ -33,11 +33,17 @@ any_duration(int64_t us)
 
 	job_seconds_format(&b, us);
 	if (us <= (int64_t)JOB_NUMBER_MAX * 1000000) {
-		must(job_seconds_parse(b.p, &back));
+		must(job_span_parse(b.p, &back));
 		must(back == (us < 0 ? 0 : us));
 	} else {
-		must(!job_seconds_parse(b.p, &back));
+		must(!job_span_parse(b.p, &back));
 	}
+	buf_clear(&b);
+	job_span_format(&b, us);
+	must(job_span_parse(b.p, &back) ==
+	    (us <= (int64_t)JOB_NUMBER_MAX * 1000000));
+	must(us > (int64_t)JOB_NUMBER_MAX * 1000000 ||
+	    back == (us < 0 ? 0 : us));
 	buf_free(&b);
 }
 
@@ -67,9 +73,9 @@ read_words(const char *s)
 		must(n == INT64_MAX ||
 		    !job_number_parse(s, n + 1, INT64_MAX, &again));
 		must(n == 0 || !job_number_parse(s, 0, n - 1, &again));
-		must(job_seconds_parse(s, &again) == (n <= JOB_NUMBER_MAX));
+		must(job_span_parse(s, &again) == (n <= JOB_NUMBER_MAX));
 	}
-	if (job_seconds_parse(s, &n)) {
+	if (job_span_parse(s, &n)) {
 		must(n >= 0 && n <= (int64_t)JOB_NUMBER_MAX * 1000000);
 		any_duration(n);
 	}
