@@ -17,6 +17,8 @@
 CC = cc
 CFLAGS = -O2
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wconversion
+# Stacks may be small (ulimit -s).
+FRAMES = -Wframe-larger-than=8192
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 PREFIX = /usr/local
@@ -38,20 +40,20 @@ SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
 	worker/dispatch.c worker/backlog.c worker/pool.c
 HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
-COMPILE = -std=c11 -I. $(WARNINGS) $(CPPFLAGS)
+COMPILE = -std=c11 -pthread -I. $(WARNINGS) $(CPPFLAGS)
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
 
 all: queuectl
 
 queuectl: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
 
 # Every object depends on every header: there are few, and it is always right.
 $(OBJ): $(HDR)
 
 .c.o:
-	$(CC) $(COMPILE) $(CFLAGS) -c -o $@ $<
+	$(CC) $(COMPILE) $(FRAMES) $(CFLAGS) -c -o $@ $<
 
 # Without inotify, renameat2, syncfs, PR_SET_PDEATHSIG and vfork, as it is
 # built where there is no Linux; for the tests of the fallbacks.

@@ -140,7 +140,7 @@ struct spool_names {
 	DIR *dir;                /* where there is no getdents64 */
 	bool regular;            /* the name is a file's, or nobody told us */
 	size_t at, n;            /* the place in `bytes`, and their number */
-	char bytes[32768];
+	char bytes[4096];
 };
 
 /* The names in a state directory, in no order.  A file that cannot be a job, by

@@ -314,7 +314,7 @@ const struct option_def logs_options[] = {
 static int
 copy_log(struct call *c, const char *id, int fd, int64_t *at, int64_t end)
 {
-	char bytes[65536];
+	static char bytes[65536];
 
 	while (end < 0 || *at < end) {
 		size_t want = end >= 0 && end - *at < (int64_t)sizeof bytes ?

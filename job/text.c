@@ -501,7 +501,8 @@ text_same_key(const char *a, const char *b)
 static size_t
 distance(const char *a, const char *b)
 {
-	size_t d[32][32], m = strlen(a), n = strlen(b), i, j, best;
+	size_t m = strlen(a), n = strlen(b), i, j, best;
+	unsigned char d[32][32];
 
 	if (m > 31 || n > 31)
 		return 99;
@@ -509,15 +510,16 @@ distance(const char *a, const char *b)
 		for (j = 0; j <= n; j++) {
 			best = i + j;
 			if (i && j)
-				best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-			if (i && d[i - 1][j] + 1 < best)
-				best = d[i - 1][j] + 1;
-			if (j && d[i][j - 1] + 1 < best)
-				best = d[i][j - 1] + 1;
+				best = d[i - 1][j - 1] +
+				    (size_t)(a[i - 1] != b[j - 1]);
+			if (i && d[i - 1][j] + 1u < best)
+				best = d[i - 1][j] + 1u;
+			if (j && d[i][j - 1] + 1u < best)
+				best = d[i][j - 1] + 1u;
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
-				best = d[i - 2][j - 2] + 1;
-			d[i][j] = best;
+			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1u < best)
+				best = d[i - 2][j - 2] + 1u;
+			d[i][j] = (unsigned char)best;
 		}
 	return d[m][n];
 }

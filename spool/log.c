@@ -56,7 +56,7 @@ int
 spool_log_gap(int fd, struct spool_gap *gap)
 {
 	const size_t len = sizeof mark_begin - 1;
-	char bytes[16384];
+	char bytes[4096];
 	int64_t at = 0;
 	ssize_t n;
 
@@ -169,7 +169,7 @@ log_shrink(struct spool_log *log, int64_t max)
 	    log->gap.from : max / 4;
 	int64_t tail = log->size - max / 4, to;
 	struct spool_gap gap = { .from = head };
-	char line[MARK_MAX + 1], bytes[16384];
+	char line[MARK_MAX + 1], bytes[4096];
 	ssize_t n;
 
 	gap.to = spool_log_offset(&log->gap, tail);

@@ -20,29 +20,30 @@
 static int
 make_path(const char *path)
 {
-	char p[PATH_MAX], parent[PATH_MAX];
-	char *s = p;
+	char p[PATH_MAX], first, after;
+	char *name = p, *end;
+	bool last;
 
 	snprintf(p, sizeof p, "%s", path);
-	snprintf(parent, sizeof parent, "/");
-	for (;;) {
-		char *slash;
-
-		s += strspn(s, "/");
-		slash = strchr(s, '/');
-		if (slash && slash[strspn(slash, "/")] != '\0')
-			*slash = '\0';
-		else
-			slash = NULL;
-		if (dir_make(AT_FDCWD, p, parent) < 0 &&
-		    (errno != EEXIST || !slash))
+	do {
+		name += strspn(name, "/");
+		end = name + strcspn(name, "/");
+		last = end[strspn(end, "/")] == '\0';
+		after = *end;
+		*end = '\0';
+		if (mkdirat(AT_FDCWD, p, 0700) == 0) {
+			first = *name;
+			*name = '\0'; /* the parent, and a slash */
+			if (dir_sync_at(AT_FDCWD, p) < 0)
+				return -1;
+			*name = first;
+		} else if (errno != EEXIST || last) {
 			return -1;
-		if (!slash)
-			return 0;
-		snprintf(parent, sizeof parent, "%s", p);
-		*slash = '/';
-		s = slash;
-	}
+		}
+		*end = after;
+		name = end;
+	} while (!last);
+	return 0;
 }
 
 /* A file that is there while a spool is made.  By it we know a directory that a

@@ -75,4 +75,40 @@ is $? 1
 is "$(cat out)" ""
 is "$(ls "$S/ids" | wc -l)" "$before"
 
+t "ulimit -s: a small stack is enough"
+# with a sanitizer it never is
+if (ulimit -s 64 && q --version) >/dev/null 2>&1; then
+	awk 'BEGIN {
+		for (; n < 500; n++) { a = a "["; b = b "]" }
+		print "{\"id\":\"deep\",\"command\":\"true\",\"attempts\":" a b "}"
+		print "{\"id\":\"shell\",\"command\":\"cat <big | wc -c\"}"
+	}' >stack.json
+	(
+		ulimit -s 64
+		q enqueue - <stack.json && q enqueue --id slow-1 -- cat big &&
+		    q worker start --drain -c 2 && q status && q fsck &&
+		    q list && q show shell && q logs slow-1
+	) >out 2>err
+	is $? 0
+	for id in deep shell slow-1; do is "$(outcomes $id)" exit=0; done
+else
+	skip "ulimit -s 64: no such shell or no such program"
+fi
+
+t "a worker that dies at once again and again is started later and later"
+pool
+dead=0
+newcomer() {
+	worker=$(q worker list 2>/dev/null | awk 'NR == 2 { print $3 }')
+	[ "${worker:-$dead}" != "$dead" ]
+}
+for words in 'killed by signal 9' 'next one starts in 2 s' \
+    'next one starts in 4 s'; do
+	await 10 newcomer
+	dead=$worker
+	kill -9 "$dead"
+	await 10 said "$words"
+done
+stop_pool
+
 finish

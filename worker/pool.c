@@ -155,6 +155,7 @@ struct member {
 	pid_t pid;                 /* 0: not running */
 	int64_t started;           /* monotonic; 0: not yet */
 	int64_t again;             /* monotonic: start it then; 0: never */
+	int64_t wait;              /* before that; 0: it did not die young */
 };
 
 struct pool {
@@ -170,6 +171,8 @@ struct pool {
 	bool drained;              /* stopping, because nothing is left to do */
 	bool lost;                 /* stopping, because the spool is gone */
 };
+
+#define WAIT_MAX (60 * SECOND) /* until a worker is started that dies young */
 
 /* Descriptors of the supervisor, besides one for each worker. */
 enum {
@@ -284,8 +287,25 @@ clear_slot(struct pool *p, int k)
 	spool_slot_write(&p->file, &gone);
 }
 
-/* Worker k has ended.  Unless we told it to, another one takes its place: at
- * once, but not in a tight loop. */
+/* Says when another worker takes the place of one that has died: at once, but
+ * later and later while each dies in its first second. */
+static void
+plan_restart(struct member *m, int k)
+{
+	m->again = monotonic();
+	if (m->again - m->started >= SECOND) {
+		m->wait = 0;
+		return;
+	}
+	m->wait = !m->wait ? SECOND : 2 * m->wait < WAIT_MAX ? 2 * m->wait :
+	    WAIT_MAX;
+	m->again += m->wait;
+	if (m->wait > SECOND)
+		say(0, "worker %d dies again and again; the next one starts in "
+		    "%lld s", k + 1, (long long)(m->wait / SECOND));
+}
+
+/* Worker k has ended.  Unless we told it to, another one takes its place. */
 static void
 replace_member(struct pool *p, int k, int status)
 {
@@ -305,9 +325,7 @@ replace_member(struct pool *p, int k, int status)
 		    "nobody asked the pool to stop", k + 1,
 		    (long)m->pid, WEXITSTATUS(status));
 	m->pid = 0;
-	m->again = monotonic();
-	if (m->again - m->started < SECOND)
-		m->again += SECOND;
+	plan_restart(m, k);
 }
 
 /* Takes note of children that have ended.  As PID 1 we get everybody's

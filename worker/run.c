@@ -188,7 +188,7 @@ run_spawn(struct worker *w, const struct spool_claim *c, struct run *run)
 static void
 read_output(struct worker *w, struct run *run)
 {
-	char bytes[65536];
+	static char bytes[65536]; /* as much as a pipe holds */
 	ssize_t n = read(run->output, bytes, sizeof bytes);
 
 	if (n > 0 && spool_log_add(w->spool, run->name->id, &run->log, bytes,
