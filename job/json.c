@@ -13,12 +13,9 @@ struct parser {
 	const char *p, *end;     /* what is still unread */
 	const char *mark;        /* a place already passed... */
 	size_t line, column;     /* ...and its position */
-	int depth;               /* arrays and objects that are open */
 	struct buf scratch;      /* the string being decoded */
 	struct json_error *error;
 };
-
-static bool parse_value(struct parser *, struct json **);
 
 /* Moves the mark forward to `at`; an `at` before the mark leaves it. */
 static void
@@ -263,63 +260,15 @@ parse_key(struct parser *s, char **key)
 	return true;
 }
 
-/* Reads one element, or one member with its name; *item is NULL if it fails. */
+/* Reads a value.  Of an array or an object this is the bracket alone. */
 static bool
-parse_item(struct parser *s, bool object, struct json **item)
-{
-	char *key = NULL;
-
-	if ((object && !parse_key(s, &key)) || !parse_value(s, item)) {
-		free(key);
-		return false;
-	}
-	(*item)->key = key;
-	return true;
-}
-
-/* At '[' or '{'. */
-static bool
-parse_container(struct parser *s, struct json *v)
-{
-	bool object = *s->p == '{';
-	char close = object ? '}' : ']';
-	struct json **last = &v->child;
-
-	if (s->depth == JSON_DEPTH)
-		return fail(s, s->p, "more than 512 levels of nesting");
-	v->type = object ? JSON_OBJECT : JSON_ARRAY;
-	s->depth++;
-	s->p++;
-	skip_space(s);
-	while (peek(s) != close || v->child) {
-		if (!parse_item(s, object, last))
-			return false;
-		last = &(*last)->next;
-		skip_space(s);
-		if (peek(s) == close)
-			break;
-		if (s->p == s->end)
-			return fail(s, s->p, object ?
-			    "the text ends inside an object" :
-			    "the text ends inside an array");
-		if (*s->p != ',')
-			return fail(s, s->p, object ?
-			    "expected ',' or '}' after a member" :
-			    "expected ',' or ']' after an element");
-		s->p++;
-	}
-	s->p++;
-	s->depth--;
-	return true;
-}
-
-static bool
-parse_into(struct parser *s, struct json *v)
+parse_value(struct parser *s, struct json *v)
 {
 	switch (*s->p) {
 	case '[':
 	case '{':
-		return parse_container(s, v);
+		v->type = *s->p++ == '{' ? JSON_OBJECT : JSON_ARRAY;
+		return true;
 	case '"':
 		v->type = JSON_STRING;
 		return parse_string(s, &v->text);
@@ -342,25 +291,98 @@ parse_into(struct parser *s, struct json *v)
 	}
 }
 
-static bool
-parse_value(struct parser *s, struct json **value)
+/* Makes the value that comes next. */
+static struct json *
+make_value(struct parser *s)
 {
 	struct json *v;
 
 	skip_space(s);
-	if (s->p == s->end)
-		return fail(s, s->p, "the text ends where a value should be");
+	if (s->p == s->end) {
+		fail(s, s->p, "the text ends where a value should be");
+		return NULL;
+	}
 	v = calloc(1, sizeof *v);
-	if (!v)
-		return fail_memory(s);
+	if (!v) {
+		fail_memory(s);
+		return NULL;
+	}
 	move_mark(s, s->p);
 	v->line = s->line;
 	v->column = s->column;
-	if (!parse_into(s, v)) {
-		json_free(v);
-		return false;
-	}
-	*value = v;
+	return v;
+}
+
+static bool
+is_container(const struct json *v)
+{
+	return v->type == JSON_ARRAY || v->type == JSON_OBJECT;
+}
+
+static char
+closing(const struct json *container)
+{
+	return container->type == JSON_OBJECT ? '}' : ']';
+}
+
+/* Behind a value in a container: what must come.  true: the container may end
+ * or go on here. */
+static bool
+check_separator(struct parser *s, const struct json *container)
+{
+	bool object = container->type == JSON_OBJECT;
+
+	if (s->p == s->end)
+		return fail(s, s->p, object ?
+		    "the text ends inside an object" :
+		    "the text ends inside an array");
+	if (*s->p != ',' && *s->p != closing(container))
+		return fail(s, s->p, object ?
+		    "expected ',' or '}' after a member" :
+		    "expected ',' or ']' after an element");
+	return true;
+}
+
+/* Reads a value with all that is in it.  It does not recurse: a stack may be
+ * small. */
+static bool
+parse_tree(struct parser *s, struct json **root)
+{
+	struct json *open[JSON_DEPTH], *v, **place = root;
+	size_t n = 0;
+	char *key;
+
+	do {
+		key = NULL;
+		if (n && open[n - 1]->type == JSON_OBJECT && !parse_key(s, &key))
+			return false;
+		*place = v = make_value(s);
+		if (!v) {
+			free(key);
+			return false;
+		}
+		v->key = key;
+		place = &v->next;
+		if (n == JSON_DEPTH && strchr("[{", *s->p))
+			return fail(s, s->p, "more than 512 levels of nesting");
+		if (!parse_value(s, v))
+			return false;
+		skip_space(s);
+		if (is_container(v)) {
+			open[n++] = v;
+			place = &v->child;
+			if (peek(s) != closing(v))
+				continue;
+		}
+		/* the end of all containers that end here */
+		for (; n && check_separator(s, open[n - 1]) && *s->p != ',';
+		    skip_space(s)) {
+			s->p++;
+			place = &open[--n]->next;
+		}
+		if (n && (s->p == s->end || *s->p++ != ','))
+			return false;
+	} while (n);
 	return true;
 }
 
@@ -369,6 +391,7 @@ json_parse(const char *text, size_t len, struct json_error *error)
 {
 	struct parser s = { .line = 1, .column = 1, .error = error };
 	struct json *v = NULL;
+	bool ok = false;
 
 	if (!text)
 		text = "";  /* the bytes of an empty struct buf */
@@ -381,11 +404,10 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	else if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		fail(&s, text, "a byte order mark before the JSON value");
 	else
-		parse_value(&s, &v);
-	if (v)
-		skip_space(&s);
-	if (v && s.p < s.end) {
-		fail(&s, s.p, "text after the JSON value");
+		ok = parse_tree(&s, &v);
+	if (ok && s.p < s.end)
+		ok = fail(&s, s.p, "text after the JSON value");
+	if (!ok) {
 		json_free(v);
 		v = NULL;
 	}
@@ -393,15 +415,17 @@ json_parse(const char *text, size_t len, struct json_error *error)
 	return v;
 }
 
-/* Recurses into children only, so it is at most JSON_DEPTH deep. */
 void
 json_free(struct json *v)
 {
-	struct json *next;
+	struct json *next, **last;
 
 	for (; v; v = next) {
-		next = v->next;
-		json_free(v->child);
+		/* what is in it takes its place */
+		for (last = &v->child; *last; last = &(*last)->next)
+			;
+		*last = v->next;
+		next = v->child;
 		free(v->key);
 		free(v->text);
 		free(v);
