@@ -553,20 +553,42 @@ run(struct call *c, char **words, int n)
 	return USAGE;
 }
 
-/* If stdin, stdout or stderr is closed, opens something in its place: none of
- * our files may get its number. */
+/* Somebody else has left a stream non-blocking, but we want to wait for it.  The
+ * flag belongs to all who share the stream, so we open it anew for us alone.
+ * Where that does not work, as with a socket, the flag is cleared for all. */
 static void
-fill_fds(void)
+make_blocking(int fd, int flags)
 {
-	struct pollfd p[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
-	int i;
+	char path[16];
+	struct stat st;
+	int own;
 
-	/* poll looks at all three in one call. */
-	if (poll(p, 3, 0) <= 0)
-		return;
-	for (i = 0; i < 3; i++)
-		if (p[i].revents & POLLNVAL)
+	if (fstat(fd, &st) < 0 || S_ISREG(st.st_mode))
+		return; /* it never blocks */
+	snprintf(path, sizeof path, "/dev/fd/%d", fd);
+	/* non-blocking, or we would wait for the other end of a pipe */
+	own = open(path, (flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY);
+	if (own >= 0) {
+		dup2(own, fd);
+		close(own);
+	}
+	fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+/* Makes stdin, stdout and stderr fit for use.  If one is closed, opens something
+ * in its place: none of our files may get its number. */
+static void
+prepare_streams(void)
+{
+	int fd, flags;
+
+	for (fd = 0; fd < 3; fd++) {
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0)
 			open("/dev/null", O_RDONLY);
+		else if (flags & O_NONBLOCK)
+			make_blocking(fd, flags);
+	}
 }
 
 int
@@ -576,7 +598,7 @@ main(int argc, char **argv)
 	struct call c = { .spool.fd = -1, .spool.ids = -1 };
 	int r;
 
-	fill_fds();
+	prepare_streams();
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is like a full disk */
 	/* Commands that print bit by bit flush; so stdio need not look for a
 	 * terminal. */

@@ -115,6 +115,14 @@ say_bad(struct worker *w, const char *id)
 	    "no job: %s", id, w->spool->why);
 }
 
+/* Says what failed, now and then as long as it does. */
+static void
+say_failure(struct worker *w, const char *what)
+{
+	if (board_may_complain(w->board, what, strerror(errno)))
+		say_error(w->number, w->spool, what);
+}
+
 static void
 say_refused(struct worker *w, enum job_state state,
     const struct job_name *name)
@@ -122,8 +130,9 @@ say_refused(struct worker *w, enum job_state state,
 	char file[JOB_NAME_MAX + 1];
 
 	job_name_format(file, name);
-	say(w->number, "Left alone: %s/%s: %s", job_state_dir(state), file,
-	    w->spool->why);
+	if (board_may_complain(w->board, w->spool->why, file))
+		say(w->number, "Left alone: %s/%s: %s",
+		    job_state_dir(state), file, w->spool->why);
 }
 
 /* Claims and runs a job.  What the dispatcher can do something about is
@@ -151,12 +160,10 @@ try_job(struct worker *w)
 		say_bad(w, name.id);
 		return;
 	case SPOOL_REFUSED:
-		if (board_is_news(w->board, &name))
-			say_refused(w, state, &name);
+		say_refused(w, state, &name);
 		break;
 	case SPOOL_ERROR:
-		say_error(w->number, w->spool, "cannot claim a job; "
-		    "trying again in a second");
+		say_failure(w, "cannot claim a job; trying again every second");
 		break;
 	case SPOOL_BUSY:
 		break;
@@ -192,7 +199,7 @@ say_recovered(void *arg, int result, const struct job_attempt *end,
 		say_refused(w, state, name);
 		break;
 	default:
-		say_error(w->number, w->spool, "cannot recover a job");
+		say_failure(w, "cannot recover a job; trying again every second");
 	}
 }
 
@@ -215,8 +222,7 @@ count_purged(void *arg, int result, const char *id)
 
 	(void)id;
 	if (result == SPOOL_ERROR) {
-		say_error(p->worker->number, p->worker->spool,
-		    "cannot purge a job");
+		say_failure(p->worker, "cannot purge a job");
 		return false;
 	}
 	p->n += result == SPOOL_OK;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "chance.h"
@@ -19,6 +20,20 @@
 #include "worker/board.h"
 
 enum { WORKERS = 4, NAMES = 20000 };
+
+#define SECOND INT64_C(1000000)
+
+/* The clock, which only tests move. */
+static int64_t later;
+
+int
+clock_gettime(clockid_t id, struct timespec *t)
+{
+	(void)id;
+	t->tv_sec = 1000000 + later / SECOND;
+	t->tv_nsec = 0;
+	return 0;
+}
 
 static struct board *board;
 /* How often each name was taken, shared as the board is. */
@@ -32,6 +47,7 @@ set_up(void)
 	taken = mmap(NULL, NAMES, PROT_READ | PROT_WRITE, MAP_SHARED |
 	    MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne((void *)taken, MAP_FAILED);
+	later = 0;
 	alarm(60); /* a lock that nobody gives back ends the test */
 }
 
@@ -231,14 +247,47 @@ START_TEST(tidying_is_for_one)
 }
 END_TEST
 
-START_TEST(a_refusal_is_news_once)
+/* At first, and then at growing intervals; each thing for itself. */
+START_TEST(complaints_become_rare)
 {
-	struct job_name name = { .priority = 5 };
-	int i;
+	int64_t day = 86400 * SECOND, wait = 60 * SECOND, last = later;
+	int n = 0;
 
-	for (i = 0; i < 200; i++) {
-		snprintf(name.id, sizeof name.id, "j%d", i % 50);
-		ck_assert(board_is_news(board, &name) == (i < 50));
+	ck_assert(board_may_complain(board, "what", "x"));
+	ck_assert(board_may_complain(board, "what", "y"));
+	while (later < 9 * day) {
+		later += SECOND;
+		if (!board_may_complain(board, "what", "x"))
+			continue;
+		ck_assert_int_ge(later - last, wait);
+		ck_assert_int_le(later - last, wait + 2 * SECOND);
+		wait = 2 * wait < day ? 2 * wait : day;
+		last = later;
+		n++;
+	}
+	ck_assert_int_ge(n, 11 + 7);
+	/* it was all right for hours */
+	later += 2 * day;
+	ck_assert(board_may_complain(board, "what", "x"));
+	ck_assert(!board_may_complain(board, "what", "x"));
+	later += 61 * SECOND;
+	ck_assert(board_may_complain(board, "what", "x"));
+}
+END_TEST
+
+START_TEST(too_many_complaints)
+{
+	char about[16];
+	int i, n = 0;
+
+	for (i = 0; i < 3 * COMPLAINTS; i++) {
+		snprintf(about, sizeof about, "%d", i);
+		n += board_may_complain(board, "what", about);
+	}
+	ck_assert_int_eq(n, COMPLAINTS);
+	for (i = 0; i < 3 * COMPLAINTS; i++) {
+		snprintf(about, sizeof about, "%d", i);
+		ck_assert(!board_may_complain(board, "what", about));
 	}
 }
 END_TEST
@@ -270,7 +319,8 @@ main(void)
 		{ a_worker_dies_with_the_lock, 0 },
 		{ a_report_is_heard_before_more_is_given, 0 },
 		{ tidying_is_for_one, 0 },
-		{ a_refusal_is_news_once, 0 },
+		{ complaints_become_rare, 0 },
+		{ too_many_complaints, 0 },
 		{ a_bell_is_heard, 0 },
 		{ NULL, 0 }
 	};

@@ -3,6 +3,12 @@
 # shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2046,SC2154
 . "${0%/*}/lib.sh"
 
+# other_spool NAME: what follows is about a spool of that name.
+other_spool() {
+	S=$T/$1 QUEUECTL_SPOOL=$T/$1
+	spool_init
+}
+
 spool_init
 t "signals that mean nothing"
 pool
@@ -110,5 +116,76 @@ for words in 'killed by signal 9' 'next one starts in 2 s' \
 	await 10 said "$words"
 done
 stop_pool
+
+t "streams that somebody else has left non-blocking"
+cat >nonblock.c <<'E'
+#include <fcntl.h>
+#include <unistd.h>
+/* nonblock FD CMD...: runs it with a non-blocking FD. */
+int
+main(int argc, char **argv)
+{
+	int fd = argc > 2 ? argv[1][0] - '0' : -1;
+
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return 125;
+	execvp(argv[2], argv + 2);
+	return 126;
+}
+E
+if ${CC:-cc} -o nonblock nonblock.c 2>cc.err; then
+	other_spool streams
+	# more than a pipe holds; the other end begins late
+	awk 'BEGIN { while (n++ < 1000) {
+		printf "{\"id\":\"job%04d\",\"command\":\"true ", n
+		print "0123456789012345678901234567890123456789\"}" }
+	}' >jobs.json
+	{ nap; nap; cat jobs.json; } | ./nonblock 0 "$QUEUECTL" enqueue - >ids 2>err
+	is "$(wc -l <ids | tr -d ' ')" 1000
+	is "$(cat err)" ""
+	{ ./nonblock 1 "$QUEUECTL" list --jsonl 2>err; echo $? >status; } |
+	    { nap; nap; nap; cat >listed; }
+	is "$(cat status) $(wc -l <listed | tr -d ' ')" "0 1000"
+	is "$(cat err)" ""
+	./nonblock 2 "$QUEUECTL" worker start --drain 2>&1 >/dev/null |
+	    { nap; nap; nap; nap; cat >lines; }
+	is "$(grep -c "Job completed" lines)" 1000
+	no grep -q "dropped" lines
+	q enqueue --id loud -- cat big >/dev/null
+	drain
+	{ ./nonblock 1 "$QUEUECTL" logs loud; echo $? >status; } |
+	    { nap; nap; nap; cat >logged; }
+	same logged big
+	is "$(cat status)" 0
+else
+	fail "a helper" "$(cat cc.err)"
+fi
+
+t "stderr that nobody reads"
+mkfifo unread
+exec 7<>unread
+other_spool unread.s
+awk 'BEGIN { while (n++ < 600)
+	print "{\"argv\":[\"true\",\"" sprintf("%0150d", n) "\"]}" }' |
+    q enqueue - >/dev/null
+"$QUEUECTL" worker start --drain -c 3 2>&7 7>&- &
+pool=$!
+await 30 sh -c "[ \"\$(ls '$S/done' | wc -l)\" -eq 600 ]"
+await 10 ended "$pool"
+# what comes when somebody reads again says how much is missing
+q enqueue --id more -- true >/dev/null
+"$QUEUECTL" worker start 2>&7 7>&- &
+pool=$!
+await 10 in_state 'done' more
+cat <unread >heard &
+reader=$!
+until_ok 10 grep -q "Job completed" heard
+q enqueue --id again -- true >/dev/null
+await 10 grep -q "lines were dropped here" heard
+await 10 grep -q "Processing job again" heard
+kill "$pool"
+await 10 ended "$pool"
+exec 7>&-
+kill "$reader" 2>/dev/null
 
 finish

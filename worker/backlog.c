@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 
+#include <errno.h>
 #include <string.h>
 
 #include "worker/backlog.h"
@@ -167,6 +168,16 @@ backlog_refresh(struct backlog *b)
 /* --- a pass over the directories ---------------------------------------- */
 
 static void
+say_unreadable(struct backlog *b)
+{
+	static const char what[] =
+	    "cannot look for jobs; trying again every second";
+
+	if (board_may_complain(b->board, what, strerror(errno)))
+		say_error(0, b->spool, what);
+}
+
+static void
 pass_open(struct backlog *b, enum job_state state)
 {
 	b->pass.state = state;
@@ -174,8 +185,7 @@ pass_open(struct backlog *b, enum job_state state)
 	if (spool_iter_open(b->spool, &b->pass.it, state) == SPOOL_OK)
 		return;
 	b->pass.whole = false;
-	say_error(0, b->spool, "cannot look for jobs; trying again in a "
-	    "second");
+	say_unreadable(b);
 }
 
 /* Begins a pass, behind names that were taken already; NULL: from the front.  The
@@ -269,8 +279,7 @@ pass_step(struct backlog *b)
 		return;
 	if (r < 0) {
 		p->whole = false;
-		say_error(0, b->spool, "cannot look for jobs; trying again in "
-		    "a second");
+		say_unreadable(b);
 	}
 	spool_iter_close(&p->it);
 	if (p->state == JOB_PENDING)

@@ -18,6 +18,10 @@ enum {
 	USUAL_ID = 10           /* bytes, as job_id_make() makes them */
 };
 
+#define COMPLAIN_MIN (60 * SECOND) /* between two complaints about a thing */
+#define COMPLAIN_MAX (86400 * SECOND)
+#define FORGOTTEN    (3600 * SECOND)
+
 /* --- opening ------------------------------------------------------------ */
 
 /* There is room for `ready` names with a usual id; a longer one makes the slots
@@ -210,25 +214,6 @@ board_look(struct board *b, int k, bool *cancel)
 	return stop;
 }
 
-bool
-board_is_news(struct board *b, const struct job_name *name)
-{
-	const size_t n = sizeof b->refused / sizeof *b->refused;
-	char file[JOB_NAME_MAX + 1];
-	uint32_t hash;
-	size_t i;
-
-	job_name_format(file, name);
-	hash = text_hash(TEXT_HASH, file, strlen(file));
-	board_lock(b);
-	for (i = 0; i < n && b->refused[i] != hash; i++)
-		;
-	if (i == n)
-		b->refused[b->nrefused++ % n] = hash;
-	board_unlock(b);
-	return i == n;
-}
-
 /* --- for the dispatcher ------------------------------------------------- */
 
 bool
@@ -371,6 +356,47 @@ board_set_stop(struct board *b, int level)
 	board_lock(b);
 	b->stop = level;
 	board_unlock(b);
+}
+
+/* --- complaints --------------------------------------------------------- */
+
+/* The complaint about a subject, or a place for it; NULL: there is none. */
+static struct complaint *
+complaint_find(struct board *b, uint32_t subject, int64_t now)
+{
+	struct complaint *c, *room = NULL;
+
+	for (c = b->complaint; c < b->complaint + COMPLAINTS; c++) {
+		if (c->wait && now - c->again > FORGOTTEN)
+			c->wait = 0;
+		if (c->wait && c->subject == subject)
+			return c;
+		if (!c->wait)
+			room = c;
+	}
+	return room;
+}
+
+bool
+board_may_complain(struct board *b, const char *what, const char *about)
+{
+	uint32_t subject = text_hash(text_hash(TEXT_HASH, what, strlen(what)),
+	    about, strlen(about));
+	int64_t now = monotonic();
+	struct complaint *c;
+	bool may;
+
+	board_lock(b);
+	c = complaint_find(b, subject, now);
+	may = c && (!c->wait || now >= c->again);
+	if (may) {
+		c->wait = !c->wait ? COMPLAIN_MIN :
+		    2 * c->wait < COMPLAIN_MAX ? 2 * c->wait : COMPLAIN_MAX;
+		c->again = now + c->wait;
+		c->subject = subject;
+	}
+	board_unlock(b);
+	return may;
 }
 
 /* --- bells -------------------------------------------------------------- */

@@ -66,6 +66,14 @@ struct seat {
 	int64_t called;          /* when (monotonic) */
 };
 
+/* Something that was complained about. */
+struct complaint {
+	uint32_t subject;        /* a hash */
+	int64_t again, wait;     /* the next time (monotonic); the interval */
+};
+
+enum { COMPLAINTS = 64 };
+
 struct board {
 	pthread_mutex_t lock;
 	bool reading;            /* no name can be taken: a pass reads the
@@ -76,8 +84,7 @@ struct board {
 	struct queue ready;      /* the jobs that can run, by order */
 	size_t room;             /* its bytes */
 
-	uint32_t refused[64];    /* hashes of names whose refusal was said */
-	size_t nrefused;
+	struct complaint complaint[COMPLAINTS];
 
 	int bell[2];             /* a worker writes, the dispatcher polls */
 	size_t size;             /* of all this memory */
@@ -113,9 +120,6 @@ void board_report(struct board *, int k, const struct report *);
 /* The level of a stop; whether its job may have been cancelled since the last
  * look. */
 int board_look(struct board *, int k, bool *cancel);
-/* Whether nobody has said yet that the name is refused; from now on somebody
- * has. */
-bool board_is_news(struct board *, const struct job_name *);
 
 /* --- for the dispatcher ------------------------------------------------- */
 
@@ -139,6 +143,14 @@ bool board_is_idle(struct board *);
 void board_set_paused(struct board *, bool paused);
 void board_set_tidy(struct board *, bool expire);
 void board_set_stop(struct board *, int level);
+
+/*
+ * Whether to complain now, in the words `what`, about the thing of that name:
+ * at first, then a minute later, two, four… at most a day.  After an hour in
+ * which nobody wanted to, it counts as new.  If too much is wrong at once, new
+ * complaints are not said.  Keeps errno.
+ */
+bool board_may_complain(struct board *, const char *what, const char *about);
 
 /* --- bells -------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,10 @@
 #include <unistd.h>
 
 #include "worker/self.h"
+
+enum {
+	PATIENCE_MS = 1000      /* for somebody to read a full stderr */
+};
 
 int self_pipe = -1;
 static int self_pipe_end = -1;
@@ -187,13 +192,48 @@ today(void)
 	return clock_us(CLOCK_REALTIME);
 }
 
+/* Whether stderr takes a line without making us wait for longer than `ms`. */
+static bool
+is_read(int ms)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int r;
+
+	do
+		r = poll(&p, 1, ms);
+	while (r < 0 && errno == EINTR);
+	return r != 0;
+}
+
+/* The queue must not stop because nobody reads what it says: then lines are
+ * dropped and counted. */
+static void
+write_line(const char *line, size_t n)
+{
+	static unsigned long dropped;
+	char note[64];
+	ssize_t w;
+
+	if (!is_read(dropped ? 0 : PATIENCE_MS)) {
+		dropped++;
+		return;
+	}
+	if (dropped) {
+		w = snprintf(note, sizeof note, "[queuectl] %lu lines were "
+		    "dropped here: nobody read them\n", dropped);
+		dropped = 0;
+		w = write(STDERR_FILENO, note, (size_t)w);
+	}
+	w = write(STDERR_FILENO, line, n);
+	(void)w; /* nowhere left to complain */
+}
+
 void
 say(int number, const char *fmt, ...)
 {
 	char line[1024];
 	size_t n, room;
 	va_list ap;
-	ssize_t w;
 	int r;
 
 	n = (size_t)(number ?
@@ -207,8 +247,7 @@ say(int number, const char *fmt, ...)
 		return;
 	n += (size_t)r < room ? (size_t)r : room - 1;
 	line[n++] = '\n';
-	w = write(STDERR_FILENO, line, n);
-	(void)w; /* nowhere left to complain */
+	write_line(line, n);
 }
 
 void

@@ -61,7 +61,8 @@ int poll_ms(int64_t us);
 /* --- log lines ---------------------------------------------------------- */
 
 /* Writes one line to stderr with one write, so that lines of several workers
- * do not mix.  `number` is the worker's; 0: the supervisor's. */
+ * do not mix.  `number` is the worker's; 0: the supervisor's.  If nobody reads
+ * stderr for a second, lines are dropped until somebody does. */
 #ifdef __GNUC__
 __attribute__((format(printf, 2, 3)))
 #endif
