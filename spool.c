@@ -216,15 +216,16 @@ fd_write(int fd, const char *p, size_t n)
 }
 
 bool
-fd_read(int fd, off_t size, struct buf *b)
+fd_read(int fd, off_t at, off_t size, struct buf *b)
 {
-	if (!buf_room(b, (size_t)size)) {
+	size_t n = (size_t)size;
+
+	if (!buf_room(b, n)) {
 		errno = ENOMEM;
 		return false;
 	}
-	while (b->n < (size_t)size) {
-		ssize_t r = pread(fd, b->p + b->n, (size_t)size - b->n,
-		    (off_t)b->n);
+	while (n) {
+		ssize_t r = pread(fd, b->p + b->n, n, at);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -233,6 +234,8 @@ fd_read(int fd, off_t size, struct buf *b)
 		if (r == 0)
 			break;
 		b->n += (size_t)r;
+		n -= (size_t)r;
+		at += r;
 	}
 	b->p[b->n] = '\0';
 	return true;

@@ -170,6 +170,14 @@ int spool_find(struct spool *, const char *id, enum job_state *,
  * `job` is valid in any case, and empty unless the result is SPOOL_OK. */
 int spool_load(struct spool *, enum job_state, const struct job_name *,
     struct job *);
+/*
+ * Of a history longer than 64 KiB, spool_load() and spool_claim() read the end:
+ * job->unread_from, unread_to.  This reads the rest, and calls `each` for every
+ * attempt in it, the oldest first, and with NULL for a Retried: line.
+ */
+typedef void spool_earlier_line(void *arg, const struct job_attempt *);
+int spool_earlier(struct spool *, enum job_state, const struct job_name *,
+    const struct job *, spool_earlier_line *each, void *arg);
 /* Whether the job still has that name. */
 bool spool_there(struct spool *, enum job_state, const struct job_name *);
 /* When it got that name, if the file system tells; INT64_MAX: it has it no

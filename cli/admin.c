@@ -135,8 +135,8 @@ add_dead_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
 	(void)arg;
 	if (v->bad)
 		buf_puts(&reason, "damaged");
-	else if (job->nattempt)
-		job_outcome_words(&reason, &job->attempt[job->nattempt - 1]);
+	else if (job_last(job))
+		job_outcome_words(&reason, job_last(job));
 	else
 		buf_puts(&reason, "-");
 	job_escape(&shown, buf_text(&reason), cut ? 24 : 0);

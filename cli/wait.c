@@ -120,8 +120,8 @@ tell_failure(struct spool *sp, const struct job_name *name, bool alone)
 	struct buf b = { 0 };
 	struct job job;
 
-	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK && job.nattempt)
-		last = &job.attempt[job.nattempt - 1];
+	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK)
+		last = job_last(&job);
 	if (last && last->outcome == JOB_EXIT && last->value)
 		status = last->value;
 	else if (last && last->outcome == JOB_SIGNAL)

@@ -135,6 +135,7 @@ append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
 	r = append_line(sp, c, c->from, &line);
 	buf_free(&line);
 	c->job.counted = c->job.nattempt;
+	c->job.retried = now;
 	return r;
 }
 
@@ -168,8 +169,12 @@ spool_claim(struct spool *sp, enum job_state state,
 	next.timed = false;
 	next.stamp = now;
 	/* A pending job that has had all its attempts, or was lost too often,
-	 * was put there by a hand: mv from dead/ is a retry. */
-	if (state == JOB_PENDING &&
+	 * was put there by a hand: mv from dead/ is a retry.  The other ways to
+	 * pending/ leave another line than a loss. */
+	if (state == JOB_PENDING && job_last(&c->job) &&
+	    job_last(&c->job)->outcome == JOB_LOST)
+		r = count_losses(sp, p.s, c->fd, &c->job);
+	if (r == SPOOL_OK && state == JOB_PENDING &&
 	    (next.attempt >= job_allowed(&c->job, policy) ||
 	    job_lost(&c->job, NULL) >= (unsigned)policy->max_crashes)) {
 		next.attempt = 0;
@@ -221,6 +226,9 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 			    path_job(JOB_PROCESSING, &c->name).s);
 		c->synced = r == SPOOL_OK;
 	}
+	if (r == SPOOL_OK && !c->moved && end->outcome == JOB_LOST)
+		r = count_losses(sp, path_job(JOB_PROCESSING, &c->name).s,
+		    c->fd, &c->job);
 	if (r == SPOOL_OK && !c->moved) {
 		c->to = job_after(&c->job, &c->name, end, &sp->config.policy,
 		    &c->next);

@@ -29,7 +29,7 @@ static void
 lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
     struct job_attempt *end)
 {
-	const struct job *job = &c->job;
+	const struct job_attempt *last = job_last(&c->job);
 	struct spool_slot slot;
 
 	*end = (struct job_attempt){
@@ -38,8 +38,8 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 	};
 	/* Its worker wrote down where its output begins.  If that is lost, too,
 	 * it cannot begin before the output of the attempt before it. */
-	if (job->attempt && job->nattempt)
-		end->log = job->attempt[job->nattempt - 1].log;
+	if (last)
+		end->log = last->log;
 	if (spool_runner(sp, true, &c->name, &slot)) {
 		end->worker = slot.pid;
 		end->log = slot.log;
@@ -52,7 +52,7 @@ static int
 recover_one(struct spool *sp, const struct job_name *name, int64_t now,
     spool_recovered *each, void *arg)
 {
-	const struct job_attempt *last = NULL;
+	const struct job_attempt *last;
 	struct spool_claim c;
 	struct job_attempt end = { .outcome = JOB_LOST };
 	struct job_name next = *name;
@@ -71,8 +71,7 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 		r = move_bad_text(sp, &c, &st, now, &next);
 		to = JOB_DEAD;
 	} else if (r == SPOOL_OK) {
-		if (c.job.nattempt)
-			last = &c.job.attempt[c.job.nattempt - 1];
+		last = job_last(&c.job);
 		/* the worker may have died between the line and the rename */
 		c.recorded = last && last->start == name->stamp;
 		if (c.recorded)
@@ -193,7 +192,7 @@ cancel_waiting(struct spool *sp, struct spool_cancel *x,
 		return r == SPOOL_GONE ? SPOOL_BUSY : r;
 	end.number = c.name.attempt;
 	end.start = end.end = c.name.stamp;
-	if (c.job.nattempt && fstatat(sp->fd, path_log(name->id).s, &st,
+	if (job_has_run(&c.job) && fstatat(sp->fd, path_log(name->id).s, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0)
 		end.log = st.st_size;
 	r = spool_finish(sp, &c, &end, &x->state, &next);
@@ -237,8 +236,8 @@ ended_cancelled(struct spool *sp, enum job_state state,
 	struct job job;
 	int r = spool_load(sp, state, name, &job);
 
-	if (r == SPOOL_OK && (!job.nattempt ||
-	    job.attempt[job.nattempt - 1].outcome != JOB_CANCELLED))
+	if (r == SPOOL_OK && (!job_last(&job) ||
+	    job_last(&job)->outcome != JOB_CANCELLED))
 		r = SPOOL_WRONG_STATE;
 	job_free(&job);
 	return r == SPOOL_GONE || r == SPOOL_BAD ? SPOOL_WRONG_STATE : r;

@@ -52,9 +52,10 @@ int spool_refuse(struct spool *, const char *why);
  */
 int file_open(struct spool *, const char *path, int flags, int *fd,
     struct stat *st);
-/* Reads `size` bytes into `b`, which is empty; fewer where the file is
- * shorter.  The offset, which a job inherits, stays at 0.  false: errno. */
-bool fd_read(int fd, off_t size, struct buf *b);
+/* Adds `size` bytes of a file, from its byte `at` on, to `b`; fewer where the
+ * file is shorter.  The offset, which a job inherits, stays at 0.  false:
+ * errno. */
+bool fd_read(int fd, off_t at, off_t size, struct buf *b);
 /* 0, or -1 with errno. */
 int fd_write(int fd, const char *p, size_t n);
 /* flock(2), again after a signal.  0, or -1 with errno. */

@@ -320,4 +320,44 @@ is "$(printf '%s\n' "$out" | grep -c limit)" 0
 run q dlq list --limit x
 status 2
 
+t "a job that was retried for days is sound"
+plant dead 5-20200102T030405.000001Z-3-days days 'echo last; exit 0'
+awk 'BEGIN {
+	for (i = 0; i < 360000; i++)
+		printf "Attempt: %d start=2020-01-02T03:04:05.000001Z " \
+		    "end=2020-01-02T03:04:06.000001Z exit=1 log=%d " \
+		    "worker=4242\n", i % 3 + 1, i
+	printf "Attempt: 3 start=2020" # torn
+}' >>"$S/ids/days"
+within "$(wc -c <"$S/ids/days")" 37000000 60000000 "bytes"
+awk 'BEGIN { for (i = 0; i < 360000; i++) printf "%d", i % 10 }' >"$S/log/days.log"
+# shown ID: its attempts, as the table and the line above it say
+shown() { q show "$1" | awk '/came before these/ { n = $1 }
+    /exit [01]$/ && $1 ~ /^[0-9]+$/ { n++; rows++ } END { print n, (rows >= 300) }'; }
+is "$(shown days)" "360000 1"
+run q show --json days
+json_lines
+is $(($(json earlier_attempts) + $(grep -o '"attempt":' "$T/c/out" | wc -l))) 360000
+run q dlq retry days
+status 0
+out_is days
+run q logs --attempt 1 days
+out_is 7
+work days
+is "$(shown days)" "360001 1"
+run q logs days
+is "$(tail -c 10 "$T/c/out")" "56789last"
+
+t "and what show says of it can be enqueued"
+q show --json days | sed 's/"id":"days"/"id":"copy"/' >copy
+run q enqueue "$(cat copy)"
+status 0
+work copy
+
+t "a short history is whole"
+run q show --json copy
+out_lacks earlier_attempts
+run q show copy
+out_lacks "came before"
+
 finish
