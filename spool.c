@@ -44,6 +44,8 @@
 #include <sys/syscall.h>
 #endif
 
+enum { FEW = 8 };              /* up to so many files are synced one by one */
+
 static const char *const dir_names[SPOOL_DIRS] = {
 	"pending", "processing", "done", "failed", "dead",
 	"ids", "log", "workers"
@@ -293,6 +295,27 @@ dir_sync(struct spool *sp, int dir)
 	}
 	close(fd);
 	return SPOOL_OK;
+}
+
+int
+sync_many(struct spool *sp, size_t n, sync_one *one, void *arg)
+{
+	size_t i;
+	int r = SPOOL_OK;
+
+#if ON_LINUX
+	/* syncfs also writes out what others wrote to the file system, but
+	 * fsync costs a commit of the journal for each file. */
+	if (n > FEW) {
+		if (syncfs(sp->fd) == 0)
+			return SPOOL_OK;
+		if (errno != ENOSYS && errno != EPERM) /* a seccomp filter */
+			return spool_fail(sp, "");
+	}
+#endif
+	for (i = 0; i < n && r == SPOOL_OK; i++)
+		r = one(arg, i);
+	return r;
 }
 
 int

@@ -71,6 +71,11 @@ int file_replace(struct spool *, const char *name, const struct buf *b,
 /* Whether there is anything of that name. */
 bool file_exists(struct spool *, const char *path);
 
+/* Makes the data of n files safe: with one sync of the file system if they are
+ * many, else one by one.  `one` syncs the i-th; it returns a result. */
+typedef int sync_one(void *arg, size_t i);
+int sync_many(struct spool *, size_t n, sync_one *one, void *arg);
+
 /* --- directories -------------------------------------------------------- */
 
 /* Opens a directory; -1 with errno. */

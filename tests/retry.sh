@@ -360,4 +360,47 @@ out_lacks earlier_attempts
 run q show copy
 out_lacks "came before"
 
+t "dlq retry --all of more jobs than there are descriptors"
+q dlq purge --all >/dev/null
+q config unset sync
+# bury N: so many dead jobs, d1 to dN
+bury() {
+	awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++)
+	    printf "{\"id\":\"d%d\",\"command\":\"true\"}\n", i }' |
+	    q enqueue - >ids
+	# shellcheck disable=SC2046
+	q cancel $(cat ids) >"$T/c/cancelled"
+}
+bury 1100
+is "$(count dead)" 1100
+run sh -c 'ulimit -n 40 && exec "$QUEUECTL" dlq retry --all'
+status 0
+err_is ""
+sort ids >want
+sort "$T/c/out" >came
+same came want
+is "$(count dead)" 0
+is "$(count pending)" 1100
+is "$(cat "$S"/ids/d[0-9]* | grep -c '^Retried: ')" 1100
+run q list --limit 1 --json
+jis attempts 0
+
+t "and where one cannot be moved"
+# shellcheck disable=SC2046
+q cancel $(cat ids) >/dev/null
+echo broken >"$S/ids/d500"
+run q dlq retry --all
+status 1
+err_has "d500: its text is damaged"
+is "$(wc -l <"$T/c/out" | tr -d ' ')" 1099
+is "$(count dead)" 1
+is "$(count pending)" 1099
+
+t "output that nobody takes: what was not printed is in one state all the same"
+# shellcheck disable=SC2046
+q cancel $(grep -vx d500 ids) >/dev/null
+q dlq retry --all >/dev/full 2>"$T/c/err"
+is $? 1
+is "$(($(count dead) + $(count pending)))" 1100
+
 finish
