@@ -31,6 +31,7 @@
  *     spool/open       make, check and open a spool; its config file
  *     spool/batch      enqueue: stage, publish, take back
  *     spool/life       every rename of a job's normal life
+ *     spool/bulk       retry, and changes of many jobs with one sync
  *     spool/file       one job's file: open, read, lock, append, ids/
  *     spool/look       find a job; is the queue drained?
  *     spool/recover    end a job from outside: recovery, cancel

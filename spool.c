@@ -44,6 +44,8 @@
 #include <sys/syscall.h>
 #endif
 
+enum { FEW = 8 };              /* up to so many files are synced one by one */
+
 static const char *const dir_names[SPOOL_DIRS] = {
 	"pending", "processing", "done", "failed", "dead",
 	"ids", "log", "workers"
@@ -216,15 +218,16 @@ fd_write(int fd, const char *p, size_t n)
 }
 
 bool
-fd_read(int fd, off_t size, struct buf *b)
+fd_read(int fd, off_t at, off_t size, struct buf *b)
 {
-	if (!buf_room(b, (size_t)size)) {
+	size_t n = (size_t)size;
+
+	if (!buf_room(b, n)) {
 		errno = ENOMEM;
 		return false;
 	}
-	while (b->n < (size_t)size) {
-		ssize_t r = pread(fd, b->p + b->n, (size_t)size - b->n,
-		    (off_t)b->n);
+	while (n) {
+		ssize_t r = pread(fd, b->p + b->n, n, at);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -233,6 +236,8 @@ fd_read(int fd, off_t size, struct buf *b)
 		if (r == 0)
 			break;
 		b->n += (size_t)r;
+		n -= (size_t)r;
+		at += r;
 	}
 	b->p[b->n] = '\0';
 	return true;
@@ -290,6 +295,27 @@ dir_sync(struct spool *sp, int dir)
 	}
 	close(fd);
 	return SPOOL_OK;
+}
+
+int
+sync_many(struct spool *sp, size_t n, sync_one *one, void *arg)
+{
+	size_t i;
+	int r = SPOOL_OK;
+
+#if ON_LINUX
+	/* syncfs also writes out what others wrote to the file system, but
+	 * fsync costs a commit of the journal for each file. */
+	if (n > FEW) {
+		if (syncfs(sp->fd) == 0)
+			return SPOOL_OK;
+		if (errno != ENOSYS && errno != EPERM) /* a seccomp filter */
+			return spool_fail(sp, "");
+	}
+#endif
+	for (i = 0; i < n && r == SPOOL_OK; i++)
+		r = one(arg, i);
+	return r;
 }
 
 int

@@ -170,6 +170,14 @@ int spool_find(struct spool *, const char *id, enum job_state *,
  * `job` is valid in any case, and empty unless the result is SPOOL_OK. */
 int spool_load(struct spool *, enum job_state, const struct job_name *,
     struct job *);
+/*
+ * Of a history longer than 64 KiB, spool_load() and spool_claim() read the end:
+ * job->unread_from, unread_to.  This reads the rest, and calls `each` for every
+ * attempt in it, the oldest first, and with NULL for a Retried: line.
+ */
+typedef void spool_earlier_line(void *arg, const struct job_attempt *);
+int spool_earlier(struct spool *, enum job_state, const struct job_name *,
+    const struct job *, spool_earlier_line *each, void *arg);
 /* Whether the job still has that name. */
 bool spool_there(struct spool *, enum job_state, const struct job_name *);
 /* When it got that name, if the file system tells; INT64_MAX: it has it no
@@ -259,6 +267,27 @@ struct spool_cancel {
 int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
 /* Moves a job from dead/ to pending/, counting from 0 again. */
 int spool_retry(struct spool *, const char *id, int64_t now);
+
+/*
+ * The same for many jobs, with one sync for a thousand of them.  `each` gets the
+ * result for each job, an error at once and SPOOL_OK when it is safe, and the
+ * caller's word for the job: the last argument of spool_bulk_retry(), the
+ * struct spool_cancel.  spool_bulk_end() completes the last ones.
+ */
+typedef void spool_changed(void *arg, int result, void *job);
+struct spool_bulk {
+	struct spool *spool;
+	spool_changed *each;
+	void *arg;
+	struct spool_held *v;    /* n jobs that are locked, and still to move */
+	size_t n, cap;
+};
+/* `name` is one in dead/. */
+void spool_bulk_retry(struct spool_bulk *, const struct job_name *name,
+    int64_t now, void *job);
+void spool_bulk_cancel(struct spool_bulk *, struct spool_cancel *, int64_t now);
+void spool_bulk_end(struct spool_bulk *);
+
 /* Removes a job, its log and its id, if it is in that state. */
 int spool_purge(struct spool *, enum job_state, const char *id);
 

@@ -136,8 +136,8 @@ add_dead_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
 	(void)arg;
 	if (v->bad)
 		buf_puts(&reason, "damaged");
-	else if (job->nattempt)
-		job_outcome_words(&reason, &job->attempt[job->nattempt - 1]);
+	else if (job_last(job))
+		job_outcome_words(&reason, job_last(job));
 	else
 		buf_puts(&reason, "-");
 	job_escape(&shown, buf_text(&reason), cut ? 24 : 0);
@@ -171,41 +171,44 @@ command_dlq_list(struct call *c)
 	return r;
 }
 
-/* A change to a dead job; a result of the spool. */
-typedef int change(struct spool *, const char *id);
+/* A change of all dead jobs. */
+struct change {
+	struct spool *spool;
+	int worst;               /* exit status */
+};
 
-static int
-retry_job(struct spool *sp, const char *id)
+/* A job that has moved in the meantime is skipped. */
+static void
+print_changed(void *change, int result, void *id)
 {
-	return spool_retry(sp, id, now_us());
+	struct change *x = change;
+
+	if (result == SPOOL_OK)
+		puts(id);
+	else if (result != SPOOL_GONE && result != SPOOL_WRONG_STATE)
+		x->worst = complain_job(x->spool, result, id);
 }
 
-static int
-purge_job(struct spool *sp, const char *id)
+static void
+retry_all(struct change *x, const struct listing *l)
 {
-	return spool_purge(sp, JOB_DEAD, id);
+	struct spool_bulk b = { .spool = x->spool, .each = print_changed,
+		.arg = x };
+	size_t i;
+
+	for (i = 0; i < l->n && !ferror(stdout); i++)
+		spool_bulk_retry(&b, &l->v[i].name, now_us(), l->v[i].name.id);
+	spool_bulk_end(&b);
 }
 
-/* Changes all dead jobs and prints their ids.  A job that has moved in the
- * meantime is skipped. */
-static int
-change_all(struct spool *sp, change *change_one)
+static void
+purge_all(struct change *x, const struct listing *l)
 {
-	struct listing l = { 0 };
-	int r, worst = listing_read_sorted(sp, &l, JOB_DEAD);
-	size_t i, n = worst == DONE ? l.n : 0;
+	size_t i;
 
-	for (i = 0; i < n && !ferror(stdout); i++) {
-		const char *id = l.v[i].name.id;
-
-		r = change_one(sp, id);
-		if (r == SPOOL_OK)
-			puts(id);
-		else if (r != SPOOL_GONE && r != SPOOL_WRONG_STATE)
-			worst = complain_job(sp, r, id);
-	}
-	free(l.v);
-	return worst;
+	for (i = 0; i < l->n && !ferror(stdout); i++)
+		print_changed(x, spool_purge(x->spool, JOB_DEAD,
+		    l->v[i].name.id), l->v[i].name.id);
 }
 
 const struct option_def dlq_options[] = {
@@ -226,21 +229,15 @@ complain_not_dead(struct spool *sp, const char *id)
 }
 
 static int
-change_dead(struct call *c, change *change_one)
+change_one(struct call *c, bool retry)
 {
 	struct spool *sp = &c->spool;
 	char id[JOB_ID_MAX + 1];
-	int r;
+	int r = spool_resolve(sp, c->operand[0], id);
 
-	if ((call_option(c, "all") != NULL) == (c->n == 1))
-		return complain_usage("name one job, or --all");
-	if (call_open_spool(c, false) != DONE)
-		return FAILED;
-	if (!c->n)
-		return change_all(sp, change_one);
-	r = spool_resolve(sp, c->operand[0], id);
 	if (r == SPOOL_OK)
-		r = change_one(sp, id);
+		r = retry ? spool_retry(sp, id, now_us()) :
+		    spool_purge(sp, JOB_DEAD, id);
 	if (r == SPOOL_WRONG_STATE)
 		return complain_not_dead(sp, id);
 	if (r != SPOOL_OK)
@@ -249,16 +246,35 @@ change_dead(struct call *c, change *change_one)
 	return DONE;
 }
 
+static int
+change_dead(struct call *c, bool retry)
+{
+	struct change x = { .spool = &c->spool };
+	struct listing l = { 0 };
+
+	if ((call_option(c, "all") != NULL) == (c->n == 1))
+		return complain_usage("name one job, or --all");
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	if (c->n)
+		return change_one(c, retry);
+	x.worst = listing_read_sorted(x.spool, &l, JOB_DEAD);
+	if (x.worst == DONE)
+		(retry ? retry_all : purge_all)(&x, &l);
+	free(l.v);
+	return x.worst;
+}
+
 int
 command_dlq_retry(struct call *c)
 {
-	return change_dead(c, retry_job);
+	return change_dead(c, true);
 }
 
 int
 command_dlq_purge(struct call *c)
 {
-	return change_dead(c, purge_job);
+	return change_dead(c, false);
 }
 
 const struct option_def purge_options[] = {

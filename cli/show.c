@@ -177,8 +177,7 @@ command_list(struct call *c)
 static void
 add_state(struct buf *b, const struct field_view *v)
 {
-	const struct job_attempt *last = v->job->nattempt ?
-	    &v->job->attempt[v->job->nattempt - 1] : NULL;
+	const struct job_attempt *last = job_last(v->job);
 	char time[JOB_TIME_LEN + 1];
 
 	job_time_format(time, v->name->stamp);
@@ -227,11 +226,26 @@ add_given(struct buf *b, const struct job *job)
 }
 
 static void
-add_history(struct buf *b, const struct job *job)
+count_earlier(void *arg, const struct job_attempt *a)
 {
+	struct field_view *v = arg;
+
+	if (!a)
+		return;
+	v->earlier++;
+	v->earlier_end = a->end;
+}
+
+static void
+add_history(struct buf *b, const struct field_view *v)
+{
+	const struct job *job = v->job;
 	char start[JOB_TIME_LEN + 1];
 	size_t i;
 
+	if (v->earlier)
+		buf_printf(b, "\n%llu attempt%s came before these.\n",
+		    (unsigned long long)v->earlier, v->earlier == 1 ? "" : "s");
 	if (job->nattempt)
 		buf_printf(b, "\n%-7s  %-20s  %13s  %7s  %s\n", "ATTEMPT",
 		    "START", "TOOK", "WORKER", "OUTCOME");
@@ -274,7 +288,7 @@ show_job(const struct field_view *v)
 	job_time_format(time, field_updated(v));
 	buf_printf(&b, "Updated:    %s\n", time);
 	add_given(&b, v->job);
-	add_history(&b, v->job);
+	add_history(&b, v);
 	return print_buf(&b);
 }
 
@@ -291,8 +305,13 @@ command_show(struct call *c)
 	    entry_find(c, c->operand[0], &e) != DONE)
 		return FAILED;
 	r = view_load(&c->spool, &e, &job, &v);
-	if (r != SPOOL_OK)
+	if (r == SPOOL_OK)
+		r = spool_earlier(&c->spool, e.state, &e.name, &job,
+		    count_earlier, &v);
+	if (r != SPOOL_OK) {
+		job_free(&job);
 		return complain_job(&c->spool, r, e.name.id);
+	}
 	v.history = true;
 	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
 	    name_is_ready(&e.name, now_us())) == DONE)
@@ -356,6 +375,13 @@ part_add(struct part *p, unsigned number, int64_t log)
 	p->found = true;
 }
 
+static void
+part_add_earlier(void *arg, const struct job_attempt *a)
+{
+	if (a)
+		part_add(arg, a->number, a->log);
+}
+
 static int
 part_find(struct call *c, const char *word, const struct entry *e,
     struct part *p)
@@ -369,8 +395,13 @@ part_find(struct call *c, const char *word, const struct entry *e,
 		return complain_usage("--attempt must be a whole number from "
 		    "1 to %d, not %s", JOB_NUMBER_MAX, word);
 	r = spool_load(&c->spool, e->state, &e->name, &job);
-	if (r != SPOOL_OK && r != SPOOL_BAD)
+	if (r == SPOOL_OK)
+		r = spool_earlier(&c->spool, e->state, &e->name, &job,
+		    part_add_earlier, p);
+	if (r != SPOOL_OK && r != SPOOL_BAD) {
+		job_free(&job);
 		return complain_job(&c->spool, r, e->name.id);
+	}
 	for (i = 0; i < job.nattempt; i++)
 		part_add(p, job.attempt[i].number, job.attempt[i].log);
 	job_free(&job);

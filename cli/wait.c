@@ -120,8 +120,8 @@ tell_failure(struct spool *sp, const struct job_name *name, bool alone)
 	struct buf b = { 0 };
 	struct job job;
 
-	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK && job.nattempt)
-		last = &job.attempt[job.nattempt - 1];
+	if (spool_load(sp, JOB_DEAD, name, &job) == SPOOL_OK)
+		last = job_last(&job);
 	if (last && last->outcome == JOB_EXIT && last->value)
 		status = last->value;
 	else if (last && last->outcome == JOB_SIGNAL)
@@ -360,6 +360,9 @@ struct cancelling {
 	struct spool *spool;
 	struct spool_cancel *v;
 	size_t n;
+	size_t left;            /* of a round: how many are not done with */
+	bool patient;           /* a job that has no worker may get one yet */
+	int worst;              /* exit status */
 };
 
 static int
@@ -388,32 +391,36 @@ complain_cancel(const struct spool *sp, int result,
 	return complain_job(sp, result, x->id);
 }
 
-/* Tries to cancel each job that is left; *left: how many still are.  With
- * `patient`, a job that has no worker may get one yet. */
-static int
-cancel_round(struct cancelling *k, bool patient, size_t *left)
+/* Takes notice of what became of a job in this round. */
+static void
+end_step(void *cancelling, int result, void *cancel)
 {
-	int r, worst = DONE;
+	struct cancelling *k = cancelling;
+	struct spool_cancel *x = cancel;
+
+	if (result == SPOOL_BUSY && (k->patient || !x->held)) {
+		k->left++;
+		return;
+	}
+	if (result == SPOOL_OK)
+		puts(x->id);
+	else
+		k->worst = complain_cancel(k->spool, result, x);
+	*x->id = '\0';
+}
+
+/* Tries to cancel each job that is left. */
+static void
+cancel_round(struct cancelling *k)
+{
+	struct spool_bulk b = { .spool = k->spool, .each = end_step, .arg = k };
 	size_t i;
 
-	*left = 0;
-	for (i = 0; i < k->n; i++) {
-		struct spool_cancel *x = &k->v[i];
-
-		if (!*x->id)
-			continue;
-		r = spool_cancel(k->spool, x, now_us());
-		if (r == SPOOL_BUSY && (patient || !x->held)) {
-			++*left;
-			continue;
-		}
-		if (r == SPOOL_OK)
-			puts(x->id);
-		else
-			worst = complain_cancel(k->spool, r, x);
-		*x->id = '\0';
-	}
-	return worst;
+	k->left = 0;
+	for (i = 0; i < k->n; i++)
+		if (*k->v[i].id)
+			spool_bulk_cancel(&b, &k->v[i], now_us());
+	spool_bulk_end(&b);
 }
 
 int
@@ -423,29 +430,27 @@ command_cancel(struct call *c)
 	struct news news;
 	const char *file;
 	int64_t held = monotonic_ms() + HELD_MS;
-	size_t left;
-	int r, dir, worst;
+	int dir;
 
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	k.v = calloc((size_t)c->n, sizeof *k.v);
 	if (!k.v)
 		return complain_memory();
-	worst = call_each_id(c, cancelling_add, &k);
+	k.worst = call_each_id(c, cancelling_add, &k);
 	news_open(&news, &c->spool);
 	do {
-		r = cancel_round(&k, monotonic_ms() < held, &left);
-		if (r != DONE)
-			worst = r;
+		k.patient = monotonic_ms() < held;
+		cancel_round(&k);
 		if (fflush(stdout))
 			break;
-		if (left)
+		if (k.left)
 			news_wait(&news, HELD_MS / 2);
 		/* The next round looks at all of them anyway. */
 		while (spool_watch_next(&news.watch, &dir, &file))
 			;
-	} while (left);
+	} while (k.left);
 	spool_watch_close(&news.watch);
 	free(k.v);
-	return worst;
+	return k.worst;
 }

@@ -240,7 +240,8 @@ static const struct field fields[] = {
 	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
 	{ .name = "updated_at" }, { .name = "next_retry_at" },
 	{ .name = "exit_code" }, { .name = "signal" }, { .name = "error" },
-	{ .name = "worker_pid" }, { .name = "history" }, { .name = "why" },
+	{ .name = "worker_pid" }, { .name = "earlier_attempts" },
+	{ .name = "history" }, { .name = "why" },
 };
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -433,12 +434,15 @@ put_seconds(struct buf *b, const char *key, int64_t us)
 }
 
 static void
-put_history(struct buf *b, const struct job *job)
+put_history(struct buf *b, const struct field_view *v)
 {
-	int64_t ready = job->run_at > job->created ? job->run_at :
-	    job->created;
+	const struct job *job = v->job;
+	int64_t ready = v->earlier ? v->earlier_end :
+	    job->run_at > job->created ? job->run_at : job->created;
 	size_t i;
 
+	if (v->earlier)
+		json_member_number(b, "earlier_attempts", (int64_t)v->earlier);
 	json_member(b, "history");
 	buf_putc(b, '[');
 	for (i = 0; i < job->nattempt; i++) {
@@ -496,8 +500,8 @@ field_updated(const struct field_view *v)
 
 	if (job->retried > t)
 		t = job->retried;
-	if (job->nattempt && job->attempt[job->nattempt - 1].end > t)
-		t = job->attempt[job->nattempt - 1].end;
+	if (job_last(job) && job_last(job)->end > t)
+		t = job_last(job)->end;
 	if (v->state == JOB_PROCESSING || v->bad)
 		t = v->name->stamp;
 	return t;
@@ -520,8 +524,7 @@ void
 field_write(struct buf *b, const struct field_view *v)
 {
 	const struct job *job = v->job;
-	const struct job_attempt *last = job->nattempt ?
-	    &job->attempt[job->nattempt - 1] : NULL;
+	const struct job_attempt *last = job_last(job);
 
 	buf_putc(b, '{');
 	json_member_string(b, "id", v->name->id);
@@ -551,6 +554,6 @@ field_write(struct buf *b, const struct field_view *v)
 	else if (last && last->worker && v->state != JOB_PROCESSING)
 		json_member_number(b, "worker_pid", last->worker);
 	if (v->history)
-		put_history(b, job);
+		put_history(b, v);
 	buf_putc(b, '}');
 }

@@ -38,7 +38,9 @@ struct field_view {
 	bool alien;              /* bad, because the file is not ours */
 	long worker;             /* pid of its worker, 0: unknown */
 	const char *why;         /* why it does not run, or NULL */
-	bool history;            /* show the attempts, too */
+	bool history;            /* show the attempts, too, */
+	uint64_t earlier;        /* and how many came before job->attempt[0], */
+	int64_t earlier_end;     /* the last of which ended then */
 };
 
 /* Adds it as one JSON object, without a newline. */

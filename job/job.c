@@ -508,33 +508,76 @@ read_attempt(char *s, struct job_attempt *a)
 	    read_time(&s, "end=", &a->end) && read_outcome(s, a);
 }
 
+enum job_line
+job_line_read(char *line, size_t len, struct job_attempt *a, int64_t *retried)
+{
+	static const char attempt[] = "Attempt: ", again[] = "Retried: ";
+	const size_t n = sizeof attempt - 1;
+	struct job_attempt found;
+
+	if (strlen(line) < len)
+		return JOB_LINE_OTHER;
+	if (strncmp(line, attempt, n) == 0 && read_attempt(line + n, &found)) {
+		*a = found;
+		return JOB_LINE_ATTEMPT;
+	}
+	return strncmp(line, again, n) == 0 &&
+	    job_time_parse(line + n, retried) ? JOB_LINE_RETRIED :
+	    JOB_LINE_OTHER;
+}
+
 static const char *
 read_history(struct reader *r)
 {
-	static const char attempt[] = "Attempt: ", retried[] = "Retried: ";
-	const size_t n = sizeof attempt - 1;
 	struct job *job = r->job;
 	struct job_attempt *p;
+	enum job_line what;
 	char *line;
 
 	while (r->p < r->end) {
+		p = array_room(job->attempt, &r->attempts, job->nattempt + 1,
+		    sizeof *p);
+		if (!p)
+			return no_memory;
+		job->attempt = p;
 		line = read_line(r);
-		if (!r->whole || r->nul)
-			continue;
-		if (strncmp(line, attempt, n) == 0) {
-			p = array_room(job->attempt, &r->attempts,
-			    job->nattempt + 1, sizeof *p);
-			if (!p)
-				return no_memory;
-			job->attempt = p;
-			job->nattempt += read_attempt(line + n,
-			    &p[job->nattempt]);
-		} else if (strncmp(line, retried, n) == 0 &&
-		    job_time_parse(line + n, &job->retried)) {
+		what = !r->whole ? JOB_LINE_OTHER : job_line_read(line,
+		    (size_t)(r->p - line) - 1, &p[job->nattempt],
+		    &job->retried);
+		if (what == JOB_LINE_ATTEMPT)
+			job->nattempt++;
+		else if (what == JOB_LINE_RETRIED)
 			job->counted = job->nattempt;
-		}
 	}
 	return NULL;
+}
+
+size_t
+job_header_size(const char *text, size_t len)
+{
+	static const char last[] = "\nCreated:";
+	const size_t n = sizeof last - 1;
+	const char *p, *end = text + len;
+
+	for (p = text; (p = memchr(p, '\n', (size_t)(end - p))); p++) {
+		if ((size_t)(end - p) < n || memcmp(p, last, n) != 0)
+			continue;
+		p = memchr(p + n, '\n', (size_t)(end - p) - n);
+		return p ? (size_t)(p + 1 - text) : 0;
+	}
+	return 0;
+}
+
+const struct job_attempt *
+job_last(const struct job *job)
+{
+	return job->nattempt ? &job->attempt[job->nattempt - 1] : NULL;
+}
+
+bool
+job_has_run(const struct job *job)
+{
+	return job->nattempt || job->unread_to > job->unread_from;
 }
 
 const char *

@@ -63,6 +63,10 @@ struct job {
 	size_t counted;          /* attempt[counted…] came after the last retry
 	                          * from the dead letter queue */
 	int64_t retried;         /* when that was */
+	int64_t unread_from, unread_to; /* the bytes between the header and
+	                          * attempt[0] that were left out, or 0, 0 */
+	unsigned lost;           /* the losses there that count, once they were
+	                          * asked for: spool/file_priv.h */
 	bool torn;               /* the text ends within a line */
 	char *text;              /* the memory behind the strings, or NULL */
 };
@@ -107,6 +111,24 @@ void job_format_retried(struct buf *, int64_t time);
  * number of the line in *line (0: the whole text).
  */
 const char *job_parse(struct job *, char *text, size_t len, size_t *line);
+
+/* The bytes of the header that `text` begins with; 0: it has no end there. */
+size_t job_header_size(const char *text, size_t len);
+
+enum job_line { JOB_LINE_OTHER, JOB_LINE_ATTEMPT, JOB_LINE_RETRIED };
+
+/*
+ * Reads a whole line behind the header, `len` bytes with a NUL in the place of
+ * its newline.  Changes the line, which *a refers to afterwards; sets only what
+ * the line is about.
+ */
+enum job_line job_line_read(char *line, size_t len, struct job_attempt *a,
+    int64_t *retried);
+
+/* The latest attempt that was read; NULL: there is none. */
+const struct job_attempt *job_last(const struct job *);
+/* Whether there was an attempt, read or not. */
+bool job_has_run(const struct job *);
 
 /* The word in the file: "exit", "signal", "timeout"… */
 const char *job_outcome_word(enum job_outcome);

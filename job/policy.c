@@ -32,7 +32,7 @@ job_allowed(const struct job *job, const struct job_policy *policy)
 unsigned
 job_lost(const struct job *job, const struct job_attempt *end)
 {
-	unsigned n = end != NULL;
+	unsigned n = job->lost + (end != NULL);
 	size_t i;
 
 	for (i = job->counted; i < job->nattempt; i++) {

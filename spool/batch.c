@@ -25,10 +25,7 @@
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
 
-enum {
-	RECLAIM_MS = 1000,     /* how long we wait for other enqueuers */
-	FEW = 8                /* up to so many jobs are synced one by one */
-};
+enum { RECLAIM_MS = 1000 };    /* how long we wait for other enqueuers */
 
 static bool
 in_batch(const struct spool_batch *b, const char *id)
@@ -203,35 +200,18 @@ spool_stage(struct spool_batch *b, struct job *job)
 	return r;
 }
 
-/* Makes the files of a bulk batch safe, which were only written. */
+/* Makes the i-th file of a bulk batch safe, which was only written. */
 static int
-sync_batch(struct spool_batch *b)
+sync_staged(void *batch, size_t i)
 {
+	struct spool_batch *b = batch;
 	struct spool *sp = b->spool;
-	size_t i;
+	struct path p = path_in(SPOOL_IDS, b->name[i].id);
+	int fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) < 0 ? spool_fail(sp, p.s) : SPOOL_OK;
 
-#if ON_LINUX
-	/* syncfs also writes out what others wrote to the file system, but
-	 * fsync costs a commit of the journal for each job. */
-	if (b->n > FEW) {
-		if (syncfs(sp->fd) == 0)
-			return SPOOL_OK;
-		if (errno != ENOSYS && errno != EPERM) /* a seccomp filter */
-			return spool_fail(sp, "");
-	}
-#endif
-	for (i = 0; i < b->n; i++) {
-		struct path p = path_in(SPOOL_IDS, b->name[i].id);
-		int fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-		if (fd < 0 || fsync(fd) < 0) {
-			spool_fail(sp, p.s);
-			fd_close(fd);
-			return SPOOL_ERROR;
-		}
-		close(fd);
-	}
-	return SPOOL_OK;
+	fd_close(fd);
+	return r;
 }
 
 static int
@@ -264,7 +244,7 @@ spool_publish(struct spool_batch *b)
 	if (b->linked == b->n)
 		return SPOOL_OK;
 	if (sync && b->bulk)
-		r = sync_batch(b);
+		r = sync_many(sp, b->n, sync_staged, b);
 	if (r == SPOOL_OK)
 		r = link_batch(b);
 	if (r == SPOOL_OK && sync)

@@ -27,25 +27,72 @@ job_open(struct spool *sp, const char *path, int *fd, struct stat *st)
 	return r;
 }
 
+/*
+ * Reads the header and the last lines of a text, and so at most
+ * JOB_HEADER_MAX + JOB_TAIL_MAX bytes that count.  *from and *to tell what was
+ * left out between them.
+ */
+static int
+read_ends(struct spool *sp, const char *path, int fd, off_t size,
+    struct buf *text, int64_t *from, int64_t *to)
+{
+	size_t head = 0, had, skip;
+	const char *newline;
+	off_t more = JOB_TAIL_MAX;
+
+	*from = *to = 0;
+	do {
+		had = text->n;
+		if (had >= JOB_HEADER_MAX) {
+			sp->why = "its header is longer than 32 MiB";
+			sp->line = 0;
+			return SPOOL_BAD;
+		}
+		if (more > size - (off_t)had)
+			more = size - (off_t)had;
+		if (!fd_read(fd, (off_t)had, more, text))
+			return spool_fail(sp, path);
+		if ((off_t)text->n >= size || text->n == had)
+			return SPOOL_OK;
+		head = job_header_size(text->p, text->n);
+		/* it was looked through in vain: so double it each time */
+		more = (off_t)text->n;
+	} while (!head);
+	*from = *to = (off_t)head;
+	if (*to < size - JOB_TAIL_MAX)
+		*to = size - JOB_TAIL_MAX;
+	text->n = head;
+	if (!fd_read(fd, (off_t)*to, size - (off_t)*to, text))
+		return spool_fail(sp, path);
+	if (*to == *from || text->n == head)
+		return SPOOL_OK;
+	/* Drop the line that is cut.  If it is the last one, its end must stay:
+	 * it tells that the text is torn. */
+	newline = memchr(text->p + head, '\n', text->n - head - 1);
+	skip = newline ? (size_t)(newline + 1 - text->p) - head :
+	    text->n - head - 1;
+	text->n -= skip;
+	memmove(text->p + head, text->p + head + skip, text->n - head + 1);
+	*to += (off_t)skip;
+	return SPOOL_OK;
+}
+
 int
 job_read(struct spool *sp, const char *path, int fd, const struct stat *st,
     const char *id, struct job *job)
 {
 	struct buf text = { 0 };
+	int64_t from, to;
 	const char *why;
-	int e;
+	int e, r;
 
 	job_init(job);
-	if (st->st_size > 2 * (off_t)JOB_TEXT_MAX) {
-		sp->why = "larger than 32 MiB";
-		sp->line = 0;
-		return SPOOL_BAD;
-	}
-	if (!fd_read(fd, st->st_size, &text)) {
+	r = read_ends(sp, path, fd, st->st_size, &text, &from, &to);
+	if (r != SPOOL_OK) {
 		e = errno;
 		buf_free(&text);
 		errno = e;
-		return spool_fail(sp, path);
+		return r;
 	}
 	why = job_parse(job, text.p, text.n, &sp->line);
 	if (why) {
@@ -66,7 +113,66 @@ job_read(struct spool *sp, const char *path, int fd, const struct stat *st,
 	strcpy(job->id, id);
 	if (job->priority < 0)
 		job->priority = JOB_PRIORITY;
+	job->unread_from = from;
+	job->unread_to = to;
 	return SPOOL_OK;
+}
+
+int
+read_unread(struct spool *sp, const char *path, int fd, const struct job *job,
+    spool_earlier_line *each, void *arg)
+{
+	int64_t at = job->unread_from, to = job->unread_to, retried;
+	struct buf b = { 0 };
+	struct job_attempt a;
+	enum job_line what;
+	bool within = false; /* a line that is longer than `b` */
+	int r = SPOOL_OK;
+
+	while (at < to) {
+		char *line, *newline;
+
+		buf_clear(&b);
+		if (!fd_read(fd, (off_t)at, to - at < JOB_TAIL_MAX ?
+		    (off_t)(to - at) : JOB_TAIL_MAX, &b)) {
+			r = spool_fail(sp, path);
+			break;
+		}
+		for (line = b.p; (newline = memchr(line, '\n',
+		    (size_t)(b.p + b.n - line))); line = newline + 1) {
+			*newline = '\0';
+			what = within ? JOB_LINE_OTHER : job_line_read(line,
+			    (size_t)(newline - line), &a, &retried);
+			if (what != JOB_LINE_OTHER)
+				each(arg, what == JOB_LINE_ATTEMPT ? &a : NULL);
+			within = false;
+		}
+		if (!b.n)
+			break; /* the file is shorter now */
+		within |= line == b.p;
+		at += line == b.p ? (off_t)b.n : line - b.p;
+	}
+	buf_free(&b);
+	return r;
+}
+
+static void
+count_loss(void *arg, const struct job_attempt *a)
+{
+	struct job *job = arg;
+
+	if (!a)
+		job->lost = 0;
+	else
+		job->lost += a->outcome == JOB_LOST;
+}
+
+int
+count_losses(struct spool *sp, const char *path, int fd, struct job *job)
+{
+	job->lost = 0;
+	return job->retried >= 0 ? SPOOL_OK :
+	    read_unread(sp, path, fd, job, count_loss, job);
 }
 
 static bool

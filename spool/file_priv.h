@@ -12,13 +12,31 @@
 /* Opens a job's file for reading, if it can be one: SPOOL_REFUSED where it is
  * not a regular file of the spool's owner. */
 int job_open(struct spool *, const char *path, int *fd, struct stat *);
+enum {
+	JOB_HEADER_MAX = 32 << 20, /* bytes */
+	JOB_TAIL_MAX = 64 << 10    /* bytes of the history that are read */
+};
+
 /*
- * Reads and parses what job_open() opened.  `job` is valid in any case, and
- * empty unless the result is SPOOL_OK.  SPOOL_BAD: spool->why and line tell
- * what is wrong with the text; SPOOL_REFUSED: it is another job's text.
+ * Reads and parses what job_open() opened: the header and the last
+ * JOB_TAIL_MAX bytes, so that the cost does not depend on how often the job
+ * ran.  job->unread_from and unread_to tell what was left out.  `job` is valid
+ * in any case, and empty unless the result is SPOOL_OK.  SPOOL_BAD: spool->why
+ * and line tell what is wrong with the text; SPOOL_REFUSED: it is another job's
+ * text.
  */
 int job_read(struct spool *, const char *path, int fd, const struct stat *,
     const char *id, struct job *);
+
+/* Reads what job_read() left out, as spool_earlier() does. */
+int read_unread(struct spool *, const char *path, int fd, const struct job *,
+    spool_earlier_line *each, void *arg);
+/*
+ * Sets job->lost: the losses in what job_read() left out, since the job was
+ * last retried.  This is the only part of the old history on which a job's life
+ * depends, and it matters only when the job is lost again.
+ */
+int count_losses(struct spool *, const char *path, int fd, struct job *);
 
 /* Whether `path` still leads to the file that *st describes. */
 bool is_same_file(struct spool *, const char *path, const struct stat *);

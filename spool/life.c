@@ -1,9 +1,9 @@
 /*
- * spool/life.c: every rename of a job's normal life: claim, finish, retry,
- * purge.
+ * spool/life.c: every rename of a job's normal life: claim, finish, purge.
  *
  * Each change of state is one system call, the instant of commit.  This is the
- * whole table; enqueue is in spool/batch.c, recovery in spool/recover.c.
+ * whole table; enqueue is in spool/batch.c, recovery and cancel in
+ * spool/recover.c, retry in spool/bulk.c.
  *
  *     step        commit                          a crash before it leaves
  *     enqueue     link ids/ID → pending/          ids/ entry, link count 1
@@ -16,6 +16,8 @@
  *     recover     rename processing →             the same; recovery repeats
  *                 failed|dead|…
  *     retry       rename dead → pending           a Retried: line in dead/
+ *     cancel      rename pending|failed → dead    a cancelled Attempt: line in
+ *                                                 the job where it was
  *     purge       unlink of the state's name      the job whole; after it an
  *                                                 ids/ entry, link count 1
  *
@@ -86,10 +88,9 @@ move_job(struct spool *sp, enum job_state from, const struct job_name *name,
 	}
 }
 
-/* Moves a job that we have locked, and checks that it was the same file.  An
- * editor may have put another file under its name meanwhile; we do not hold
- * that one's lock, so it goes back. */
-static int
+/* An editor may have put another file under the job's name meanwhile; we do not
+ * hold that one's lock, so it goes back. */
+int
 move_locked(struct spool *sp, enum job_state from, struct job_name *name,
     enum job_state to, struct job_name *next, const struct stat *st)
 {
@@ -124,8 +125,7 @@ move_bad_text(struct spool *sp, struct spool_claim *c, const struct stat *st,
 	return r == SPOOL_OK ? SPOOL_BAD : r;
 }
 
-/* Appends a Retried: line: from now on, attempts and losses count anew. */
-static int
+int
 append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
 {
 	struct buf line = { 0 };
@@ -135,6 +135,7 @@ append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
 	r = append_line(sp, c, c->from, &line);
 	buf_free(&line);
 	c->job.counted = c->job.nattempt;
+	c->job.retried = now;
 	return r;
 }
 
@@ -168,8 +169,12 @@ spool_claim(struct spool *sp, enum job_state state,
 	next.timed = false;
 	next.stamp = now;
 	/* A pending job that has had all its attempts, or was lost too often,
-	 * was put there by a hand: mv from dead/ is a retry. */
-	if (state == JOB_PENDING &&
+	 * was put there by a hand: mv from dead/ is a retry.  The other ways to
+	 * pending/ leave another line than a loss. */
+	if (state == JOB_PENDING && job_last(&c->job) &&
+	    job_last(&c->job)->outcome == JOB_LOST)
+		r = count_losses(sp, p.s, c->fd, &c->job);
+	if (r == SPOOL_OK && state == JOB_PENDING &&
 	    (next.attempt >= job_allowed(&c->job, policy) ||
 	    job_lost(&c->job, NULL) >= (unsigned)policy->max_crashes)) {
 		next.attempt = 0;
@@ -221,6 +226,9 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 			    path_job(JOB_PROCESSING, &c->name).s);
 		c->synced = r == SPOOL_OK;
 	}
+	if (r == SPOOL_OK && !c->moved && end->outcome == JOB_LOST)
+		r = count_losses(sp, path_job(JOB_PROCESSING, &c->name).s,
+		    c->fd, &c->job);
 	if (r == SPOOL_OK && !c->moved) {
 		c->to = job_after(&c->job, &c->name, end, &sp->config.policy,
 		    &c->next);
@@ -238,44 +246,6 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 	*next = c->next;
 	if (r != SPOOL_ERROR)
 		spool_release(c);
-	return r;
-}
-
-int
-spool_retry(struct spool *sp, const char *id, int64_t now)
-{
-	bool sync = sp->config.sync != SYNC_NONE;
-	struct spool_claim c;
-	struct job_name name, next;
-	enum job_state state;
-	struct stat st;
-	int r;
-
-	r = spool_find(sp, id, &state, &name);
-	if (r != SPOOL_OK)
-		return r;
-	if (state != JOB_DEAD)
-		return SPOOL_WRONG_STATE;
-	r = lock_and_read(sp, JOB_DEAD, &name, true, &c, &st);
-	if (r != SPOOL_OK) {
-		if (r == SPOOL_BAD)
-			spool_release(&c);
-		return r;
-	}
-	r = append_retried(sp, &c, now);
-	if (r == SPOOL_OK && sync && fsync(c.fd) < 0)
-		r = spool_fail(sp, path_job(JOB_DEAD, &name).s);
-	if (r == SPOOL_OK) {
-		next = name;
-		next.attempt = 0;
-		next.timed = false;
-		next.stamp = now;
-		r = move_locked(sp, JOB_DEAD, &name, JOB_PENDING, &next, &st);
-	}
-	if (r == SPOOL_OK && sync &&
-	    (r = dir_sync(sp, JOB_PENDING)) == SPOOL_OK)
-		r = dir_sync(sp, JOB_DEAD);
-	spool_release(&c);
 	return r;
 }
 

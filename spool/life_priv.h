@@ -15,6 +15,12 @@
  */
 int move_bad_text(struct spool *, struct spool_claim *, const struct stat *,
     int64_t now, struct job_name *next);
+/* Moves a locked job, and raises next->stamp until that name is free.
+ * SPOOL_BUSY: the name led to another file than *st. */
+int move_locked(struct spool *, enum job_state from, struct job_name *,
+    enum job_state to, struct job_name *next, const struct stat *);
+/* Appends a Retried: line: from now on, attempts and losses count anew. */
+int append_retried(struct spool *, struct spool_claim *, int64_t now);
 /* Removes a locked job, its log and its id, and lets go of it.  The caller
  * shares the lock of ids/. */
 int purge_locked(struct spool *, struct spool_claim *, const struct stat *);

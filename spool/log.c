@@ -105,7 +105,7 @@ spool_log_begin(struct spool *sp, const struct spool_claim *c,
 
 	*log = (struct spool_log){ .fd = -1 };
 	*offset = 0;
-	if (!c->job.nattempt) {
+	if (!job_has_run(&c->job)) {
 		if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return errno == ENOENT ? SPOOL_OK : spool_fail(sp, p.s);
 		if (!S_ISREG(st.st_mode))

@@ -66,7 +66,7 @@ predict_name(struct spool *sp, const char *id, enum job_state *state,
     struct job_name *name)
 {
 	struct path p = path_in(SPOOL_IDS, id);
-	struct job_attempt *last;
+	const struct job_attempt *last;
 	struct job job;
 	struct stat st;
 	int fd;
@@ -84,7 +84,7 @@ predict_name(struct spool *sp, const char *id, enum job_state *state,
 	if (job.counted < job.nattempt) {
 		struct job_name run = *name;
 
-		last = &job.attempt[job.nattempt - 1];
+		last = job_last(&job);
 		run.attempt = last->number;
 		*state = job_after(&job, &run, last, &sp->config.policy, name);
 	} else {
@@ -177,31 +177,62 @@ spool_resolve(struct spool *sp, const char *word, char id[JOB_ID_MAX + 1])
 	return r == SPOOL_GONE ? scan_prefix(sp, word, id) : r;
 }
 
-int
-spool_load(struct spool *sp, enum job_state state, const struct job_name *name,
-    struct job *job)
+/* Opens the job of that name, wherever it has moved meanwhile: *p. */
+static int
+open_moved(struct spool *sp, enum job_state state, const struct job_name *name,
+    struct path *p, int *fd, struct stat *st)
 {
-	struct path p = path_job(state, name);
 	struct job_name now;
-	struct stat st;
-	int fd, r;
+	int r;
 
-	job_init(job);
-	r = job_open(sp, p.s, &fd, &st);
+	*p = path_job(state, name);
+	r = job_open(sp, p->s, fd, st);
 	if (r == SPOOL_GONE) {
-		p = path_in(SPOOL_IDS, name->id);
-		r = job_open(sp, p.s, &fd, &st);
+		*p = path_in(SPOOL_IDS, name->id);
+		r = job_open(sp, p->s, fd, st);
 	}
 	if (r == SPOOL_GONE) {
 		r = spool_find(sp, name->id, &state, &now);
 		if (r != SPOOL_OK)
 			return r;
-		p = path_job(state, &now);
-		r = job_open(sp, p.s, &fd, &st);
+		*p = path_job(state, &now);
+		r = job_open(sp, p->s, fd, st);
 	}
+	return r;
+}
+
+int
+spool_load(struct spool *sp, enum job_state state, const struct job_name *name,
+    struct job *job)
+{
+	struct path p;
+	struct stat st;
+	int fd, r;
+
+	job_init(job);
+	r = open_moved(sp, state, name, &p, &fd, &st);
 	if (r != SPOOL_OK)
 		return r;
 	r = job_read(sp, p.s, fd, &st, name->id, job);
+	fd_close(fd);
+	return r;
+}
+
+int
+spool_earlier(struct spool *sp, enum job_state state,
+    const struct job_name *name, const struct job *job,
+    spool_earlier_line *each, void *arg)
+{
+	struct path p;
+	struct stat st;
+	int fd, r;
+
+	if (job->unread_from == job->unread_to)
+		return SPOOL_OK;
+	r = open_moved(sp, state, name, &p, &fd, &st);
+	if (r != SPOOL_OK)
+		return r;
+	r = read_unread(sp, p.s, fd, job, each, arg);
 	fd_close(fd);
 	return r;
 }

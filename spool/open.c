@@ -263,7 +263,7 @@ config_text(struct spool *sp, struct stat *st, struct buf *b)
 	if (st->st_size > JOB_TEXT_MAX)
 		errno = EINVAL;
 	else
-		done = fd_read(fd, st->st_size, b);
+		done = fd_read(fd, 0, st->st_size, b);
 	fd_close(fd);
 	return done;
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spool/bulk_priv.h"
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
 #include "spool/pool_priv.h"
@@ -29,7 +30,7 @@ static void
 lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
     struct job_attempt *end)
 {
-	const struct job *job = &c->job;
+	const struct job_attempt *last = job_last(&c->job);
 	struct spool_slot slot;
 
 	*end = (struct job_attempt){
@@ -38,8 +39,8 @@ lost_attempt(struct spool *sp, const struct spool_claim *c, int64_t now,
 	};
 	/* Its worker wrote down where its output begins.  If that is lost, too,
 	 * it cannot begin before the output of the attempt before it. */
-	if (job->attempt && job->nattempt)
-		end->log = job->attempt[job->nattempt - 1].log;
+	if (last)
+		end->log = last->log;
 	if (spool_runner(sp, true, &c->name, &slot)) {
 		end->worker = slot.pid;
 		end->log = slot.log;
@@ -52,7 +53,7 @@ static int
 recover_one(struct spool *sp, const struct job_name *name, int64_t now,
     spool_recovered *each, void *arg)
 {
-	const struct job_attempt *last = NULL;
+	const struct job_attempt *last;
 	struct spool_claim c;
 	struct job_attempt end = { .outcome = JOB_LOST };
 	struct job_name next = *name;
@@ -71,8 +72,7 @@ recover_one(struct spool *sp, const struct job_name *name, int64_t now,
 		r = move_bad_text(sp, &c, &st, now, &next);
 		to = JOB_DEAD;
 	} else if (r == SPOOL_OK) {
-		if (c.job.nattempt)
-			last = &c.job.attempt[c.job.nattempt - 1];
+		last = job_last(&c.job);
 		/* the worker may have died between the line and the rename */
 		c.recorded = last && last->start == name->stamp;
 		if (c.recorded)
@@ -176,30 +176,37 @@ recovered_quietly(void *arg, int result, const struct job_attempt *end,
 	(void)name;
 }
 
-/* Cancels a job that waits: claims it, and records an end without a run. */
+/* Begins to cancel a job that waits: its end goes on record without a run. */
 static int
-cancel_waiting(struct spool *sp, struct spool_cancel *x,
-    const struct job_name *name, int64_t now)
+begin_cancel(struct spool *sp, enum job_state state,
+    const struct job_name *name, int64_t now, struct spool_held *h)
 {
-	struct spool_claim c;
-	struct job_attempt end = { .outcome = JOB_CANCELLED };
-	struct job_name next;
+	struct job_attempt end = { .outcome = JOB_CANCELLED,
+		.number = name->attempt + 1, .start = now, .end = now };
+	struct path p = path_job(state, name);
+	struct buf line = { 0 };
+	struct job_name run = *name;
 	struct stat st;
-	int r;
+	int r, a;
 
-	r = spool_claim(sp, x->state, name, now, &c);
+	r = lock_and_read(sp, state, name, true, &h->claim, &h->st);
+	a = r == SPOOL_OK || r == SPOOL_BAD ?
+	    ensure_id_entry(sp, p.s, name->id, &h->st) : r;
 	/* it moved since we found it; the next step sees where */
-	if (r != SPOOL_OK)
-		return r == SPOOL_GONE ? SPOOL_BUSY : r;
-	end.number = c.name.attempt;
-	end.start = end.end = c.name.stamp;
-	if (c.job.nattempt && fstatat(sp->fd, path_log(name->id).s, &st,
-	    AT_SYMLINK_NOFOLLOW) == 0)
+	if (a != SPOOL_OK)
+		return a == SPOOL_GONE ? SPOOL_BUSY : a;
+	if (r == SPOOL_BAD)
+		return move_bad_text(sp, &h->claim, &h->st, now, &h->next);
+	if (job_has_run(&h->claim.job) && fstatat(sp->fd,
+	    path_log(name->id).s, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		end.log = st.st_size;
-	r = spool_finish(sp, &c, &end, &x->state, &next);
-	if (r == SPOOL_ERROR)
-		spool_release(&c);
-	return r;
+	run.attempt = end.number;
+	h->to = job_after(&h->claim.job, &run, &end, &sp->config.policy,
+	    &h->next);
+	job_format_attempt(&line, &end);
+	r = append_line(sp, &h->claim, state, &line);
+	buf_free(&line);
+	return r == SPOOL_GONE ? SPOOL_BUSY : r;
 }
 
 /* Asks the worker that runs the job to end it.  If the worker is dead, recovers
@@ -237,15 +244,17 @@ ended_cancelled(struct spool *sp, enum job_state state,
 	struct job job;
 	int r = spool_load(sp, state, name, &job);
 
-	if (r == SPOOL_OK && (!job.nattempt ||
-	    job.attempt[job.nattempt - 1].outcome != JOB_CANCELLED))
+	if (r == SPOOL_OK && (!job_last(&job) ||
+	    job_last(&job)->outcome != JOB_CANCELLED))
 		r = SPOOL_WRONG_STATE;
 	job_free(&job);
 	return r == SPOOL_GONE || r == SPOOL_BAD ? SPOOL_WRONG_STATE : r;
 }
 
-int
-spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
+/* One step for a job; SPOOL_OK: h->claim holds it, or it is cancelled. */
+static int
+step_cancel(struct spool *sp, struct spool_cancel *x, int64_t now,
+    struct spool_held *h)
 {
 	struct job_name name;
 	int r = spool_find(sp, x->id, &x->state, &name);
@@ -269,5 +278,34 @@ spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
 	if (x->state == JOB_DONE || x->state == JOB_DEAD)
 		return SPOOL_WRONG_STATE;
 	return x->state == JOB_PROCESSING ? cancel_running(sp, x, &name, now) :
-	    cancel_waiting(sp, x, &name, now);
+	    begin_cancel(sp, x->state, &name, now, h);
+}
+
+void
+spool_bulk_cancel(struct spool_bulk *b, struct spool_cancel *x, int64_t now)
+{
+	struct spool_held h = { .job = x };
+	int r;
+
+	claim_init(&h.claim, JOB_PENDING, &h.next);
+	do
+		r = step_cancel(b->spool, x, now, &h);
+	while (bulk_made_room(b, &h, r));
+	if (r == SPOOL_OK && h.claim.fd < 0)
+		b->each(b->arg, r, x);
+	else
+		bulk_add(b, &h, r);
+}
+
+int
+spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
+{
+	struct bulk_result one = { .result = SPOOL_OK };
+	struct spool_bulk b = { .spool = sp, .each = bulk_tell_one,
+		.arg = &one };
+
+	spool_bulk_cancel(&b, x, now);
+	spool_bulk_end(&b);
+	errno = one.error;
+	return one.result;
 }

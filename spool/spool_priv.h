@@ -52,9 +52,10 @@ int spool_refuse(struct spool *, const char *why);
  */
 int file_open(struct spool *, const char *path, int flags, int *fd,
     struct stat *st);
-/* Reads `size` bytes into `b`, which is empty; fewer where the file is
- * shorter.  The offset, which a job inherits, stays at 0.  false: errno. */
-bool fd_read(int fd, off_t size, struct buf *b);
+/* Adds `size` bytes of a file, from its byte `at` on, to `b`; fewer where the
+ * file is shorter.  The offset, which a job inherits, stays at 0.  false:
+ * errno. */
+bool fd_read(int fd, off_t at, off_t size, struct buf *b);
 /* 0, or -1 with errno. */
 int fd_write(int fd, const char *p, size_t n);
 /* flock(2), again after a signal.  0, or -1 with errno. */
@@ -69,6 +70,11 @@ int file_replace(struct spool *, const char *name, const struct buf *b,
     bool sync);
 /* Whether there is anything of that name. */
 bool file_exists(struct spool *, const char *path);
+
+/* Makes the data of n files safe: with one sync of the file system if they are
+ * many, else one by one.  `one` syncs the i-th; it returns a result. */
+typedef int sync_one(void *arg, size_t i);
+int sync_many(struct spool *, size_t n, sync_one *one, void *arg);
 
 /* --- directories -------------------------------------------------------- */
 

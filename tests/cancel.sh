@@ -211,4 +211,33 @@ done
 is "$(count processing)" 0
 stop_pool
 
+t "many at once: waiting, running, ended, unknown, twice"
+pool --count 1
+q enqueue --id busy1 --priority 0 -- sleep 300 >/dev/null
+await 10 in_state processing busy1
+q pause # or the worker goes on to the next when busy1 has ended
+awk 'BEGIN { for (i = 1; i <= 1200; i++)
+    printf "{\"id\":\"many%d\",\"command\":\"touch ranmany\"}\n", i }' |
+    q enqueue - >ids
+# shellcheck disable=SC2046
+run sh -c 'ulimit -n 50 && exec "$QUEUECTL" cancel "$@"' - nosuch many7 race1 \
+    busy1 $(cat ids)
+status 1
+err_has "nosuch: no such job"
+err_has "race1: has ended already: it is dead"
+err_has "many7: has ended already: it is dead"
+is "$(printf '%s\n' "$err" | grep -c .)" 3
+{ echo busy1; cat ids; } | sort >want
+sort "$T/c/out" >came
+same came want
+dead_by_cancel busy1
+dead_by_cancel many7
+dead_by_cancel many1200
+is "$(cat "$S"/ids/many* | grep -c '^Attempt: .* cancelled ')" 1200
+is "$(count pending)" 0
+is "$(count processing)" 0
+no ls ranmany
+stop_pool
+q resume
+
 finish

@@ -292,6 +292,56 @@ cancelled(void)
 }
 
 static void
+tell_many(void *what, int result, void *id)
+{
+	ck_assert_int_eq(result, SPOOL_OK);
+	power_tell(*(const char *)what, id);
+}
+
+/* The first of `n` as one bulk. */
+static void
+cancel_many(size_t n, const char *what)
+{
+	struct spool_bulk b = { .spool = &sp, .each = tell_many,
+		.arg = (void *)what };
+	struct spool_cancel x[16] = { { .id = "" } };
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(x[i].id, sizeof x[i].id, "k%zu", i);
+		spool_bulk_cancel(&b, &x[i], now++);
+	}
+	spool_bulk_end(&b);
+}
+
+static void
+cancelled_together(void)
+{
+	enqueue(10);
+	cancel_many(10, "x");
+}
+
+static void
+retried_together(void)
+{
+	struct spool_bulk b = { .spool = &sp, .each = tell_many, .arg = "r" };
+	struct job_name name[10];
+	enum job_state state;
+	char id[24];
+	size_t i;
+
+	enqueue(10);
+	cancel_many(10, "+");
+	for (i = 0; i < 10; i++) {
+		snprintf(id, sizeof id, "k%zu", i);
+		ck_assert_int_eq(spool_find(&sp, id, &state, &name[i]),
+		    SPOOL_OK);
+		spool_bulk_retry(&b, &name[i], now++, name[i].id);
+	}
+	spool_bulk_end(&b);
+}
+
+static void
 configured(void)
 {
 	enqueue(1);
@@ -308,6 +358,8 @@ static const struct scenario {
 	{ "a requeue", requeued }, { "a lost job", lost },
 	{ "a purge", purged }, { "a cancel", cancelled },
 	{ "a unique one", replaced },
+	{ "cancels together", cancelled_together },
+	{ "retries together", retried_together },
 	{ "a setting", configured },
 };
 

@@ -249,6 +249,10 @@ holds(const char *spool, int64_t then, const char *when, const char *told)
 				ck_assert_msg(s && s->state == JOB_DEAD,
 				    "%s: %s runs though it was cancelled",
 				    when, line + 1);
+			if (line[0] == 'r')
+				ck_assert_msg(s && s->state != JOB_DEAD,
+				    "%s: %s is dead though it was retried",
+				    when, line + 1);
 			if (line[0] == '=')
 				ck_assert_msg(succeeded(s),
 				    "%s: how %s ended is lost", when, line + 1);

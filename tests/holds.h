@@ -19,7 +19,8 @@
  *   - each job in exactly one state, its text whole, ids/ID the same file;
  *   - what `told` says, lines of "+ID" (was acknowledged: it is there), "=ID"
  *     (its success was reported: it is done, and its file says so), "xID" (it
- *     was cancelled: it is dead) and "-ID" (may be purged: what was said of it
+ *     was cancelled: it is dead), "rID" (it was retried: it is not dead)
+ *     and "-ID" (may be purged: what was said of it
  *     before no longer counts);
  *   - every entry of ids/ without a job can be used for a new one;
  *   - everything can be run, and then nothing is left to do.

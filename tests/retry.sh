@@ -320,4 +320,87 @@ is "$(printf '%s\n' "$out" | grep -c limit)" 0
 run q dlq list --limit x
 status 2
 
+t "a job that was retried for days is sound"
+plant dead 5-20200102T030405.000001Z-3-days days 'echo last; exit 0'
+awk 'BEGIN {
+	for (i = 0; i < 360000; i++)
+		printf "Attempt: %d start=2020-01-02T03:04:05.000001Z " \
+		    "end=2020-01-02T03:04:06.000001Z exit=1 log=%d " \
+		    "worker=4242\n", i % 3 + 1, i
+	printf "Attempt: 3 start=2020" # torn
+}' >>"$S/ids/days"
+within "$(wc -c <"$S/ids/days")" 37000000 60000000 "bytes"
+awk 'BEGIN { for (i = 0; i < 360000; i++) printf "%d", i % 10 }' >"$S/log/days.log"
+# shown ID: its attempts, as the table and the line above it say
+shown() { q show "$1" | awk '/came before these/ { n = $1 }
+    /exit [01]$/ && $1 ~ /^[0-9]+$/ { n++; rows++ } END { print n, (rows >= 300) }'; }
+is "$(shown days)" "360000 1"
+run q show --json days
+json_lines
+is $(($(json earlier_attempts) + $(grep -o '"attempt":' "$T/c/out" | wc -l))) 360000
+run q dlq retry days
+status 0
+out_is days
+run q logs --attempt 1 days
+out_is 7
+work days
+is "$(shown days)" "360001 1"
+run q logs days
+is "$(tail -c 10 "$T/c/out")" "56789last"
+
+t "and what show says of it can be enqueued"
+q show --json days | sed 's/"id":"days"/"id":"copy"/' >copy
+run q enqueue "$(cat copy)"
+status 0
+work copy
+
+t "a short history is whole"
+run q show --json copy
+out_lacks earlier_attempts
+run q show copy
+out_lacks "came before"
+
+t "dlq retry --all of more jobs than there are descriptors"
+q dlq purge --all >/dev/null
+q config unset sync
+# bury N: so many dead jobs, d1 to dN
+bury() {
+	awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++)
+	    printf "{\"id\":\"d%d\",\"command\":\"true\"}\n", i }' |
+	    q enqueue - >ids
+	# shellcheck disable=SC2046
+	q cancel $(cat ids) >"$T/c/cancelled"
+}
+bury 1100
+is "$(count dead)" 1100
+run sh -c 'ulimit -n 40 && exec "$QUEUECTL" dlq retry --all'
+status 0
+err_is ""
+sort ids >want
+sort "$T/c/out" >came
+same came want
+is "$(count dead)" 0
+is "$(count pending)" 1100
+is "$(cat "$S"/ids/d[0-9]* | grep -c '^Retried: ')" 1100
+run q list --limit 1 --json
+jis attempts 0
+
+t "and where one cannot be moved"
+# shellcheck disable=SC2046
+q cancel $(cat ids) >/dev/null
+echo broken >"$S/ids/d500"
+run q dlq retry --all
+status 1
+err_has "d500: its text is damaged"
+is "$(wc -l <"$T/c/out" | tr -d ' ')" 1099
+is "$(count dead)" 1
+is "$(count pending)" 1099
+
+t "output that nobody takes: what was not printed is in one state all the same"
+# shellcheck disable=SC2046
+q cancel $(grep -vx d500 ids) >/dev/null
+q dlq retry --all >/dev/full 2>"$T/c/err"
+is $? 1
+is "$(($(count dead) + $(count pending)))" 1100
+
 finish

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <sys/stat.h>
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -303,6 +304,93 @@ act_cancel(void)
 	return r;
 }
 
+enum { MANY = 10 };    /* more than are synced one by one */
+
+static void
+setup_many(void)
+{
+	ck_assert_int_eq(enqueue(MANY, true), SPOOL_OK);
+}
+
+/* Told of the jobs of a bulk; the first error is its result. */
+static int many_result, many_error;
+
+static void
+see_many(void *what, int result, void *id)
+{
+	bool armed = fault.armed;
+
+	if (result == SPOOL_OK) {
+		fault.armed = false;
+		steps_ack(*(const char *)what, id);
+		fault.armed = armed;
+	} else if (many_result == SPOOL_OK && result != SPOOL_WRONG_STATE &&
+	    result != SPOOL_GONE) {
+		many_result = result;
+		many_error = errno;
+	}
+}
+
+static int
+end_many(struct spool_bulk *b)
+{
+	spool_bulk_end(b);
+	errno = many_error;
+	return many_result;
+}
+
+static int
+act_cancel_many(void)
+{
+	struct spool_bulk b = { .spool = &sp, .each = see_many, .arg = "x" };
+	struct spool_cancel x[MANY] = { { .id = "" } };
+	int i;
+
+	many_result = SPOOL_OK;
+	for (i = 0; i < MANY; i++) {
+		snprintf(x[i].id, sizeof x[i].id, "j%d", i);
+		spool_bulk_cancel(&b, &x[i], now++);
+	}
+	return end_many(&b);
+}
+
+static void
+setup_many_dead(void)
+{
+	struct spool_cancel x;
+	int i;
+
+	setup_many();
+	for (i = 0; i < MANY; i++) {
+		x = (struct spool_cancel){ .state = JOB_PENDING };
+		snprintf(x.id, sizeof x.id, "j%d", i);
+		ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_OK);
+	}
+}
+
+static int
+act_retry_many(void)
+{
+	struct spool_bulk b = { .spool = &sp, .each = see_many, .arg = "r" };
+	struct job_name name[MANY];
+	enum job_state state;
+	char id[24];
+	int i, r;
+
+	many_result = SPOOL_OK;
+	for (i = 0; i < MANY; i++) {
+		snprintf(id, sizeof id, "j%d", i);
+		r = spool_find(&sp, id, &state, &name[i]);
+		if (r == SPOOL_OK && state == JOB_DEAD)
+			spool_bulk_retry(&b, &name[i], now++, name[i].id);
+		else if (r != SPOOL_OK && many_result == SPOOL_OK) {
+			many_result = r;
+			many_error = errno;
+		}
+	}
+	return end_many(&b);
+}
+
 static int
 act_config(void)
 {
@@ -567,6 +655,8 @@ const struct operation operations[] = {
 	{ "finish to dead", setup_claim, act_finish_dead, 0 },
 	{ "requeue", setup_claim, act_requeue, 0 },
 	{ "retry", setup_dead, act_retry, STEP_ONCE },
+	{ "retry many", setup_many_dead, act_retry_many, 0 },
+	{ "cancel many", setup_many, act_cancel_many, 0 },
 	{ "purge", setup_dead, act_purge, STEP_PURGES },
 	{ "recover what was lost", setup_lost, act_recover, 0 },
 	{ "recover what was recorded", setup_recorded, act_recover, 0 },

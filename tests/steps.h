@@ -39,7 +39,7 @@ extern struct spool_claim steps_claimed;
  * writes what its parent must know. */
 void steps_begin(int acks);
 /* One line: "+ID" it is acknowledged, "=ID" its end was reported, "xID" it
- * was cancelled, "-ID" it may be purged. */
+ * was cancelled, "rID" it was retried, "-ID" it may be purged. */
 void steps_ack(char what, const char *id);
 
 #endif
