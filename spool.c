@@ -312,6 +312,8 @@ sync_many(struct spool *sp, size_t n, sync_one *one, void *arg)
 		if (errno != ENOSYS && errno != EPERM) /* a seccomp filter */
 			return spool_fail(sp, "");
 	}
+#else
+	(void)sp;
 #endif
 	for (i = 0; i < n && r == SPOOL_OK; i++)
 		r = one(arg, i);

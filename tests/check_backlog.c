@@ -613,7 +613,7 @@ START_TEST(gives_all_at_random)
 	struct candidate c;
 	int made = 0, given = 0, i, k;
 	enum job_state state;
-	char id[JOB_ID_MAX + 1];
+	char id[JOB_ID_MAX + 16];
 
 	chance_seed((uint64_t)_i + 77);
 	open_backlog(1 + chance_below(20), 1 + chance_below(5));

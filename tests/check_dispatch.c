@@ -240,6 +240,25 @@ START_TEST(calls_another_one)
 }
 END_TEST
 
+/* The byte that called it may be lost. */
+START_TEST(calls_the_only_one_again)
+{
+	hire_idle(2);
+	enqueue("a");
+	step();
+	ck_assert(is_called(2));
+	ck_assert_int_le(step(), 1000);
+	ck_assert(!is_called(2));
+	later += 2 * SECOND;
+	step();
+	ck_assert(is_called(2));
+	gets_job(2, "a");
+	later += 2 * SECOND;
+	step();
+	ck_assert(!is_called(2)); /* it is busy */
+}
+END_TEST
+
 START_TEST(takes_back_what_a_dead_worker_had)
 {
 	enqueue("ab");
@@ -397,6 +416,7 @@ main(void)
 		{ the_best_name_comes_first, 0 },
 		{ calls_as_many_as_there_are_jobs, 0 },
 		{ calls_another_one, 0 },
+		{ calls_the_only_one_again, 0 },
 		{ takes_back_what_a_dead_worker_had, 0 },
 		{ a_cancel_finds_its_worker, 0 },
 		{ a_locked_name_waits, 0 },

@@ -439,10 +439,10 @@ workers(long pid[], size_t most)
 	return n;
 }
 
-/* A worker that dies may have an order that it has not obeyed yet. */
+/* A worker that dies may have taken a name that it has not claimed yet. */
 START_TEST(misses_nothing_of_a_dead_worker)
 {
-	enum { N = 60 * READY, TIMES = 40 };
+	enum { N = 60 * READY, TIMES = 12 };
 	int64_t until = now_us() + 30000000;
 	long pid[4];
 	size_t n, i, killed = 0;

@@ -282,15 +282,19 @@ int
 board_call(struct board *b, int64_t now, int64_t late)
 {
 	size_t coming = 0;
-	int k, call = -1;
+	int k, call = -1, again = -1;
 
 	board_lock(b);
 	for (k = b->count; k--;)
 		if (b->seat[k].state == SEAT_FREE)
 			call = k;
-		else
-			coming += b->seat[k].state == SEAT_CALLED &&
-			    b->seat[k].called > late;
+		else if (b->seat[k].state == SEAT_CALLED &&
+		    b->seat[k].called > late)
+			coming++;
+		else if (b->seat[k].state == SEAT_CALLED)
+			again = k;
+	if (call < 0)
+		call = again;
 	if (coming >= wanted(b))
 		call = -1;
 	if (call >= 0) {

@@ -132,8 +132,9 @@ struct seat board_lose(struct board *, int k);
 bool board_hear(struct board *, int k, struct task *, struct report *);
 /* If worker k runs that job, it is to see whether the job is cancelled. */
 bool board_cancel(struct board *, int k, const char *id);
-/* Calls a free worker if there is something to do for it.  Those that were
- * called since `late` will come.  Returns k; -1: nobody needs to be called. */
+/* Picks a free worker to be called if there is something to do for it.  Those
+ * that were called since `late` will come; the others are called again when
+ * nobody is free.  Returns k; -1: nobody needs to be called. */
 int board_call(struct board *, int64_t now, int64_t late);
 /* Whether there are workers, and all of them have come to the board; and
  * whether all of them are free, and nothing is to be tidied. */
