@@ -178,6 +178,12 @@ int spool_load(struct spool *, enum job_state, const struct job_name *,
 typedef void spool_earlier_line(void *arg, const struct job_attempt *);
 int spool_earlier(struct spool *, enum job_state, const struct job_name *,
     const struct job *, spool_earlier_line *each, void *arg);
+/*
+ * Whether a worker could claim the job of that name, or move it to dead/.
+ * SPOOL_REFUSED: it leaves the file alone, or cannot change it; see spool->why.
+ * SPOOL_GONE, SPOOL_ERROR.
+ */
+int spool_check(struct spool *, enum job_state, const struct job_name *);
 /* Whether the job still has that name. */
 bool spool_there(struct spool *, enum job_state, const struct job_name *);
 /* When it got that name, if the file system tells; INT64_MAX: it has it no
@@ -291,11 +297,19 @@ void spool_bulk_end(struct spool_bulk *);
 /* Removes a job, its log and its id, if it is in that state. */
 int spool_purge(struct spool *, enum job_state, const char *id);
 
-/* Which jobs of a state are kept no longer: those that got their stamp before
- * `before`, and the oldest beyond `most`. */
+/*
+ * Which jobs of a state are kept no longer: those whose stamp is older than
+ * `keep`, and the oldest beyond `most`.
+ *
+ * If a stamp lies before JOB_TIME_KNOWN, but `now` does not, the clock was wrong
+ * when the job ended, and nobody knows its age.  Such a job gets the stamp `now`
+ * and is kept from now on.
+ */
 struct spool_expiry {
-	int64_t before;          /* INT64_MIN: any age is kept */
-	bool arrival;            /* …and arrived before it: spool_arrived() */
+	int64_t now;
+	int64_t keep;            /* microseconds; 0: none; below 0: any age */
+	bool arrival;            /* …and has been there for so long:
+	                          * spool_arrived() */
 	size_t most;             /* 0: any number is kept */
 	size_t limit;            /* jobs of one call; 0: all */
 	bool dry;                /* remove nothing */

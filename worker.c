@@ -234,8 +234,11 @@ count_purged(void *arg, int result, const char *id)
 static bool
 expire(struct worker *w, enum job_state state, int64_t keep)
 {
+	int64_t now = today();
 	const struct spool_expiry e = {
-		.before = keep < 0 ? INT64_MIN : today() - keep,
+		.now = now,
+		/* before the clock was set we could not know their age */
+		.keep = now - w->task.since < keep ? -1 : keep,
 		.arrival = true,
 		.most = (size_t)w->spool->config.keep_max,
 		.limit = EXPIRE_MAX

@@ -308,7 +308,7 @@ static int
 purge_state(struct call *c, enum job_state state, int64_t span, int most)
 {
 	struct spool_expiry e = { .most = (size_t)most,
-		.before = span < 0 ? INT64_MIN : now_us() - span,
+		.now = now_us(), .keep = span,
 		.dry = call_option(c, "dry-run") };
 	struct purge p = { &c->spool, DONE };
 	bool more;

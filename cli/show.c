@@ -109,6 +109,9 @@ outlook_why(struct outlook *o, const struct field_view *v)
 		buf_puts(b, "paused");
 	else if (!o->crew.workers)
 		buf_puts(b, "no worker");
+	else if (o->crew.workers > o->crew.busy &&
+	    spool_check(o->spool, v->state, name) == SPOOL_REFUSED)
+		buf_printf(b, "left alone: %s", o->spool->why);
 	else if (o->crew.workers > o->crew.busy)
 		buf_puts(b, "about to run");
 	else

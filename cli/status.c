@@ -18,12 +18,22 @@ struct survey {
 	size_t strange[JOB_STATES]; /* files that are not jobs */
 	char example[JOB_STATES][256];
 	struct crew crew;
-	int64_t oldest;         /* stamp of the first job that is pending and
+	int64_t oldest;         /* the least stamp of a job that is pending and
 	                         * ready; INT64_MAX: there is none */
+	struct job_name first;  /* the first one of these, by order */
 	struct job_name next;   /* the earliest job that is due later; its id
 	                         * "": there is none */
 	struct listing running;
 };
+
+static void
+survey_ready(struct survey *v, const struct job_name *name)
+{
+	if (v->oldest == INT64_MAX || job_name_compare(name, &v->first) < 0)
+		v->first = *name;
+	if (name->stamp < v->oldest)
+		v->oldest = name->stamp;
+}
 
 static int
 survey_state(struct survey *v, struct spool *sp, enum job_state state)
@@ -39,9 +49,8 @@ survey_state(struct survey *v, struct spool *sp, enum job_state state)
 		return complain_spool(sp);
 	while ((r = spool_iter_next(&it, &name)) > 0) {
 		v->count[state]++;
-		if (state == JOB_PENDING && name_is_ready(&name, now) &&
-		    name.stamp < v->oldest)
-			v->oldest = name.stamp;
+		if (state == JOB_PENDING && name_is_ready(&name, now))
+			survey_ready(v, &name);
 		if (waits && name.timed &&
 		    (!v->next.id[0] || name.stamp < v->next.stamp))
 			v->next = name;
@@ -122,6 +131,20 @@ print_strange(const struct survey *v, enum job_state state)
 	buf_free(&b);
 }
 
+/* Prints what is wrong with the job that is first in line: a file that workers
+ * leave alone stays there, and is first sooner or later. */
+static void
+print_first(struct spool *sp, const struct survey *v)
+{
+	char file[JOB_NAME_MAX + 1];
+
+	if (v->oldest == INT64_MAX ||
+	    spool_check(sp, JOB_PENDING, &v->first) != SPOOL_REFUSED)
+		return;
+	job_name_format(file, &v->first);
+	printf("note        pending/%s is left alone: %s\n", file, sp->why);
+}
+
 static void
 add_count(struct buf *b, const char *what, size_t n)
 {
@@ -160,6 +183,7 @@ print_status(struct spool *sp, const struct survey *v)
 	print_held(sp, &v->running);
 	for (i = 0; i < JOB_STATES; i++)
 		print_strange(v, (enum job_state)i);
+	print_first(sp, v);
 }
 
 static int

@@ -23,6 +23,9 @@ enum {
 
 /* 9999-12-31T23:59:59.999999Z, the last time that the formats can write. */
 #define JOB_TIME_MAX INT64_C(253402300799999999)
+/* The start of 2015.  No clock was right before it on a host that runs us: one
+ * that has lost its time begins in 1970, 1980, 2000 or 2010. */
+#define JOB_TIME_KNOWN INT64_C(1420070400000000)
 
 /* A set of exit statuses. */
 struct job_codes {

@@ -3,9 +3,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <sys/stat.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "spool/file_priv.h"
+#include "spool/life_priv.h"
 #include "spool/spool_priv.h"
 
 struct oldest {
@@ -41,6 +44,19 @@ oldest_add(struct oldest *o, const struct job_name *name, size_t limit)
 	return true;
 }
 
+static bool
+is_old(const struct spool_expiry *e, int64_t stamp)
+{
+	return e->keep >= 0 && stamp < e->now - e->keep;
+}
+
+/* Whether the clock was wrong when the job got its stamp. */
+static bool
+is_unknown(const struct spool_expiry *e, int64_t stamp)
+{
+	return e->keep && stamp < JOB_TIME_KNOWN && e->now >= JOB_TIME_KNOWN;
+}
+
 /* Collects the oldest names of a state; with `most` any age counts, because
  * only the number of all of them tells which are too many. */
 static int
@@ -54,7 +70,7 @@ oldest_find(struct spool *sp, enum job_state state,
 	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
 		return SPOOL_ERROR;
 	while ((r = spool_iter_next(&it, &name)) > 0) {
-		if (!e->most && name.stamp >= e->before)
+		if (!e->most && !is_old(e, name.stamp))
 			continue;
 		if (!oldest_add(o, &name, e->limit)) {
 			errno = ENOMEM;
@@ -64,6 +80,22 @@ oldest_find(struct spool *sp, enum job_state state,
 	}
 	spool_iter_close(&it);
 	return r < 0 ? SPOOL_ERROR : result;
+}
+
+/* Gives a job the time of today, so that it is kept from now on. */
+static void
+restamp(struct spool *sp, enum job_state state, const struct job_name *name,
+    int64_t now)
+{
+	struct job_name from = *name, to = *name;
+	struct spool_claim c;
+	struct stat st;
+	int r = lock_and_read(sp, state, name, false, &c, &st);
+
+	to.stamp = now;
+	if (r == SPOOL_OK || r == SPOOL_BAD)
+		move_locked(sp, state, &from, state, &to, &st);
+	spool_release(&c);
 }
 
 int
@@ -82,11 +114,16 @@ spool_expire(struct spool *sp, enum job_state state,
 		const struct job_name *name = &o.v[i];
 		bool many = e->most && left > e->most;
 
-		if (!many && name->stamp >= e->before)
+		if (!many && !is_old(e, name->stamp))
 			break;
+		if (!many && is_unknown(e, name->stamp)) {
+			if (!e->dry)
+				restamp(sp, state, name, e->now);
+			continue;
+		}
 		/* after weeks without power it is still news */
 		if (!many && e->arrival &&
-		    spool_arrived(sp, state, name) >= e->before)
+		    !is_old(e, spool_arrived(sp, state, name)))
 			continue;
 		step = e->dry ? SPOOL_OK : spool_purge(sp, state, name->id);
 		if (step == SPOOL_GONE || step == SPOOL_WRONG_STATE)

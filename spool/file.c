@@ -217,6 +217,23 @@ spool_release(struct spool_claim *c)
 	errno = e;
 }
 
+/* What it means that a file of a job cannot be written to (errno). */
+static int
+refuse_change(struct spool *sp, const char *path)
+{
+	if (errno == EPERM || errno == EACCES)
+		return spool_refuse(sp, "it cannot be changed; see ls -l and "
+		    "lsattr(1)");
+	return errno == ENOENT ? SPOOL_GONE : spool_fail(sp, path);
+}
+
+int
+check_change(struct spool *sp, const char *path)
+{
+	return faccessat(sp->fd, path, W_OK, 0) == 0 ? SPOOL_OK :
+	    refuse_change(sp, path);
+}
+
 /* Opens a file that job_open() has opened, to append to it. */
 static int
 open_append(struct spool *sp, const char *path, int *fd)
@@ -225,8 +242,7 @@ open_append(struct spool *sp, const char *path, int *fd)
 	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (*fd >= 0)
 		return SPOOL_OK;
-	return errno == ENOENT ? SPOOL_GONE : errno == EACCES ?
-	    spool_refuse(sp, "it may not be written") : spool_fail(sp, path);
+	return refuse_change(sp, path);
 }
 
 /*

@@ -73,6 +73,9 @@ int count_names(struct spool *, const char *id, size_t *n);
  * a copy has broken the hard link (cp, or the lower layer of an overlay).
  */
 int check_entry(struct spool *, const char *entry, const char *id);
+/* Whether the file can be written to.  SPOOL_REFUSED: its mode forbids it, or it
+ * is immutable. */
+int check_change(struct spool *, const char *path);
 /*
  * Makes sure that a job has its ids/ entry.  A job that a hand put into the
  * spool, or whose hard link a copy broke, has none.  The caller holds the

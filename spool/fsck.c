@@ -134,6 +134,8 @@ check_job(struct fsck *f, enum job_state state, const struct job_name *name)
 	}
 	check_mode(f, p.s, &st);
 	check_links(f, p.s, name->id, &st);
+	if (check_change(sp, p.s) == SPOOL_REFUSED)
+		problem(f, p.s, sp->why, NULL, false);
 	if (state == JOB_PROCESSING) {
 		f->lost = true;
 		problem(f, p.s, "its worker is gone", "recover it",

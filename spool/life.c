@@ -139,6 +139,32 @@ append_retried(struct spool *sp, struct spool_claim *c, int64_t now)
 	return r;
 }
 
+/* Whether a job that was to be delayed is due only because the clock was wrong
+ * when it was enqueued. */
+static bool
+is_unknown_delay(const struct job_name *name, const struct job *job,
+    int64_t now)
+{
+	return name->timed && name->stamp < JOB_TIME_KNOWN &&
+	    job->created < JOB_TIME_KNOWN && job->run_at > job->created &&
+	    now >= JOB_TIME_KNOWN;
+}
+
+/* Nobody knows how much of the delay has passed: it begins anew.  Returns what
+ * spool_claim() does. */
+static int
+delay_anew(struct spool *sp, struct spool_claim *c, const struct stat *st,
+    int64_t now)
+{
+	struct job_name next = c->name, from = c->name;
+	int r;
+
+	next.stamp = now + c->job.run_at - c->job.created;
+	r = move_locked(sp, c->from, &from, c->from, &next, st);
+	spool_release(c);
+	return r == SPOOL_OK ? SPOOL_GONE : r;
+}
+
 /* Lock, read, check ids/, then move.  A process that loses the race for the
  * name learns it at the lock or at the rename. */
 int
@@ -166,6 +192,8 @@ spool_claim(struct spool *sp, enum job_state state,
 	}
 	if (r == SPOOL_BAD)
 		return move_bad_text(sp, c, &st, now, &next);
+	if (state == JOB_PENDING && is_unknown_delay(name, &c->job, now))
+		return delay_anew(sp, c, &st, now);
 	next.timed = false;
 	next.stamp = now;
 	/* A pending job that has had all its attempts, or was lost too often,

@@ -272,9 +272,8 @@ spool_locked(struct spool *sp, enum job_state state,
 	return locked;
 }
 
-/* Whether a worker would run that file, or move it: 1; 0: no; -1: errno. */
-static int
-is_work(struct spool *sp, enum job_state state, const struct job_name *name)
+int
+spool_check(struct spool *sp, enum job_state state, const struct job_name *name)
 {
 	struct path p = path_job(state, name);
 	struct stat st;
@@ -282,21 +281,27 @@ is_work(struct spool *sp, enum job_state state, const struct job_name *name)
 	int fd, r;
 
 	r = job_open(sp, p.s, &fd, &st);
-	if (r == SPOOL_OK) {
-		r = job_read(sp, p.s, fd, &st, name->id, &job);
-		fd_close(fd);
-		job_free(&job);
-	}
-	if (r == SPOOL_GONE || r == SPOOL_REFUSED)
-		return r == SPOOL_GONE;
-	if (r == SPOOL_ERROR)
-		return -1;
-	/* a worker leaves it alone if its id belongs to another job */
+	if (r != SPOOL_OK)
+		return r;
+	r = job_read(sp, p.s, fd, &st, name->id, &job);
+	fd_close(fd);
+	job_free(&job);
+	if (r == SPOOL_BAD)
+		r = SPOOL_OK;
+	if (r == SPOOL_OK)
+		r = check_change(sp, p.s);
 	p = path_in(SPOOL_IDS, name->id);
-	if (is_same_file(sp, p.s, &st))
-		return 1;
-	r = check_entry(sp, p.s, name->id);
-	return r == SPOOL_OK ? 1 : r == SPOOL_ERROR ? -1 : 0;
+	if (r == SPOOL_OK && !is_same_file(sp, p.s, &st))
+		r = check_entry(sp, p.s, name->id);
+	return r;
+}
+
+/* Of a result of spool_check(): 1: a worker has to do with the file; 0: no;
+ * -1: errno. */
+static int
+is_work(int result)
+{
+	return result == SPOOL_ERROR ? -1 : result != SPOOL_REFUSED;
 }
 
 /* Looks once for a job that has not ended.  1: there is one; 0: there is
@@ -313,7 +318,8 @@ any_work(struct spool *sp)
 		if (spool_iter_open(sp, &it, unfinished[i]) != SPOOL_OK)
 			return -1;
 		while (work == 0 && (r = spool_iter_next(&it, &name)) != 0)
-			work = r < 0 ? -1 : is_work(sp, unfinished[i], &name);
+			work = r < 0 ? -1 : is_work(spool_check(sp,
+			    unfinished[i], &name));
 		spool_iter_close(&it);
 	}
 	return work;

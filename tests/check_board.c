@@ -229,13 +229,13 @@ START_TEST(tidying_is_for_one)
 {
 	begin_and_end();
 	add(0, 2);
-	board_set_tidy(board, true);
-	board_set_tidy(board, false);
+	board_set_tidy(board, true, 5);
+	board_set_tidy(board, false, 6);
 	ck_assert_int_eq(board_take(board, 0).what, TASK_TIDY);
 	ck_assert(board->seat[0].task.expire);
 	ck_assert_int_eq(board_take(board, 1).what, TASK_RUN);
 	ck_assert_int_eq(board_take(board, 0).what, TASK_RUN);
-	board_set_tidy(board, false);
+	board_set_tidy(board, false, 6);
 	board_set_paused(board, true);
 	ck_assert(!board_is_idle(board));
 	ck_assert_int_eq(board_take(board, 0).what, TASK_TIDY);

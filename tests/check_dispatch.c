@@ -24,17 +24,18 @@ static struct board *board;
 static int call[WORKERS];       /* where they hear that they are called */
 static struct task last[WORKERS];
 
-/* libc's clock, or later than it. */
-static int64_t later;
+/* libc's clock, or later than it; and the time of day may be set. */
+static int64_t later, leap;
 
 int
 clock_gettime(clockid_t id, struct timespec *t)
 {
 	struct timespec real;
 
-	(void)id;
 	timespec_get(&real, TIME_UTC);
 	t->tv_sec = real.tv_sec + (time_t)(later / SECOND);
+	if (id == CLOCK_REALTIME)
+		t->tv_sec += (time_t)(leap / SECOND);
 	t->tv_nsec = real.tv_nsec;
 	return 0;
 }
@@ -45,7 +46,7 @@ set_up(void)
 	int k;
 
 	bed_set_up();
-	later = 0;
+	later = leap = 0;
 	options = (struct worker_options){ .count = WORKERS };
 	d = dispatch_open(&sp, &options);
 	ck_assert_ptr_nonnull(d);
@@ -324,6 +325,39 @@ START_TEST(a_cancel_finds_its_worker)
 }
 END_TEST
 
+/* Purges, and returns since when the clock is steady. */
+static int64_t
+purges(int k)
+{
+	later += 100 * SECOND;
+	step();
+	last[k] = board_take(board, k);
+	ck_assert_int_eq(last[k].what, TASK_TIDY);
+	ck_assert(last[k].expire);
+	reports(k, SPOOL_OK);
+	step();
+	return last[k].since;
+}
+
+START_TEST(sees_that_the_clock_was_set)
+{
+	int64_t since;
+
+	hire_idle(0);
+	ck_assert_int_eq(purges(0), 0);
+	leap += 600 * SECOND; /* this may happen */
+	ck_assert_int_eq(purges(0), 0);
+	leap += 7200 * SECOND;
+	since = purges(0);
+	ck_assert_int_gt(since, 0);
+	ck_assert_int_eq(purges(0), since);
+	leap -= 86400 * SECOND; /* nothing grows old by that */
+	ck_assert_int_eq(purges(0), since);
+	leap += 40 * 86400 * SECOND;
+	ck_assert_int_gt(purges(0), since + 30 * 86400 * SECOND);
+}
+END_TEST
+
 START_TEST(a_locked_name_waits)
 {
 	int ms;
@@ -419,6 +453,7 @@ main(void)
 		{ calls_the_only_one_again, 0 },
 		{ takes_back_what_a_dead_worker_had, 0 },
 		{ a_cancel_finds_its_worker, 0 },
+		{ sees_that_the_clock_was_set, 0 },
 		{ a_locked_name_waits, 0 },
 		{ heeds_pause, 0 },
 		{ knows_when_all_is_done, 0 },

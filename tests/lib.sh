@@ -500,6 +500,7 @@ qt_cleanup() {
 	if [ "${KEEP:-}" ]; then
 		echo "kept: $T" >&2
 	else
+		[ -z "${fixed-}" ] || chattr -R -i "$T" 2>/dev/null
 		chmod -R u+rwx "$T" 2>/dev/null
 		rm -rf "$T"
 	fi

@@ -133,14 +133,23 @@ if [ "$shim" ]; then
 	status 0
 
 	t "forward from 1970 while jobs wait and run"
-	c enqueue --id f1 --delay 3000 -- true >/dev/null
+	c enqueue --id f1 --delay 3 -- true >/dev/null
+	c enqueue --id f4 --delay 3000 -- true >/dev/null
 	cpool --count 2
 	c enqueue --id f2 --timeout 100 -- sh -c ': >f2.on; until [ -e f2.go ]; do sleep 0.03; done' >/dev/null
 	await 10 test -e f2.on
 	is "$(where f1)" pending
 	at 0
 	c enqueue --id f3 -- true >/dev/null
-	await 10 in_state 'done' f1 f3
+	await 10 in_state 'done' f3
+	# a delay that was given while the clock was wrong begins anew
+	await 10 sh -c "ls '$S/pending' | grep -q '@20.*-f4\$'"
+	is "$(where f1)" pending
+	await 10 in_state 'done' f1
+	is "$(where f4)" pending
+	q cancel f4 2>/dev/null
+	# what ended meanwhile is not kept for a moment only
+	ok in_state 'done' y1 y2 y3
 	: >f2.go
 	await 10 in_state 'done' f2
 	is "$(outcomes f2)" exit=0 "a job that no clock may time out"
@@ -169,6 +178,57 @@ if [ "$shim" ]; then
 	run c worker start --drain
 	status 0
 	is "$(outcomes b1)" "exit=1 exit=0"
+
+	t "how long jobs are kept, after the clock was wrong"
+	at $((10 - real))
+	c enqueue --id k1 -- true >/dev/null
+	c enqueue --id k2 --max-retries 1 -- false >/dev/null
+	c worker start --drain 2>/dev/null
+	like "$(name 'done' k1)" '^5-1970'
+	q config set keep-done 7d
+	q config set keep-dead 7d
+	at 0
+	run c purge --older-than 1h --dry-run
+	out_lacks k1
+	run c worker start --drain
+	status 0
+	ok in_state 'done' k1
+	like "$(name 'done' k1)" '^5-20[2-9]'
+	like "$(name dead k2)" '^5-20[2-9]'
+	# by their new age they are purged
+	at $((8 * 86400))
+	touch -d "$(date -d @$((real - 86400 * 300)) +%Y-%m-%dT%H:%M:%S)" "$S/done/"*-k1
+	run c purge --older-than 7d
+	ok test ! -e "$S/ids/k1"
+	# a person who wants all of them gone gets that
+	at $((10 - real))
+	c enqueue --id k3 -- true >/dev/null
+	c worker start --drain 2>/dev/null
+	at 0
+	run c purge --older-than 0
+	ok test ! -e "$S/ids/k3"
+	# a leap that a pool sees: nobody knows which time was right
+	c enqueue --id k4 -- true >/dev/null
+	c worker start --drain 2>/dev/null
+	# it purges when no job waits
+	c enqueue --id k5 -- sh -c 'until [ -e k5.go ]; do sleep 0.03; done' >/dev/null
+	c enqueue --id k6 -- true >/dev/null
+	cpool
+	await 10 in_state processing k5
+	at $((30 * 86400))
+	: >k5.go
+	await 10 in_state 'done' k6
+	c enqueue --id k7 --delay 0.3 -- true >/dev/null
+	await 10 in_state 'done' k7
+	c worker stop 2>/dev/null
+	pool_ends
+	ok in_state 'done' k4 k5
+	# one that starts then takes the time for right
+	c worker start --drain 2>/dev/null
+	no in_state 'done' k4
+	q config unset keep-done
+	q config unset keep-dead
+	at 0
 
 	t "a clock that goes back and forth"
 	cpool --count 2

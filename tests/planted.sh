@@ -188,4 +188,67 @@ await 10 none_marked
 is "$(cat precious)" precious
 no test -e RAN
 
+# fix FILE, unfix FILE: nobody can change it; for a plain user its mode is enough.
+if [ "$(id -u)" -eq 0 ]; then
+	fixed=yes # lib.sh cleans up
+	fix() { chattr +i "$1"; }
+	unfix() { chattr -i "$1"; }
+else
+	fix() { chmod 400 "$1"; }
+	unfix() { chmod 600 "$1"; }
+fi
+
+t "a file that cannot be changed"
+rm -rf "$S"
+spool_init
+q enqueue --id stuck --priority 1 -- true >/dev/null
+stuck=$(ls "$S/pending/"*-stuck)
+if ! fix "$stuck" 2>/dev/null || (: >>"$stuck") 2>/dev/null; then
+	skip "a file that cannot be changed: no chattr here"
+	unfix "$stuck" 2>/dev/null
+	finish
+fi
+: >"$T/worker.err"
+run q fsck
+status 1
+out_has "${stuck#"$S/"}: it cannot be changed"
+pool
+q enqueue --id clock --delay 2.5 -- true >/dev/null
+q enqueue --id good -- true >/dev/null
+await 10 in_state 'done' good
+await 10 in_state 'done' clock
+is "$(grep -c "Left alone: pending/.*-stuck: it cannot be changed" \
+    "$T/worker.err")" 1
+run q status
+out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
+run q show stuck
+out_has "Why:        left alone: it cannot be changed"
+# another one, for another reason
+jobfile other true | sed 's/^Id: .*/Id: fake/' >"$S/ids/other"
+ln "$S/ids/other" "$S/pending/0-20200101T000000.000000Z-0-other"
+await 10 said "Left alone: pending/0-20200101T000000.000000Z-0-other"
+run q status
+out_has "pending/0-20200101T000000.000000Z-0-other is left alone: "
+rm "$S/pending/0-20200101T000000.000000Z-0-other" "$S/ids/other"
+run q status
+out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
+stop_pool
+unfix "$stuck"
+run q status
+out_lacks "left alone"
+drain
+is "$(where stuck)" 'done'
+
+t "a draining pool leaves it"
+q enqueue --id fixed -- true >/dev/null
+q enqueue --id free -- true >/dev/null
+stuck=$(ls "$S/pending/"*-fixed)
+fix "$stuck"
+drain
+is "$(where free)" 'done'
+is "$(where fixed)" pending
+unfix "$stuck"
+drain
+is "$(where fixed)" 'done'
+
 finish

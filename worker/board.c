@@ -165,6 +165,7 @@ choose(struct board *b, struct task *t)
 	} else if (b->tidy) {
 		t->what = TASK_TIDY;
 		t->expire = b->expire;
+		t->since = b->since;
 		b->tidy = b->expire = false;
 	} else if (!b->reading && !b->paused && b->ready.n) {
 		t->what = TASK_RUN;
@@ -346,11 +347,12 @@ board_set_paused(struct board *b, bool paused)
 }
 
 void
-board_set_tidy(struct board *b, bool expire)
+board_set_tidy(struct board *b, bool expire, int64_t since)
 {
 	board_lock(b);
 	b->tidy = true;
 	b->expire |= expire;
+	b->since = since;
 	board_unlock(b);
 }
 

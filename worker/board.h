@@ -37,7 +37,8 @@ struct task {
 		TASK_STOP        /* end */
 	} what;
 	struct candidate job;    /* RUN */
-	bool expire;             /* TIDY: purge jobs that are kept no longer */
+	bool expire;             /* TIDY: purge jobs that are kept no longer; */
+	int64_t since;           /* …the clock has been steady since then */
 };
 
 /* What became of a task that did not run a job. */
@@ -79,7 +80,8 @@ struct board {
 	bool reading;            /* no name can be taken: a pass reads the
 	                          * directories, or must begin */
 	bool paused;             /* no job is to begin */
-	bool tidy, expire;       /* the next worker that comes is to tidy */
+	bool tidy, expire;       /* the next worker that comes is to tidy; */
+	int64_t since;           /* …see struct task */
 	int stop;                /* 1: after the jobs; 2: now */
 	struct queue ready;      /* the jobs that can run, by order */
 	size_t room;             /* its bytes */
@@ -142,7 +144,7 @@ bool board_is_ready(struct board *);
 bool board_is_idle(struct board *);
 /* These are for all workers from their next look at the board on. */
 void board_set_paused(struct board *, bool paused);
-void board_set_tidy(struct board *, bool expire);
+void board_set_tidy(struct board *, bool expire, int64_t since);
 void board_set_stop(struct board *, int level);
 
 /*

@@ -19,6 +19,7 @@
 #define BUSY_MIN  (5 * SECOND / 1000) /* until a locked name is tried again */
 #define BUSY_MAX  SECOND
 #define COMES     SECOND              /* by then a called worker has come */
+#define LEAP      (3600 * SECOND)     /* no clock drifts so far */
 #define HELD_MIN  (SECOND / 20)       /* until a dead worker's job is looked at */
 #define HELD_MAX  (5 * SECOND)
 
@@ -41,6 +42,9 @@ struct dispatch {
 	int64_t recover;           /* when to recover again; 0: at the tick */
 	int64_t held_wait;         /* between two recoveries of held jobs */
 	int64_t expire;            /* when to purge again */
+	int64_t since;             /* when the clock was set forward (time of
+	                            * day); 0: it was not */
+	int64_t offset;            /* between the time of day and monotonic() */
 	int64_t called;            /* when a worker was called last */
 
 	struct board *board;
@@ -106,6 +110,7 @@ dispatch_open(struct spool *sp, const struct worker_options *o)
 		d->call[k] = -1;
 	watch_spool(d);
 	d->expire = monotonic();
+	d->offset = today() - monotonic();
 	d->tick = d->expire + (d->told ? TICK : POLL);
 	return d;
 }
@@ -369,6 +374,18 @@ tick(struct dispatch *d, int64_t now)
 	}
 }
 
+/* If the clock was set forward by more than LEAP, jobs are not as old as their
+ * stamps say.  (The end of a suspension looks the same.) */
+static void
+watch_clock(struct dispatch *d, int64_t now)
+{
+	int64_t offset = today() - now;
+
+	if (offset > d->offset + LEAP)
+		d->since = today();
+	d->offset = offset;
+}
+
 /* Brings the backlog up to date. */
 static void
 look(struct dispatch *d, int64_t now)
@@ -393,7 +410,7 @@ order_tidy(struct dispatch *d, int64_t now, bool idle)
 	if (expire)
 		d->expire = now + TICK;
 	d->tidy = false;
-	board_set_tidy(d->board, expire);
+	board_set_tidy(d->board, expire, d->since);
 	return true;
 }
 
@@ -465,6 +482,7 @@ dispatch_step(struct dispatch *d)
 	if (d->board->stop)
 		return poll_ms(d->told ? TICK : POLL);
 	follow_config(d);
+	watch_clock(d, now);
 	tick(d, now);
 	if (!d->paused)
 		look(d, now);
