@@ -486,11 +486,18 @@ job_escape(struct buf *b, const char *s, size_t max)
 	}
 }
 
+/* '-' and '_' are the same in a key. */
+static bool
+is_same_letter(char a, char b)
+{
+	return (a == '_' ? '-' : a) == (b == '_' ? '-' : b);
+}
+
 bool
 text_same_key(const char *a, const char *b)
 {
 	for (; *a && *b; a++, b++)
-		if (*a != *b && (!strchr("-_", *a) || !strchr("-_", *b)))
+		if (!is_same_letter(*a, *b))
 			return false;
 	return *a == *b;
 }
@@ -511,7 +518,7 @@ distance(const char *a, const char *b)
 			best = i + j;
 			if (i && j)
 				best = d[i - 1][j - 1] +
-				    (size_t)(a[i - 1] != b[j - 1]);
+				    !is_same_letter(a[i - 1], b[j - 1]);
 			if (i && d[i - 1][j] + 1u < best)
 				best = d[i - 1][j] + 1u;
 			if (j && d[i][j - 1] + 1u < best)

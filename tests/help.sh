@@ -223,6 +223,7 @@ for w in lsit=list enque=enqueue stat=status hlep=help log=logs conf=config \
 	slip command "${w%=*}" "${w#*=}" "${w%=*}"
 done
 for w in timout=timeout job_timeout=timeout retries=max-retries keep=keep-done \
+    max_retry=max-retries backof_base=backoff-base \
     nonsense=NONE; do
 	slip key "${w%=*}" "${w#*=}" config get "${w%=*}"
 	slip key "${w%=*}" "${w#*=}" config set "${w%=*}" 1
