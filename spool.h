@@ -262,23 +262,15 @@ struct spool_cancel {
 	struct job_name run;
 };
 
-/*
- * One step towards the end of a job.  SPOOL_BUSY: a worker runs the job and was
- * asked to end it, or is about to run it; call again when processing/ has
- * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is
- * safe unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended
- * otherwise, see `state`.  SPOOL_BAD: its text is bad, and it was moved to
- * dead/.
- */
-int spool_cancel(struct spool *, struct spool_cancel *, int64_t now);
 /* Moves a job from dead/ to pending/, counting from 0 again. */
 int spool_retry(struct spool *, const char *id, int64_t now);
 
 /*
- * The same for many jobs, with one sync for a thousand of them.  `each` gets the
+ * Changes to many jobs, with one sync for a thousand of them.  `each` gets the
  * result for each job, an error at once and SPOOL_OK when it is safe, and the
  * caller's word for the job: the last argument of spool_bulk_retry(), the
- * struct spool_cancel.  spool_bulk_end() completes the last ones.
+ * struct spool_cancel.  spool_bulk_end() completes the last ones.  At the start
+ * a bulk has `spool`, `each` and `arg`; its functions have the rest.
  */
 typedef void spool_changed(void *arg, int result, void *job);
 struct spool_bulk {
@@ -291,6 +283,14 @@ struct spool_bulk {
 /* `name` is one in dead/. */
 void spool_bulk_retry(struct spool_bulk *, const struct job_name *name,
     int64_t now, void *job);
+/*
+ * One step towards the end of a job.  SPOOL_BUSY: a worker runs the job and was
+ * asked to end it, or is about to run it; call again when processing/ has
+ * changed, or in a while.  SPOOL_OK: it is in dead/, cancelled, and that is
+ * safe unless config.sync is SYNC_NONE.  SPOOL_WRONG_STATE: it has ended
+ * otherwise, see `state`.  SPOOL_BAD: its text is bad, and it was moved to
+ * dead/.
+ */
 void spool_bulk_cancel(struct spool_bulk *, struct spool_cancel *, int64_t now);
 void spool_bulk_end(struct spool_bulk *);
 

@@ -152,10 +152,15 @@ spool_bulk_retry(struct spool_bulk *b, const struct job_name *name,
 	bulk_add(b, &h, r);
 }
 
-void
-bulk_tell_one(void *arg, int result, void *job)
+/* What became of the only job of a bulk, with errno. */
+struct result {
+	int result, error;
+};
+
+static void
+keep_result(void *arg, int result, void *job)
 {
-	struct bulk_result *one = arg;
+	struct result *one = arg;
 
 	(void)job;
 	one->result = result;
@@ -165,8 +170,8 @@ bulk_tell_one(void *arg, int result, void *job)
 int
 spool_retry(struct spool *sp, const char *id, int64_t now)
 {
-	struct bulk_result one = { .result = SPOOL_OK };
-	struct spool_bulk b = { .spool = sp, .each = bulk_tell_one,
+	struct result one = { .result = SPOOL_OK };
+	struct spool_bulk b = { .spool = sp, .each = keep_result,
 		.arg = &one };
 	struct job_name name;
 	enum job_state state;

@@ -27,10 +27,4 @@ void bulk_add(struct spool_bulk *, struct spool_held *, int result);
  * now: the job, of which nothing is held any more, can be tried again. */
 bool bulk_made_room(struct spool_bulk *, struct spool_held *, int result);
 
-/* What became of the only job of a bulk, with errno; a spool_changed. */
-struct bulk_result {
-	int result, error;
-};
-void bulk_tell_one(void *result, int, void *job);
-
 #endif

@@ -296,16 +296,3 @@ spool_bulk_cancel(struct spool_bulk *b, struct spool_cancel *x, int64_t now)
 	else
 		bulk_add(b, &h, r);
 }
-
-int
-spool_cancel(struct spool *sp, struct spool_cancel *x, int64_t now)
-{
-	struct bulk_result one = { .result = SPOOL_OK };
-	struct spool_bulk b = { .spool = sp, .each = bulk_tell_one,
-		.arg = &one };
-
-	spool_bulk_cancel(&b, x, now);
-	spool_bulk_end(&b);
-	errno = one.error;
-	return one.result;
-}

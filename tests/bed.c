@@ -116,6 +116,25 @@ bed_run(const char *id, enum job_outcome outcome, int value)
 	return to;
 }
 
+static void
+keep_result(void *arg, int result, void *job)
+{
+	(void)job;
+	*(int *)arg = result;
+}
+
+int
+bed_cancel(struct spool_cancel *x)
+{
+	int result = SPOOL_OK;
+	struct spool_bulk b = { .spool = &sp, .each = keep_result,
+		.arg = &result };
+
+	spool_bulk_cancel(&b, x, now++);
+	spool_bulk_end(&b);
+	return result;
+}
+
 nlink_t
 bed_links(const char *id)
 {

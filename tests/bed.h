@@ -35,6 +35,9 @@ struct job_attempt bed_attempt(const struct spool_claim *, enum job_outcome,
 /* Claims and finishes it.  Returns where it went. */
 enum job_state bed_run(const char *id, enum job_outcome, int value);
 
+/* A step of a cancel. */
+int bed_cancel(struct spool_cancel *);
+
 void bed_where(const char *id, enum job_state *, struct job_name *);
 enum job_state bed_state_of(const char *id);
 /* How many files are in a directory of the spool, without dot files. */

@@ -287,7 +287,7 @@ cancelled(void)
 	struct spool_cancel x = { .id = "k0" };
 
 	enqueue(1);
-	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_OK);
+	ck_assert_int_eq(bed_cancel(&x), SPOOL_OK);
 	power_tell('x', "k0");
 }
 

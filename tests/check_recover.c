@@ -228,7 +228,7 @@ START_TEST(cancels_not_what_ended_otherwise)
 
 	bed_enqueue("a");
 	ck_assert_int_eq(bed_claim("a", &c), SPOOL_OK);
-	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_BUSY);
+	ck_assert_int_eq(bed_cancel(&x), SPOOL_BUSY);
 	ck_assert(x.held);
 	ck_assert(spool_cancelled(&sp, &c.name));
 	ck_assert_uint_eq(bed_count("workers"), 1);
@@ -236,7 +236,7 @@ START_TEST(cancels_not_what_ended_otherwise)
 	end = bed_attempt(&c, JOB_EXIT, 1);
 	ck_assert_int_eq(spool_finish(&sp, &c, &end, &to, &next), SPOOL_OK);
 	ck_assert_int_eq(to, JOB_DEAD);
-	ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_WRONG_STATE);
+	ck_assert_int_eq(bed_cancel(&x), SPOOL_WRONG_STATE);
 	ck_assert_uint_eq(bed_count("workers"), 0);
 	ck_assert_int_eq(spool_arrived(&sp, JOB_DONE, &next), INT64_MAX);
 	ck_assert_int_lt(spool_arrived(&sp, JOB_DEAD, &next), INT64_MAX);

@@ -295,7 +295,7 @@ act_cancel(void)
 	int r, i;
 
 	for (i = 0; i < 5; i++)
-		if ((r = spool_cancel(&sp, &x, now++)) != SPOOL_BUSY)
+		if ((r = bed_cancel(&x)) != SPOOL_BUSY)
 			break;
 	if (r == SPOOL_OK) {
 		fault.armed = false;
@@ -364,7 +364,7 @@ setup_many_dead(void)
 	for (i = 0; i < MANY; i++) {
 		x = (struct spool_cancel){ .state = JOB_PENDING };
 		snprintf(x.id, sizeof x.id, "j%d", i);
-		ck_assert_int_eq(spool_cancel(&sp, &x, now++), SPOOL_OK);
+		ck_assert_int_eq(bed_cancel(&x), SPOOL_OK);
 	}
 }
 
