@@ -14,6 +14,7 @@
  *     cli/words        the options of enqueue and the words of its command
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
+ *     cli/late         what keeps a command waiting
  *
  *     worker.c         a worker's loop: take a task, claim, run, record;
  *                      its header is worker/worker.h

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/admin.h"
+#include "cli/late.h"
 #include "cli/listing.h"
 #include "spool/fsck.h"
 #include "worker/pool.h"
@@ -65,6 +66,41 @@ say_how_to_stop(void *arg, const char *pool, long pid,
 		    pool, pid);
 }
 
+/* A pool that has not ended yet. */
+struct late_pool {
+	const char *name;
+	struct late late;
+};
+
+static void
+add_late_worker(void *arg, const char *pool, long pid,
+    const struct spool_slot *s)
+{
+	struct late_pool *p = arg;
+
+	(void)pid;
+	if (strcmp(pool, p->name))
+		return;
+	late_add_process(&p->late, s->pid);
+	if (s->job[0])
+		late_add_job(&p->late, s->job);
+}
+
+static void
+say_late(void *arg, const char *pool, long pid)
+{
+	struct call *c = arg;
+	struct late_pool p = { .name = pool };
+	char who[SPOOL_POOL_NAME + sizeof "pool "];
+
+	snprintf(who, sizeof who, "pool %s", pool);
+	late_add_process(&p.late, pid);
+	spool_slots(&c->spool, false, add_late_worker, &p);
+	late_say(&p.late, who, !p.late.njobs ? LATE_PAUSED :
+	    call_option(c, "now") ? LATE_KILLED :
+	    "worker stop --now would end and requeue what runs");
+}
+
 int
 command_worker_stop(struct call *c)
 {
@@ -83,7 +119,8 @@ command_worker_stop(struct call *c)
 		return complain("worker stop --now would end and requeue the "
 		    "job that asks for it, and the job would ask again; "
 		    "leave out --now");
-	if (spool_pools_stop(&c->spool, now, !inside, &pools) != SPOOL_OK) {
+	if (spool_pools_stop(&c->spool, now, !inside, say_late, c, &pools) !=
+	    SPOOL_OK) {
 		complain_spool(&c->spool);
 		spool_slots(&c->spool, false, say_how_to_stop, NULL);
 		return FAILED;

@@ -11,8 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/late.h"
 #include "cli/listing.h"
 #include "cli/wait.h"
+#include "spool/pool.h"
 #include "spool/watch.h"
 
 enum {
@@ -362,6 +364,7 @@ struct cancelling {
 	size_t n;
 	size_t left;            /* of a round: how many are not done with */
 	bool patient;           /* a job that has no worker may get one yet */
+	struct late late;       /* who keeps us waiting */
 	int worst;              /* exit status */
 };
 
@@ -423,13 +426,33 @@ cancel_round(struct cancelling *k)
 	spool_bulk_end(&b);
 }
 
+/* Notes a worker that runs a job of ours, and its supervisor, which would tell
+ * it to end the job. */
+static void
+add_late_worker(void *cancelling, const char *pool, long pid,
+    const struct spool_slot *s)
+{
+	struct cancelling *k = cancelling;
+	size_t i;
+
+	(void)pool;
+	for (i = 0; i < k->n && s->job[0]; i++)
+		if (!strcmp(k->v[i].id, s->job)) {
+			late_add_process(&k->late, pid);
+			late_add_process(&k->late, s->pid);
+			late_add_job(&k->late, s->job);
+			return;
+		}
+}
+
 int
 command_cancel(struct call *c)
 {
 	struct cancelling k = { .spool = &c->spool };
 	struct news news;
 	const char *file;
-	int64_t held = monotonic_ms() + HELD_MS;
+	int64_t began = monotonic_ms();
+	bool said = false;
 	int dir;
 
 	if (call_open_spool(c, false) != DONE)
@@ -440,10 +463,17 @@ command_cancel(struct call *c)
 	k.worst = call_each_id(c, cancelling_add, &k);
 	news_open(&news, &c->spool);
 	do {
-		k.patient = monotonic_ms() < held;
+		k.patient = monotonic_ms() < began + HELD_MS;
 		cancel_round(&k);
 		if (fflush(stdout))
 			break;
+		if (k.left && !said &&
+		    monotonic_ms() >= began + SPOOL_LATE_MS) {
+			said = true;
+			spool_slots(&c->spool, false, add_late_worker, &k);
+			if (k.late.njobs)
+				late_say(&k.late, NULL, LATE_KILLED);
+		}
 		if (k.left)
 			news_wait(&news, HELD_MS / 2);
 		/* The next round looks at all of them anyway. */

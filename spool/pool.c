@@ -16,7 +16,10 @@
 #include "spool/pool_priv.h"
 #include "spool/tally_priv.h"
 
-enum { SLOT_LEN = 480 }; /* bytes of a worker's line in its pool's file */
+enum {
+	SLOT_LEN = 480,         /* bytes of a worker's line in its pool's file */
+	STOP_MS = 10            /* between two looks whether a pool has ended */
+};
 
 static const char request_suffix[] = ".cancel";
 
@@ -461,8 +464,8 @@ spool_runner(struct spool *sp, bool dead, const struct job_name *run,
 }
 
 struct asked_pool {
-	int fd;
-	char name[SPOOL_POOL_NAME];
+	int fd;                    /* -1: the pool has ended */
+	struct pool_file file;
 };
 
 struct stopping {
@@ -473,7 +476,8 @@ struct stopping {
 };
 
 static bool
-request_stop(struct spool *sp, struct stopping *s, const char *name, int pool)
+request_stop(struct spool *sp, struct stopping *s, const struct pool_file *f,
+    int pool)
 {
 	struct asked_pool *v = array_room(s->pool, &s->cap, s->n + 1,
 	    sizeof *v);
@@ -482,13 +486,12 @@ request_stop(struct spool *sp, struct stopping *s, const char *name, int pool)
 	if (!v)
 		return false;
 	s->pool = v;
-	fd = openat(sp->fd, path_pool(name, s->suffix).s, O_WRONLY | O_CREAT |
+	fd = openat(sp->fd, path_pool(f->pool, s->suffix).s, O_WRONLY | O_CREAT |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
 	close(fd);
-	s->pool[s->n].fd = pool;
-	strcpy(s->pool[s->n++].name, name);
+	s->pool[s->n++] = (struct asked_pool){ pool, *f };
 	return true;
 }
 
@@ -506,7 +509,7 @@ request_stop_one(struct spool *sp, const struct pool_file *f, void *arg)
 		fd_close(fd);
 		return;
 	}
-	if (fd < 0 || !request_stop(sp, s, f->pool, fd)) {
+	if (fd < 0 || !request_stop(sp, s, f, fd)) {
 		spool_fail(sp, path_pool(f->pool, s->suffix).s);
 		s->error = errno;
 		fd_close(fd);
@@ -514,10 +517,33 @@ request_stop_one(struct spool *sp, const struct pool_file *f, void *arg)
 }
 
 /* We wait for the lock of each pool's file, which is free when the last process
- * of the pool has ended.  Its name is gone before that, so the files stay
- * open. */
+ * of the pool has ended.  Its name is gone before that, so the files stay open.
+ * Returns whether all have ended within `ms` (-1: for ever). */
+static bool
+wait_for_pools(struct stopping *s, int ms)
+{
+	int64_t end = monotonic_ms() + ms;
+	size_t i, left;
+
+	for (;;) {
+		for (i = left = 0; i < s->n; i++) {
+			if (s->pool[i].fd >= 0 && (fd_lock(s->pool[i].fd,
+			    ms < 0 ? LOCK_SH : LOCK_SH | LOCK_NB) == 0 ||
+			    errno != EWOULDBLOCK)) {
+				fd_close(s->pool[i].fd);
+				s->pool[i].fd = -1;
+			}
+			left += s->pool[i].fd >= 0;
+		}
+		if (!left || monotonic_ms() >= end)
+			return !left;
+		sleep_ms(STOP_MS);
+	}
+}
+
 int
-spool_pools_stop(struct spool *sp, bool now, bool wait, size_t *pools)
+spool_pools_stop(struct spool *sp, bool now, bool wait, spool_pool_late *late,
+    void *arg, size_t *pools)
 {
 	struct stopping s = { .suffix = now ? ".now" : ".stop" };
 	int r = each_pool_file(sp, request_stop_one, &s);
@@ -528,13 +554,18 @@ spool_pools_stop(struct spool *sp, bool now, bool wait, size_t *pools)
 		e = s.error;
 		r = SPOOL_ERROR;
 	}
+	if (wait && !wait_for_pools(&s, SPOOL_LATE_MS)) {
+		for (i = 0; i < s.n; i++)
+			if (s.pool[i].fd >= 0)
+				late(arg, s.pool[i].file.pool,
+				    (long)s.pool[i].file.pid);
+		wait_for_pools(&s, -1);
+	}
 	for (i = 0; i < s.n; i++) {
-		if (wait)
-			fd_lock(s.pool[i].fd, LOCK_SH);
 		fd_close(s.pool[i].fd);
 		/* the pool may have ended on its own and not seen it */
 		if (wait)
-			unlinkat(sp->fd, path_pool(s.pool[i].name,
+			unlinkat(sp->fd, path_pool(s.pool[i].file.pool,
 			    s.suffix).s, 0);
 	}
 	*pools = s.n;

@@ -57,9 +57,14 @@ int spool_slots(struct spool *, bool dead, spool_slot_seen *each, void *arg);
  * `dead`, also one that has died.  false: there is none, and *slot is zero. */
 bool spool_runner(struct spool *, bool dead, const struct job_name *run,
     struct spool_slot *);
-/* Asks all living pools to stop, and with `wait` returns when they have ended.
- * *pools is their number. */
-int spool_pools_stop(struct spool *, bool now, bool wait, size_t *pools);
+/* After so long a command that waits for a pool says why. */
+enum { SPOOL_LATE_MS = 3000 };
+/* Asks all living pools to stop.  With `wait` it returns when they have ended,
+ * and after SPOOL_LATE_MS calls `late` once for each that has not; `pid` is that
+ * of its supervisor.  *pools is their number. */
+typedef void spool_pool_late(void *arg, const char *pool, long pid);
+int spool_pools_stop(struct spool *, bool now, bool wait,
+    spool_pool_late *late, void *arg, size_t *pools);
 
 /* Whether somebody wants that run to end. */
 bool spool_cancelled(struct spool *, const struct job_name *run);

@@ -52,7 +52,8 @@ START_TEST(knows_live_pools_from_dead)
 	ck_assert_uint_eq(n, 0);
 	ck_assert_int_eq(spool_slots(&sp, true, count_slot, &n), SPOOL_OK);
 	ck_assert_uint_eq(n, 1);
-	ck_assert_int_eq(spool_pools_stop(&sp, false, true, &pools), SPOOL_OK);
+	ck_assert_int_eq(spool_pools_stop(&sp, false, true, NULL, NULL,
+	    &pools), SPOOL_OK);
 	ck_assert_uint_eq(pools, 0);
 	spool_pool_sweep(&sp);
 	ck_assert_uint_eq(bed_count("workers"), 0);
@@ -72,7 +73,8 @@ START_TEST(knows_live_pools_from_dead)
 	/* it cannot be asked to stop, so nobody waits for it */
 	bed_shell("rm workers/*.now workers/*.stop && mkdir workers/%s.stop",
 	    pool.name);
-	ck_assert_int_eq(spool_pools_stop(&sp, false, true, &pools), SPOOL_ERROR);
+	ck_assert_int_eq(spool_pools_stop(&sp, false, true, NULL, NULL,
+	    &pools), SPOOL_ERROR);
 	ck_assert_int_eq(errno, EISDIR);
 	ck_assert_str_eq(strchr(sp.at, '.'), ".stop");
 	/* somebody wrote into its file; and files that are not a pool's */
