@@ -55,6 +55,8 @@ struct spool {
 	const char *path;        /* absolute; as it was opened, and not ours */
 	char at[SPOOL_AT_MAX];   /* what the last SPOOL_ERROR happened to */
 	const char *why;         /* SPOOL_BAD, REFUSED, FULL; constant text */
+	const char *repair;      /* what a shell is to do with the path of a spool
+	                          * that was REFUSED; NULL: nothing helps */
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
 	struct config config;
 	size_t config_bad;       /* first line of config not understood, or 0 */

@@ -73,6 +73,50 @@ find_spool(struct call *c, const char **path)
 	return b->failed ? complain_memory() : DONE;
 }
 
+/* Adds a path as a word of a shell.  What a message would escape (print_line())
+ * is written so that printf(1) makes it again. */
+static void
+put_path(struct buf *b, const char *path)
+{
+	struct buf shown = { 0 };
+
+	job_escape(&shown, path, 0);
+	if (!shown.failed && !strcmp(buf_text(&shown), path)) {
+		job_quote(b, path);
+	} else {
+		buf_puts(b, "\"$(printf '");
+		for (; *path; path++)
+			if (text_is_letter(*path) || text_is_digit(*path) ||
+			    strchr("/._-", *path))
+				buf_putc(b, *path);
+			else
+				buf_printf(b, *path == '%' ? "%%%%" : "\\%03o",
+				    (unsigned char)*path);
+		buf_puts(b, "/')\""); /* $() would drop a newline at the end */
+	}
+	buf_free(&shown);
+}
+
+/* The spool is refused; *sp says why, and perhaps how to repair it. */
+static int
+complain_refused(const struct spool *sp)
+{
+	struct buf b = { 0 };
+	int r;
+
+	if (sp->repair) {
+		buf_printf(&b, "; to repair that: %s ", sp->repair);
+		put_path(&b, sp->path);
+	}
+	/* a line that is cut could name another directory */
+	if (b.failed || strlen(sp->path) + b.n > PATH_MAX)
+		buf_clear(&b);
+	r = complain("%s: not used as a spool: %s%s", sp->path, sp->why,
+	    buf_text(&b));
+	buf_free(&b);
+	return r;
+}
+
 /* Opens the call's spool once; *gone: there is none. */
 static int
 open_spool(struct call *c, bool create, bool *gone)
@@ -90,8 +134,7 @@ open_spool(struct call *c, bool create, bool *gone)
 	if (*gone)
 		return DONE;
 	if (r == SPOOL_REFUSED)
-		return complain("%s: not used as a spool: %s", path,
-		    c->spool.why);
+		return complain_refused(&c->spool);
 	if (r != SPOOL_OK)
 		return complain_spool(&c->spool);
 	if (c->spool.config_error)

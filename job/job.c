@@ -597,8 +597,8 @@ job_parse(struct job *job, char *text, size_t len, size_t *line)
 	return wrong;
 }
 
-static void
-put_quoted(struct buf *b, const char *s)
+void
+job_quote(struct buf *b, const char *s)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "abcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
@@ -631,7 +631,7 @@ job_title(struct buf *b, const struct job *job, size_t max)
 	for (i = 0; i < job->argc && (!max || words.n <= max); i++) {
 		if (i > 0)
 			buf_putc(&words, ' ');
-		put_quoted(&words, job->argv[i]);
+		job_quote(&words, job->argv[i]);
 	}
 	if (words.failed)
 		b->failed = true;

@@ -135,6 +135,8 @@ const char *job_outcome_word(enum job_outcome);
 /* "exit 1", "killed by signal 9", "timed out", … without a newline. */
 void job_outcome_words(struct buf *, const struct job_attempt *);
 
+/* Adds a word, quoted where a shell needs it. */
+void job_quote(struct buf *, const char *word);
 /*
  * The command in one line for people, argv quoted as a shell would need it,
  * escaped and cut as by job_escape().

@@ -156,6 +156,22 @@ make_dirs(struct spool *sp)
 	return r;
 }
 
+/* Whether others may write to the spool, or enter it and write to a directory
+ * in it. */
+static bool
+is_open_to_others(struct spool *sp, const struct stat *spool)
+{
+	bool open = spool->st_mode & 022;
+	struct stat st;
+	int i;
+
+	for (i = 0; i < SPOOL_DIRS && spool->st_mode & 011; i++)
+		open |= fstatat(sp->fd, dir_name(i), &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+		    st.st_mode & 022;
+	return open;
+}
+
 static int
 open_checked(struct spool *sp, bool create)
 {
@@ -168,9 +184,11 @@ open_checked(struct spool *sp, bool create)
 		return spool_refuse(sp, "it belongs to another user, whose jobs "
 		    "would run as you");
 	}
-	if (st.st_mode & 022)
+	if (is_open_to_others(sp, &st)) {
+		sp->repair = "chmod -R go-rwxs";
 		return spool_refuse(sp, "others may write to it, and so run "
-		    "commands as you; chmod go-w it");
+		    "commands as you");
+	}
 	sp->owner = st.st_uid;
 	if (fstatat(sp->fd, dir_name(JOB_PENDING), &st,
 	    AT_SYMLINK_NOFOLLOW) == 0) {
