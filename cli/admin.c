@@ -55,15 +55,19 @@ const struct option_def worker_stop_options[] = {
 	{ NULL, 0, NULL, NULL }
 };
 
-/* The lock on its file proves that the pool lives, so its pid is its own. */
+/* The lock on its file proves that the pool lives, so its pid is its own.
+ * `arg` holds the name of the pool before it: each is named once. */
 static void
 say_how_to_stop(void *arg, const char *pool, long pid,
     const struct spool_slot *s)
 {
-	(void)arg;
-	if (s->number == 1)
-		complain("to stop the pool %s all the same: kill -TERM %ld",
-		    pool, pid);
+	char *last = arg;
+
+	(void)s;
+	if (!strcmp(last, pool))
+		return;
+	strcpy(last, pool);
+	complain("to stop the pool %s all the same: kill -TERM %ld", pool, pid);
 }
 
 /* A pool that has not ended yet. */
@@ -105,6 +109,7 @@ int
 command_worker_stop(struct call *c)
 {
 	bool now = call_option(c, "now"), inside;
+	char last[SPOOL_POOL_NAME] = "";
 	size_t pools;
 
 	if (call_look_for_spool(c) != DONE)
@@ -122,7 +127,7 @@ command_worker_stop(struct call *c)
 	if (spool_pools_stop(&c->spool, now, !inside, say_late, c, &pools) !=
 	    SPOOL_OK) {
 		complain_spool(&c->spool);
-		spool_slots(&c->spool, false, say_how_to_stop, NULL);
+		spool_slots(&c->spool, false, say_how_to_stop, last);
 		return FAILED;
 	}
 	if (pools && inside)

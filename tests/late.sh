@@ -124,4 +124,98 @@ run q worker stop
 err_is "queuectl: stopped 1 pool"
 pool_ends
 
+# --- a request that cannot be written ----------------------------------------
+
+# unprivileged CMD...: modes count for it, also for root.
+unprivileged() {
+	if [ "$qt_root_user" ]; then
+		setpriv --bounding-set=-dac_override,-dac_read_search "$@"
+	else
+		"$@"
+	fi
+}
+mkdir -m 500 closed
+modes=
+unprivileged true 2>/dev/null && ! unprivileged touch closed/x 2>/dev/null &&
+    modes=1
+mounts=
+[ "$qt_root_user" ] && unshare -m mount -t tmpfs none "$T/tmp" 2>/dev/null &&
+    mounts=1
+
+# two_pools: that run a job each; one of them says nothing of its first worker,
+# as if that had just died.
+two_pools() {
+	q enqueue --id p1 -- sh -c 'echo $PPID >p1; until [ -e p1.off ]; do
+	    sleep 0.03; done' >/dev/null
+	pool
+	pool1=$pool
+	await 10 test -s p1
+	pool --count 2
+	q enqueue --id p2 -- sh -c 'echo $PPID >p2; until [ -e p2.off ]; do
+	    sleep 0.03; done' >/dev/null
+	await 10 test -s p2
+	printf '%479s\n' '' |
+	    dd of="$(echo "$S"/workers/*-"$pool")" conv=notrunc 2>/dev/null
+}
+# told WORD: each pool is named once with its kill, which is run, and ends it.
+told() {
+	status 1
+	err_has "$1"
+	err_like "to stop the pool [0-9a-z]*-$pool1 all the same: kill -TERM $pool1\$"
+	err_like "to stop the pool [0-9a-z]*-$pool all the same: kill -TERM $pool\$"
+	is "$(grep -c 'kill -TERM' "$T/c/err")" 2 "pools named"
+	sed -n 's/.*all the same: kill/kill/p' "$T/c/err" >kills
+	. ./kills
+	: >p1.off
+	: >p2.off
+	pool_ends
+	await 10 ended "$pool1"
+	is "$(outcomes p1)" exit=0
+	is "$(outcomes p2)" exit=0
+	rm -f p1 p2 p1.off p2.off
+	q purge --state completed >/dev/null
+}
+
+t "workers/ is closed: worker stop says how all the same"
+if [ "$modes" ]; then
+	for o in '' --now; do
+		two_pools
+		chmod 500 "$S/workers"
+		# shellcheck disable=SC2086
+		run unprivileged "$QUEUECTL" worker stop $o
+		chmod 700 "$S/workers"
+		told 'Permission denied'
+	done
+else
+	skip "modes that count: root, and no setpriv"
+fi
+
+t "a read-only file system: the same"
+if [ "$mounts" ]; then
+	two_pools
+	S=$S Q=$QUEUECTL run unshare -m sh -c 'mount --bind "$S" "$S" &&
+	    mount -o remount,bind,ro "$S" && exec "$Q" worker stop'
+	told 'Read-only file system'
+else
+	skip "a read-only spool: only root can mount it"
+fi
+
+t "done/ is closed: the pool cannot record the end, and that is said"
+if [ "$modes" ]; then
+	q enqueue --id p1 -- sh -c ': >p1' >/dev/null
+	chmod 500 "$S/done"
+	unprivileged "$QUEUECTL" worker start 2>>"$T/worker.err" &
+	pool=$!
+	await 10 said 'cannot record the end'
+	q worker stop 2>err &
+	p=$!
+	await 10 grep -q "waiting for pool .* to end p1; worker stop --now" err
+	chmod 700 "$S/done"
+	await 10 ended $p
+	pool_ends
+	is "$(outcomes p1)" exit=0
+else
+	skip "modes that count: root, and no setpriv"
+fi
+
 finish
