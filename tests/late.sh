@@ -24,9 +24,9 @@ for how in $late; do
 		[ "$how" != idle ] || q wait idle
 		q worker list | awk 'NR == 2 { print $3 }' >"stop.$how/worker"
 		case $how in
-		whole) kill -STOP "$(cat stop.$how/worker)" "$(cat stop.$how/pool)" ;;
-		supervisor) kill -STOP "$(cat stop.$how/pool)" ;;
-		busy | idle) kill -STOP "$(cat stop.$how/worker)" ;;
+		whole) kill -STOP "$(cat "stop.$how/worker")" "$(cat "stop.$how/pool")" ;;
+		supervisor) kill -STOP "$(cat "stop.$how/pool")" ;;
+		busy | idle) kill -STOP "$(cat "stop.$how/worker")" ;;
 		esac
 	) >/dev/null
 done
@@ -87,7 +87,7 @@ for how in $late; do
 	await 10 test -e "cancel.$how/on"
 	q --spool "cancel.$how/s" worker list |
 	    awk 'NR == 2 { print $3 }' >"cancel.$how/worker"
-	[ $how = deaf ] || kill -STOP "$(cat "cancel.$how/$how")"
+	[ "$how" = deaf ] || kill -STOP "$(cat "cancel.$how/$how")"
 	date +%s >"cancel.$how/began"
 	q --spool "cancel.$how/s" cancel "$how" 2>"cancel.$how/err" \
 	    >"cancel.$how/out" &
@@ -98,14 +98,14 @@ for how in $late; do
 	within $(($(date +%s) - $(cat "cancel.$how/began"))) 3 20 seconds
 	frozen=$(cat "cancel.$how/$how" 2>/dev/null)
 	what="waiting for the end of $how"
-	if [ $how = deaf ]; then
+	if [ "$how" = deaf ]; then
 		what="$what; SIGKILL comes kill-grace after SIGTERM"
 	elif [ -r /proc/self/stat ]; then
 		what="$what, but processes .*: kill -CONT $frozen\$"
 	fi
 	like "$(cat "cancel.$how/err")" "^queuectl: $what"
-	[ $how = deaf ] || no ended "$(cat "cancel.$how/cancel")"
-	[ $how = deaf ] || kill -CONT "$frozen"
+	[ "$how" = deaf ] || no ended "$(cat "cancel.$how/cancel")"
+	[ "$how" = deaf ] || kill -CONT "$frozen"
 done
 for how in $late; do
 	await 20 ended "$(cat "cancel.$how/cancel")"

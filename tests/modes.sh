@@ -35,8 +35,8 @@ t "every command refuses a spool of a group, and names the repair"
 make_spool
 fs_group "$S"
 ls -A "$S"/* >before
-for c in 'enqueue -- true' 'enqueue --command true' 'enqueue {"command":"true"}' \
-    list 'show next' 'logs good' status 'status --prometheus' \
+for c in 'enqueue -- true' 'enqueue --command true' list 'show next' \
+    'logs good' status 'status --prometheus' \
     'worker start' 'worker start --daemon' 'worker start --drain' \
     'worker stop' 'worker stop --now' 'worker list' pause resume \
     'dlq list' 'dlq retry --all' 'dlq retry bad' 'dlq purge --all' \
@@ -46,6 +46,7 @@ for c in 'enqueue -- true' 'enqueue --command true' 'enqueue {"command":"true"}'
 	refused 1 "not used as a spool: others may write to it, and so run \
 commands as you; to repair that: chmod -R go-rwxs $S" q $c
 done
+refused 1 'others may write to it' q enqueue '{"command":"true"}'
 refused_in 1 'others may write to it' '{"command":"true"}' q enqueue -
 ls -A "$S"/* >after
 same after before

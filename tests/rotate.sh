@@ -12,7 +12,7 @@ rotated() {
 	is "$(tr -dc '\000' <rotated.log | wc -c | tr -d ' ')" 0 "NULs"
 	is "$(grep -vc '^\[queuectl\] \|^\[Worker [12]\] ' rotated.log)" 0
 	for i in $rot; do
-		is "$(grep -c "] .*: $i\$\|] .* $i[: ]" rotated.log)" 2 "lines of $i"
+		is "$(grep -c "] .*: $i\$\|] .* ${i}[: ]" rotated.log)" 2 "lines of $i"
 	done
 }
 # two jobs, one of each worker, that hold it while the log is rotated
