@@ -5,7 +5,6 @@
 
 spool_init
 
-t "worker.log is copied and emptied while a pool writes to it"
 # rotated FILE...: no line of the last pool is missing, torn, or behind NULs
 rotated() {
 	cat "$@" >rotated.log
@@ -15,55 +14,68 @@ rotated() {
 		is "$(grep -c "] .*: $i\$\|] .* ${i}[: ]" rotated.log)" 2 "lines of $i"
 	done
 }
-# two jobs, one of each worker, that hold it while the log is rotated
+# A job in each of the two workers.
 rot_jobs() {
-	for i; do
-		q enqueue --id "$i" -- sh -c ": >$i.on
-		    until [ -e $i.off ]; do sleep 0.03; done" >/dev/null
-	done
-	for i; do await 10 test -e "$i.on"; done
+	for i; do q enqueue --id "$i" -- true >/dev/null; done
+	await 10 in_state 'done' "$@"
 }
-: >"$S/worker.log"
-rot='rota1 rota2 rota3 rota4'
+# Jobs run until their lines are in a new file.
+until_new() {
+	n=0
+	until [ -s "$S/worker.log" ] || [ $((n += 1)) -gt 100 ]; do
+		rot="$rot rot$1$n"
+		rot_jobs "rot$1$n"
+		nap
+	done
+	ok test -s "$S/worker.log"
+}
+rot=''
 q worker start --daemon --count 2
-rot_jobs rota1 rota2
-cp "$S/worker.log" "$S/worker.log.1"
+
+t "worker.log is moved away"
+until_new a
+mv "$S/worker.log" "$S/worker.log.1"
+until_new b
+
+t "worker.log is removed, or emptied"
+rm "$S/worker.log"
+until_new c
 : >"$S/worker.log"
-: >rota1.off
-: >rota2.off
-await 10 in_state 'done' rota1 rota2
-rot_jobs rota3 rota4
-ok grep -q 'Processing job rota4' "$S/worker.log"
+until_new d
+
+t "logrotate"
 if command -v logrotate >/dev/null; then
-	sed "s,/var/spool/queuectl,$S,; /compress/d" \
-	    "$qt_root/contrib/queuectl.logrotate" >logrotate.conf
+	rot=''
+	rot_jobs e1 e2
+	sed "s,/var/spool/queuectl,$S," "$qt_root/contrib/queuectl.logrotate" \
+	    >logrotate.conf
+	rm -f "$S"/worker.log.?
 	run logrotate -f -s "$T/w/logrotate.state" logrotate.conf
 	status 0
-	is "$(cat "$S/worker.log")" ""
+	ok test -e "$S/worker.log.1"
+	until_new f
+	q worker stop 2>/dev/null
+	rotated "$S/worker.log.1" "$S/worker.log"
 else
 	skip "no logrotate"
-	cp "$S/worker.log.1" "$S/worker.log.2"
-	cp "$S/worker.log" "$S/worker.log.1"
-	: >"$S/worker.log"
+	q worker stop 2>/dev/null
 fi
-: >rota3.off
-: >rota4.off
-await 10 in_state 'done' rota3 rota4
-q worker stop 2>/dev/null
-rotated "$S/worker.log.2" "$S/worker.log.1" "$S/worker.log"
 is "$(tail -n 1 "$S/worker.log")" "[queuectl] stopped"
+
+t "nothing is lost when it is moved again and again"
+rm -f "$S"/worker.log*
+awk 'BEGIN { while (n++ < 1500) print "{\"id\":\"many" n "\",\"argv\":[\"true\"]}" }' |
+    q enqueue - >/dev/null
+q worker start --daemon --count 2
+n=0
+until [ "$(ls "$S/done" | grep -c many)" -eq 1500 ] || [ $((n += 1)) -gt 300 ]; do
+	mv "$S/worker.log" "$S/worker.log.$n" 2>/dev/null
+	nap
+done
+q worker stop 2>/dev/null
+is "$(cat "$S"/worker.log* | grep -c 'Processing job many')" 1500
+is "$(cat "$S"/worker.log* | grep -c 'completed successfully: many')" 1500
 run q fsck
 out_lacks worker.log
-rm "$S"/worker.log.?
-
-t "a worker.log that was moved gets the lines until the next start"
-q worker start --daemon
-mv "$S/worker.log" "$S/worker.old"
-q enqueue --id rota5 -- true >/dev/null
-await 10 in_state 'done' rota5
-q worker stop 2>/dev/null
-no test -e "$S/worker.log"
-ok grep -q 'completed successfully: rota5' "$S/worker.old"
-rm "$S/worker.old"
 
 finish

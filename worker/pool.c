@@ -495,10 +495,9 @@ static bool
 detach(struct spool *sp, int ready)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int log = spool_worker_log(sp);
 	const int keep[] = { sp->fd, ready };
 
-	if (null < 0 || log < 0) {
+	if (null < 0 || say_to_log(sp) < 0) {
 		say_error(0, sp, "cannot write the log");
 		return false;
 	}
@@ -506,8 +505,6 @@ detach(struct spool *sp, int ready)
 	if (chdir("/") < 0)
 		say(0, "cannot leave the directory: %s", strerror(errno));
 	dup2(null, 0);
-	dup2(log, 1);
-	dup2(log, 2);
 	close_inherited_fds(true, keep, 2);
 	return true;
 }

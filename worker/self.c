@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spool/pool.h"
 #include "worker/self.h"
 
 enum {
@@ -205,6 +206,24 @@ is_read(int ms)
 	return r != 0;
 }
 
+static struct spool *log_spool;
+static int64_t log_opened;
+
+int
+say_to_log(struct spool *sp)
+{
+	int log = spool_worker_log(sp);
+
+	if (log < 0)
+		return -1;
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	close(log);
+	log_spool = sp;
+	log_opened = monotonic();
+	return 0;
+}
+
 /* The queue must not stop because nobody reads what it says: then lines are
  * dropped and counted. */
 static void
@@ -213,6 +232,9 @@ write_line(const char *line, size_t n)
 	static unsigned long dropped;
 	char note[64];
 	ssize_t w;
+
+	if (log_spool && monotonic() - log_opened >= SECOND)
+		say_to_log(log_spool); /* or into the old one */
 
 	if (!is_read(dropped ? 0 : PATIENCE_MS)) {
 		dropped++;

@@ -67,6 +67,10 @@ int poll_ms(int64_t us);
 __attribute__((format(printf, 2, 3)))
 #endif
 void say(int number, const char *fmt, ...);
+/* From now on stderr is the spool's worker.log, which is opened anew once a
+ * second as long as there are lines: somebody may have moved it away.  -1: it
+ * cannot be opened; see spool->at. */
+int say_to_log(struct spool *);
 /* Says what failed in the spool, from errno and spool->at. */
 void say_error(int number, const struct spool *, const char *what);
 
