@@ -194,7 +194,7 @@ int
 command_dlq_list(struct call *c)
 {
 	struct listing l = { 0 };
-	enum form form;
+	enum form form = FORM_TABLE;
 	size_t limit;
 	int r = limit_read(c, &limit);
 

@@ -150,7 +150,7 @@ command_list(struct call *c)
 	enum job_state state = JOB_STATES;
 	struct listing l = { 0 };
 	struct outlook o = { .spool = NULL };
-	enum form form;
+	enum form form = FORM_TABLE;
 	size_t i, n, limit;
 	int r = limit_read(c, &limit);
 

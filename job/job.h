@@ -136,7 +136,7 @@ const char *job_outcome_word(enum job_outcome);
 void job_outcome_words(struct buf *, const struct job_attempt *);
 
 /* Adds a word, quoted where a shell needs it. */
-void job_quote(struct buf *, const char *word);
+void job_quote(struct buf *, const char *s);
 /*
  * The command in one line for people, argv quoted as a shell would need it,
  * escaped and cut as by job_escape().

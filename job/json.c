@@ -354,9 +354,9 @@ parse_tree(struct parser *s, struct json **root)
 
 	do {
 		key = NULL;
-		if (n && open[n - 1]->type == JSON_OBJECT && !parse_key(s, &key))
-			return false;
-		*place = v = make_value(s);
+		v = n && open[n - 1]->type == JSON_OBJECT &&
+		    !parse_key(s, &key) ? NULL : make_value(s);
+		*place = v;
 		if (!v) {
 			free(key);
 			return false;

@@ -191,6 +191,7 @@ status 2
 err_has "queuectl: show: one argument too many: b$nl"
 run q show
 err_has "queuectl: show takes one more argument$nl"
+# shellcheck disable=SC2089,SC2090 # they are words
 for w in 'echo hi' '{"command":"true"}'; do
 	# shellcheck disable=SC2086 # words
 	run q enqueue --command $w more

@@ -1,6 +1,6 @@
 # rotate.sh: worker.log is rotated while a pool writes to it.
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2154,SC2164
+# shellcheck shell=sh disable=SC1091,SC2010,SC2012,SC2016,SC2034,SC2154,SC2164
 . "${0%/*}/lib.sh"
 
 spool_init

@@ -1,6 +1,6 @@
 # signals.sh: signals, masks and limits that somebody else has set.
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2046,SC2154
+# shellcheck shell=sh disable=SC3045,SC1091,SC2012,SC2016,SC2034,SC2046,SC2154
 . "${0%/*}/lib.sh"
 
 # other_spool NAME: what follows is about a spool of that name.

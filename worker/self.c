@@ -230,7 +230,7 @@ static void
 write_line(const char *line, size_t n)
 {
 	static unsigned long dropped;
-	char note[64];
+	char note[80];
 	ssize_t w;
 
 	if (log_spool && monotonic() - log_opened >= SECOND)
@@ -241,10 +241,11 @@ write_line(const char *line, size_t n)
 		return;
 	}
 	if (dropped) {
-		w = snprintf(note, sizeof note, "[queuectl] %lu lines were "
-		    "dropped here: nobody read them\n", dropped);
+		snprintf(note, sizeof note, "[queuectl] %lu lines were dropped "
+		    "here: nobody read them\n", dropped);
 		dropped = 0;
-		w = write(STDERR_FILENO, note, (size_t)w);
+		w = write(STDERR_FILENO, note, strlen(note));
+		(void)w;
 	}
 	w = write(STDERR_FILENO, line, n);
 	(void)w; /* nowhere left to complain */
