@@ -233,14 +233,14 @@ status 0
 for c in 'config get' 'config list --json' 'config get sync' 'worker stop' \
     'worker stop --now'; do
 	# shellcheck disable=SC2086 # words
-	QUEUECTL_SPOOL=$T/nowhere run q $c
+	run q --spool "$T/nowhere" $c
 	status 0
 	no test -e "$T/nowhere"
 done
 err_has "no worker is running"
-QUEUECTL_SPOOL=$T/nowhere run q config get sync
+run q --spool "$T/nowhere" config get sync
 out_is enqueue
-QUEUECTL_SPOOL=$T/nowhere run q config get nonsense
+run q --spool "$T/nowhere" config get nonsense
 status 2
 
 finish

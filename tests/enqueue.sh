@@ -258,7 +258,7 @@ refused 2 '"timeout" must be a number of seconds' \
     q enqueue '{"command":"true","timeout":"15m"}'
 
 t "--env NAME copies a variable"
-COPIED="a b=c" EMPTY='' run q enqueue --id env1 --env COPIED --env B=1 --env EMPTY -- true
+run env COPIED="a b=c" EMPTY= "$QUEUECTL" enqueue --id env1 --env COPIED --env B=1 --env EMPTY -- true
 status 0
 is "$(header Env env1)" "COPIED=a b=c${nl}B=1${nl}EMPTY="
 unset NOT_SET
@@ -272,7 +272,7 @@ BYTES=$(printf '\377')
 export BYTES
 refused 2 "--env BYTES: its value is not UTF-8" q enqueue --env BYTES -- true
 unset BYTES
-A=1 refused 2 '"env" has "A" twice' q enqueue --env A --env A=2 -- true
+refused 2 '"env" has "A" twice' env A=1 "$QUEUECTL" enqueue --env A --env A=2 -- true
 
 t "cwd is made absolute"
 mkdir sub
@@ -339,9 +339,9 @@ unset QUEUECTL_SPOOL
 if [ "$qt_root_user" ]; then
 	skip "the default spool of a plain user: this is root"
 else
-	XDG_STATE_HOME=$T/w/state q enqueue -- true >out
+	XDG_STATE_HOME=$T/w/state "$QUEUECTL" enqueue -- true >out
 	ok test -e "state/queuectl/ids/$(cat out)"
-	HOME=$T/w/myhome q enqueue -- true >out
+	HOME=$T/w/myhome "$QUEUECTL" enqueue -- true >out
 	ok test -e "myhome/.local/state/queuectl/ids/$(cat out)"
 fi
 QUEUECTL_SPOOL=$S

@@ -105,11 +105,11 @@ status 0
 t "a broken copy"
 cp -r "$S" "$T/copy"
 chmod -R go-rwx "$T/copy"
-QUEUECTL_SPOOL=$T/copy run q fsck
+run q --spool "$T/copy" fsck
 status 1
-QUEUECTL_SPOOL=$T/copy run q fsck --repair
+run q --spool "$T/copy" fsck --repair
 status 0
-QUEUECTL_SPOOL=$T/copy run q fsck
+run q --spool "$T/copy" fsck
 status 0
 
 t "what only a person can mend"
@@ -171,7 +171,7 @@ else
 fi
 
 t "no spool"
-QUEUECTL_SPOOL=$T/none run q fsck
+run q --spool "$T/none" fsck
 status 1
 no test -e "$T/none"
 

@@ -1,7 +1,8 @@
 # lib.sh: what every black-box test sources first.
 #
-# A test is a POSIX sh script (dash, busybox ash) that looks at queuectl from
-# outside.  It gets a directory of its own, $T, with
+# A test is a POSIX sh script (dash, busybox ash, zsh --emulate sh) that looks at
+# queuectl from outside.  `NAME=value function` is not in POSIX: in some shells
+# the value stays.  A test gets a directory of its own, $T, with
 #
 #	$T/w      its working directory
 #	$T/spool  QUEUECTL_SPOOL; not there before the first command makes it
@@ -383,7 +384,7 @@ snap() {
 refused() {
 	qt_st=$1 qt_tx=$2
 	shift 2
-	qt_before=${qt_after:-$(snap)}
+	qt_before="${qt_after:-$(snap)}"
 	run "$@"
 	qt_refused
 }
@@ -391,7 +392,7 @@ refused() {
 refused_in() {
 	qt_st=$1 qt_tx=$2 qt_in=$3
 	shift 3
-	qt_before=${qt_after:-$(snap)}
+	qt_before="${qt_after:-$(snap)}"
 	feed "$qt_in" "$@"
 	qt_refused
 }

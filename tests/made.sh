@@ -6,13 +6,13 @@
 # refused DIR: no command makes a spool of it, or changes anything in it.
 refused() {
 	before=$(cd "$1" && find . -exec ls -ld {} + && find . -type f -exec cat {} +)
-	QUEUECTL_SPOOL=$PWD/$1 run q enqueue --id production -- echo mine
+	run q --spool "$PWD/$1" enqueue --id production -- echo mine
 	status 1
 	err_has "not empty and not a spool"
 	for c in 'worker start --drain' 'config set sync none' 'fsck --repair' \
 	    'purge' 'worker stop' 'list'; do
 		# shellcheck disable=SC2086 # words
-		QUEUECTL_SPOOL=$PWD/$1 run q $c
+		run q --spool "$PWD/$1" $c
 		status 1
 	done
 	is "$(cd "$1" && find . -exec ls -ld {} + && find . -type f -exec cat {} +)" \
@@ -41,14 +41,14 @@ refused six
 
 t "an empty directory"
 mkdir -m 700 new
-QUEUECTL_SPOOL=$PWD/new run q enqueue --id a -- true
+run q --spool "$PWD/new" enqueue --id a -- true
 status 0
 no test -e new/queuectl.new
 
 t "the root of a file system"
 mkdir -m 700 root
 mkdir root/lost+found
-QUEUECTL_SPOOL=$PWD/root run q enqueue --id a -- true
+run q --spool "$PWD/root" enqueue --id a -- true
 status 0
 
 t "the making of a spool was cut short"
@@ -56,21 +56,21 @@ mkdir -m 700 cut
 : >cut/queuectl.new
 mkdir -m 700 cut/workers cut/log
 : >cut/workers/.probe-1
-QUEUECTL_SPOOL=$PWD/cut run q enqueue --id a -- true
+run q --spool "$PWD/cut" enqueue --id a -- true
 status 0
 ok test -e "$(ls cut/pending/*-0-a)"
 no test -e cut/queuectl.new
 
 t "a spool whose pending/ was removed"
 rm -r new/pending new/ids/a
-QUEUECTL_SPOOL=$PWD/new run q enqueue --id b -- true
+run q --spool "$PWD/new" enqueue --id b -- true
 status 0
 ok test -e "$(ls new/pending/*-0-b)"
 
 t "eight at once"
 i=0
 while [ $((i += 1)) -le 8 ]; do
-	QUEUECTL_SPOOL=$PWD/at/once q enqueue --id "n$i" -- true >>ids &
+	q --spool "$PWD/at/once" enqueue --id "n$i" -- true >>ids &
 done
 wait
 is "$(sort -u ids | wc -l | tr -d ' ')" 8

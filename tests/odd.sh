@@ -14,7 +14,7 @@ pids=
 # in_mounts SCRIPT: in a mount namespace of its own, which takes its mounts
 # with it; $Q is the program, $S the spool.
 in_mounts() {
-	Q=$QUEUECTL S=$S T=$T run unshare -m sh -c "exec 2>&1; $1"
+	run env "Q=$QUEUECTL" "S=$S" "T=$T" unshare -m sh -c "exec 2>&1; $1"
 }
 # says KEY VALUE [WHAT]: the last run printed KEY=VALUE.
 says() { is "$(sed -n "s/^$1=//p" "$T/c/out")" "$2" "${3:-$1}"; }

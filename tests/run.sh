@@ -56,7 +56,7 @@ t "cwd, environment"
 mkdir 'a dir'
 job cwd --cwd 'a dir' --env 'A=x y' --env PATH="$PATH" --env QUEUECTL_ID=no -- \
     sh -c 'pwd; echo "$A,$FROM_WORKER,$QUEUECTL_ID,$QUEUECTL_ATTEMPT,$QUEUECTL_SPOOL"'
-FROM_WORKER=yes q worker start --drain 2>>"$T/worker.err"
+FROM_WORKER=yes "$QUEUECTL" worker start --drain 2>>"$T/worker.err"
 run q logs cwd
 out_is "$T/w/a dir
 x y,yes,cwd,1,$S"

@@ -587,7 +587,7 @@ is "$(outcomes record1)" exit=0 "runs"
 t "the spool is removed or replaced under a pool"
 for how in 'rm -r' 'mv away'; do
 	mkdir -p gone
-	QUEUECTL_SPOOL=$PWD/gone/s q config set sync none
+	q --spool "$PWD/gone/s" config set sync none
 	QUEUECTL_SPOOL=$PWD/gone/s "$QUEUECTL" worker start --count 2 \
 	    2>gone.err &
 	p=$!
