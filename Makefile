@@ -139,20 +139,22 @@ coverage:
 lint:
 	@sh tests/lint $(SRC)
 
+# Others may read what is installed, whatever the umask is; directories that are
+# there already stay as they are.
 install: queuectl
-	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
-		$(DESTDIR)$(MANDIR)/man5
-	cp queuectl $(DESTDIR)$(BINDIR)/queuectl
-	chmod 755 $(DESTDIR)$(BINDIR)/queuectl
-	cp man/queuectl.1 $(DESTDIR)$(MANDIR)/man1/queuectl.1
-	cp man/queuectl.5 $(DESTDIR)$(MANDIR)/man5/queuectl.5
-	chmod 644 $(DESTDIR)$(MANDIR)/man1/queuectl.1 \
-		$(DESTDIR)$(MANDIR)/man5/queuectl.5
+	umask 022 && mkdir -p "$(DESTDIR)$(BINDIR)" \
+		"$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man5"
+	cp -f queuectl "$(DESTDIR)$(BINDIR)/queuectl"
+	chmod 755 "$(DESTDIR)$(BINDIR)/queuectl"
+	cp -f man/queuectl.1 "$(DESTDIR)$(MANDIR)/man1/queuectl.1"
+	cp -f man/queuectl.5 "$(DESTDIR)$(MANDIR)/man5/queuectl.5"
+	chmod 644 "$(DESTDIR)$(MANDIR)/man1/queuectl.1" \
+		"$(DESTDIR)$(MANDIR)/man5/queuectl.5"
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/queuectl \
-		$(DESTDIR)$(MANDIR)/man1/queuectl.1 \
-		$(DESTDIR)$(MANDIR)/man5/queuectl.5
+	rm -f "$(DESTDIR)$(BINDIR)/queuectl" \
+		"$(DESTDIR)$(MANDIR)/man1/queuectl.1" \
+		"$(DESTDIR)$(MANDIR)/man5/queuectl.5"
 
 dist: clean
 	mkdir queuectl-$(VERSION)

@@ -215,6 +215,37 @@ else
 	run "$make" -C "$src" uninstall DESTDIR="$T/dest" PREFIX=/usr
 	status 0
 	is "$(files "$T/dest")" 0 "files left"
+
+	# modes DIR: those of all that is in it.
+	modes() { (cd "$1" && find . -exec ls -ld {} +) | cut -c 1-10; }
+	for w in "a  b" "it's *"; do
+		t "make install with umask 077 into $w"
+		mkdir -m 700 "$T/dest/$w"
+		(
+			umask 077
+			"$make" -C "$src" install DESTDIR="$T/dest/$w" \
+			    PREFIX="/my prefix"
+		) >"$T/c/make" 2>&1
+		is $? 0 "status of make"
+		d="$T/dest/$w/my prefix"
+		is "$(modes "$d" | sort | uniq -c | tr -s ' \n' ' ')" \
+		    " 2 -rw-r--r-- 1 -rwxr-xr-x 6 drwxr-xr-x " "modes"
+		is "$(ls -ld "$T/dest/$w" | cut -c 1-10)" drwx------ \
+		    "a directory that was there"
+		run "$make" -C "$src" uninstall DESTDIR="$T/dest/$w" \
+		    PREFIX="/my prefix"
+		status 0
+		is "$(files "$T/dest")" 0 "files left"
+	done
+
+	t "make install over a program that runs"
+	run "$make" -C "$src" install DESTDIR="$T/dest" PREFIX=/usr
+	"$T/dest/usr/bin/queuectl" worker start 2>"$T/worker.err" &
+	pool=$!
+	await 10 said "1 worker on"
+	run "$make" -C "$src" install DESTDIR="$T/dest" PREFIX=/usr
+	status 0
+	stop_pool
 fi
 
 # --- nothing left out ---------------------------------------------------------
