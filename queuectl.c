@@ -578,18 +578,20 @@ make_blocking(int fd, int flags)
 }
 
 /* Makes stdin, stdout and stderr fit for use.  If one is closed, opens something
- * in its place: none of our files may get its number. */
+ * in its place, /dev/null or the empty end of a pipe: none of our files may get
+ * its number. */
 static void
 prepare_streams(void)
 {
-	int fd, flags;
+	int fd, flags, p[2];
 
 	for (fd = 0; fd < 3; fd++) {
 		flags = fcntl(fd, F_GETFL);
-		if (flags < 0)
-			open("/dev/null", O_RDONLY);
-		else if (flags & O_NONBLOCK)
+		if (flags >= 0 && flags & O_NONBLOCK)
 			make_blocking(fd, flags);
+		if (flags < 0 && open("/dev/null", O_RDONLY) < 0 &&
+		    pipe(p) == 0)
+			close(p[1]);
 	}
 }
 

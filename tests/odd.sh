@@ -283,6 +283,42 @@ else
 	skip "no /proc: only root can hide it"
 fi
 
+t "no /dev/null"
+fresh dev
+if [ "$mounts" ]; then
+	in_mounts 'mount -t tmpfs none /dev || exit
+	"$Q" enqueue --id v1 -- cat
+	"$Q" enqueue --id v2 --command "cat; echo out"
+	"$Q" worker start --drain 2>"$T/w/err"
+	echo drain=$?
+	"$Q" worker start --daemon; echo daemon=$?
+	"$Q" enqueue --id v3 -- cat
+	"$Q" wait --timeout 20 v3; echo wait=$?
+	"$Q" worker stop 2>"$T/w/err"; echo stop=$?
+	"$Q" enqueue - <&-; echo closed0=$?
+	"$Q" enqueue --id v4 --delay 60 -- true >&-; echo closed1=$?
+	"$Q" enqueue --id v5 --delay 60 -- true 2>&- >&-; echo closed2=$?
+	"$Q" enqueue --id v5 -- true 2>&- >&- <&-; echo closed3=$?
+	"$Q" fsck; echo fsck=$?'
+	for k in drain daemon wait stop closed0 fsck; do
+		says $k 0
+	done
+	for k in closed1 closed2 closed3; do
+		says $k 1
+	done
+	is "$(cat "$S"/log/*)" out
+	for i in v1 v2 v3; do
+		is "$(outcomes $i)" exit=0 "$i"
+	done
+	# what was said on a closed stream went into no file
+	for i in v4 v5; do
+		is "$(grep -c "^Queuectl\|^Created" "$S/ids/$i")" 2 "$i"
+		no grep "escriptor\|queuectl:\|^$i" "$S/ids/$i"
+	done
+else
+	skip "no /dev/null: only root can hide it"
+fi
+
 t "no inotify"
 fresh inotify
 # A way to start a program that gets no inotify.

@@ -181,17 +181,19 @@ enum {
 };
 
 /* A worker reads nothing, and a job without an input of its own gets the
- * worker's stdin. */
+ * worker's stdin: /dev/null, or a pipe that nobody writes to.  -1: errno. */
 static int
 empty_stdin(void)
 {
-	int null = open("/dev/null", O_RDONLY);
+	int empty = open("/dev/null", O_RDONLY), p[2], r;
 
-	if (null < 0 || dup2(null, 0) < 0)
-		return -1;
-	if (null > 0)
-		close(null);
-	return 0;
+	if (empty < 0 && make_pipe(p) == 0) {
+		close(p[1]);
+		empty = p[0];
+	}
+	r = empty < 0 ? -1 : dup2(empty, 0);
+	close_quietly(empty);
+	return r;
 }
 
 /* The supervisor has a descriptor for each worker.  Makes room for them; the
@@ -494,17 +496,19 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 static bool
 detach(struct spool *sp, int ready)
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	const int keep[] = { sp->fd, ready };
 
-	if (null < 0 || say_to_log(sp) < 0) {
+	if (empty_stdin() < 0) {
+		say(0, "cannot start a daemon: %s", strerror(errno));
+		return false;
+	}
+	if (say_to_log(sp) < 0) {
 		say_error(0, sp, "cannot write the log");
 		return false;
 	}
 	setsid();
 	if (chdir("/") < 0)
 		say(0, "cannot leave the directory: %s", strerror(errno));
-	dup2(null, 0);
 	close_inherited_fds(true, keep, 2);
 	return true;
 }
