@@ -37,7 +37,7 @@ if [ ! -x "$QUEUECTL" ]; then
 	exit 1
 fi
 
-T=$(mktemp -d "${TMPDIR:-/tmp}/queuectl-test.XXXXXX") || exit 1
+T=$(sh "$qt_root/tests/scratch" test) || exit 1
 T=$(cd "$T" && pwd -P) || exit 1
 QT_MARK=${QT_RUN:-$T}
 QUEUECTL_SPOOL=$T/spool

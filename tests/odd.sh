@@ -12,9 +12,9 @@ pids=
 [ "$qt_root_user" ] && unshare -pf --mount-proc true 2>/dev/null && pids=1
 
 # in_mounts SCRIPT: in a mount namespace of its own, which takes its mounts
-# with it; $Q is the program, $S the spool.
+# with it: $Q is the program, $R the source, $S the spool.
 in_mounts() {
-	run env "Q=$QUEUECTL" "S=$S" "T=$T" unshare -m sh -c "exec 2>&1; $1"
+	run env "Q=$QUEUECTL" "R=$qt_root" "S=$S" "T=$T" unshare -m sh -c "exec 2>&1; $1"
 }
 # says KEY VALUE [WHAT]: the last run printed KEY=VALUE.
 says() { is "$(sed -n "s/^$1=//p" "$T/c/out")" "$2" "${3:-$1}"; }
@@ -317,6 +317,24 @@ if [ "$mounts" ]; then
 	done
 else
 	skip "no /dev/null: only root can hide it"
+fi
+
+t "no programs can be run in TMPDIR"
+if [ "$mounts" ]; then
+	mkdir noexec
+	in_mounts 'mount -t tmpfs -o noexec none noexec || exit
+	TMPDIR=$PWD/noexec
+	for w in "run made" "unit check_name" made.sh "coverage check_name"; do
+		sh "$R"/tests/$w && echo "passed: $w"
+	done
+	ls noexec'
+	for w in run unit test coverage; do
+		out_has "$w: no program can be run in $PWD/noexec"
+	done
+	is "$(grep -c "set TMPDIR to another directory" "$T/c/out")" 4
+	is "$(wc -l <"$T/c/out" | tr -d ' ')" 4 "lines"
+else
+	skip "no programs in TMPDIR: only root can mount"
 fi
 
 t "no inotify"
