@@ -25,6 +25,9 @@
 #include "job/config.h"
 #include "job/job.h"
 
+/* Histories and logs may have more than 2 GiB. */
+_Static_assert(sizeof(off_t) >= 8, "use the flags of `make language`");
+
 enum spool_result {
 	SPOOL_OK,
 	SPOOL_ERROR,       /* errno, spool->at */

@@ -4,7 +4,7 @@
 . "${0%/*}/lib.sh"
 
 t "build"
-(cd "$qt_root" && ${CC:-cc} -std=c11 -I. -O1 -o "$T/fuzz" tests/fuzz/*.c \
+(cd "$qt_root" && ${CC:-cc} $(make -s language) -O1 -o "$T/fuzz" tests/fuzz/*.c \
     job/*.c) 2>"$T/w/err"
 ok test -x "$T/fuzz"
 for d in "$qt_root"/tests/corpus/*; do

@@ -11,7 +11,7 @@ echo 'int main(void) { return 0; }' >x.c
 if ! ${CC:-cc} -Wl,--wrap=write -o x x.c 2>/dev/null; then
 	skip "faults: the linker knows no --wrap"
 	finish
-elif ! (cd "$qt_root" && ${CC:-cc} -std=c11 -O1 -I. -o "$T/faulty" \
+elif ! (cd "$qt_root" && ${CC:-cc} $(make -s language) -O1 -o "$T/faulty" \
     tests/fault.c ${OBJ-$(make -s sources)} $(sh tests/unit --wraps)) 2>cc.err; then
 	fail "a program" "$(cat cc.err)"
 	finish

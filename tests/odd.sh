@@ -49,7 +49,8 @@ clock_gettime(clockid_t id, struct timespec *t)
 	int fd, r;
 
 	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+		*(void **)&real = dlsym(RTLD_NEXT, sizeof(time_t) >
+		    sizeof(long) ? "__clock_gettime64" : "clock_gettime");
 	r = real(id, t);
 	if (r == 0 && id == CLOCK_REALTIME && file &&
 	    (fd = open(file, O_RDONLY | O_CLOEXEC)) >= 0) {
@@ -76,8 +77,8 @@ linkat(int a, const char *from, int b, const char *to, int flags)
 }
 END
 shim='' noshim=
-# shellcheck disable=SC2086
-if ! ${CC:-cc} -shared -fPIC -o shim.so shim.c -ldl >/dev/null 2>&1; then
+# shellcheck disable=SC2046,SC2086
+if ! ${CC:-cc} $(make -s -C "$qt_root" language) -shared -fPIC -o shim.so shim.c -ldl >/dev/null 2>&1; then
 	noshim="no compiler that makes a shared object"
 elif ! LD_PRELOAD=$T/w/shim.so "$QUEUECTL" --version >/dev/null 2>&1; then
 	noshim="the program bears no LD_PRELOAD"
@@ -132,7 +133,25 @@ if [ "$shim" ]; then
 	run c status
 	status 0
 
+	t "the clock in 2050"
+	at $((2524608000 - real))
+	c enqueue --id z1 --delay 0.3 -- echo z1 >/dev/null
+	c enqueue --id z2 --max-retries 2 --backoff-base 1 -- \
+	    sh -c 'test $QUEUECTL_ATTEMPT = 2' >/dev/null
+	c enqueue --id z3 --timeout 0.3 --max-retries 1 -- sleep 20 >/dev/null
+	like "$(name pending z1)" '^5@20500101T0000'
+	run c worker start --drain
+	status 0
+	ok in_state 'done' z1 z2
+	like "$(name 'done' z2)" '^5-20500101T0000'
+	is "$(outcomes z3)" timeout
+	within "$(took "$(attempt z3 1)")" 0.3 9 "seconds"
+	run c list
+	out_like '^z1 +completed .*2050-01-01T00:00:'
+	is "$(where y1)" nowhere "a job that was kept for long enough"
+
 	t "forward from 1970 while jobs wait and run"
+	at $((10 - real))
 	c enqueue --id f1 --delay 3 -- true >/dev/null
 	c enqueue --id f4 --delay 3000 -- true >/dev/null
 	cpool --count 2

@@ -49,7 +49,7 @@ fi
 
 t "vfork that is a fork"
 # as on some machines, in emulators and under valgrind
-if (cd "$qt_root" && ${CC:-cc} -std=c11 -I. -O0 -Dvfork=fork -o "$T/forks" \
+if (cd "$qt_root" && ${CC:-cc} $(make -s language) -O0 -Dvfork=fork -o "$T/forks" \
     $(make -s sources)) 2>cc.err; then
 	q enqueue --id fork1 --max-retries 1 -- /no/such/program >/dev/null
 	q enqueue --id fork2 --max-retries 1 --cwd /no/such/dir -- true >/dev/null
