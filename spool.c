@@ -127,7 +127,8 @@ monotonic_ms(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (clock_gettime(CLOCK_MONOTONIC, &t) < 0)
+		return 0; /* no system lacks it */
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 

@@ -91,7 +91,7 @@ int complain_job(const struct spool *, int result, const char *id);
 /* Prints what `b` holds and frees it.  DONE, or FAILED after a complaint. */
 int print_buf(struct buf *b);
 
-/* Microseconds since 1970. */
+/* Microseconds since 1970; 0: the clock cannot be read any more. */
 int64_t now_us(void);
 
 #endif

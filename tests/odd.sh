@@ -35,6 +35,7 @@ cat >shim.c <<'END'
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,6 +52,12 @@ clock_gettime(clockid_t id, struct timespec *t)
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, sizeof(time_t) >
 		    sizeof(long) ? "__clock_gettime64" : "clock_gettime");
+	if (getenv("SHIM_NOCLOCK") &&
+	    strcmp(getenv("SHIM_NOCLOCK"), id == CLOCK_REALTIME ? "day" :
+	    "monotonic") == 0) {
+		errno = EPERM;
+		return -1;
+	}
 	r = real(id, t);
 	if (r == 0 && id == CLOCK_REALTIME && file &&
 	    (fd = open(file, O_RDONLY | O_CLOEXEC)) >= 0) {
@@ -102,6 +109,19 @@ if [ "$shim" ]; then
 	err_has "hard links"
 	no test -e "$T/nolink/a/spool"
 	rm -rf "$T/nolink"
+
+	t "a clock that cannot be read"
+	for w in day monotonic; do
+		for c in 'enqueue -- true' 'worker start' list; do
+			# shellcheck disable=SC2086
+			run env LD_PRELOAD="$shim" SHIM_NOCLOCK=$w "$QUEUECTL" \
+			    --spool "$T/noclock" $c
+			status 1
+			out_is ""
+			err_has "cannot read the clock: "
+		done
+	done
+	no test -e "$T/noclock"
 
 	fresh clock
 	spool_init

@@ -169,7 +169,8 @@ clock_us(clockid_t id)
 {
 	struct timespec t;
 
-	clock_gettime(id, &t);
+	if (clock_gettime(id, &t) < 0)
+		return 0; /* 2038 has come to an old kernel of 32 bits */
 	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
 }
 

@@ -53,7 +53,8 @@ void close_quietly(int fd);
 
 int64_t monotonic(void);
 /* The time of day.  It may fall: after the clock was set back, anything that
- * is counted from a later time would lie ahead of it. */
+ * is counted from a later time would lie ahead of it.  A clock that cannot be
+ * read any more is one that was set back to 1970. */
 int64_t today(void);
 /* Milliseconds for poll, never too short and at most an hour. */
 int poll_ms(int64_t us);
