@@ -116,7 +116,7 @@ jis run_at '"2040-02-29T01:02:03.400000Z"'
 run q list
 out_has "[due in"
 pool
-await 10 said "1 worker on"
+await 10 eval 'q worker list | grep -q -e "-$pool "'
 stop_pool
 is "$(count pending)" 3 "jobs that wait"
 
