@@ -1,6 +1,6 @@
 # corpus.sh: replays what the fuzzers found worth keeping.
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC1091,SC2154
+# shellcheck shell=sh disable=SC1091,SC2046,SC2154
 . "${0%/*}/lib.sh"
 
 t "build"

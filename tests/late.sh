@@ -193,7 +193,7 @@ fi
 t "a read-only file system: the same"
 if [ "$mounts" ]; then
 	two_pools
-	S=$S Q=$QUEUECTL run unshare -m sh -c 'mount --bind "$S" "$S" &&
+	run env "S=$S" "Q=$QUEUECTL" unshare -m sh -c 'mount --bind "$S" "$S" &&
 	    mount -o remount,bind,ro "$S" && exec "$Q" worker stop'
 	told 'Read-only file system'
 else
