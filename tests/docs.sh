@@ -179,6 +179,17 @@ else
 		[ "$line" != 'make demo' ] || demo=$out
 	done <"$T/lines"
 
+	t "make static obeys CC"
+	mkdir -p "$T/other"
+	for cc in other-gcc clang; do
+		printf '#!/bin/sh\necho "%s $*"\n' "$cc" >"$T/other/$cc"
+		chmod 755 "$T/other/$cc"
+		run sh -c "cd '$src' && PATH='$T/other':\$PATH && \
+		    '$make' -s static CC=$cc"
+		status 0
+		out_like "^$cc .*-static "
+	done
+
 	t "make bench"
 	if [ "$static" ]; then
 		run sh -c "cd '$src' && BENCH_JOBS=2 BENCH_ROUNDS=1 \
