@@ -110,6 +110,7 @@ t "cancel and stop work meanwhile"
 q pause
 q enqueue --id six -- true >/dev/null
 pool
+await 10 sh -c "'$QUEUECTL' worker list | grep -q ' $pool\|-$pool'"
 run q cancel six
 status 0
 is "$(where six)" dead
