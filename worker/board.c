@@ -50,30 +50,43 @@ lock_open(pthread_mutex_t *lock)
 	return errno ? -1 : 0;
 }
 
+/* Memory that processes to come share.  Pages that are not touched cost
+ * nothing. */
+static void *
+share(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED |
+	    MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 struct board *
 board_open(int count, size_t ready)
 {
-	size_t seats = (size_t)count * sizeof(struct seat);
+	size_t size = sizeof(struct board) +
+	    (size_t)count * sizeof(struct seat);
 	size_t room = queue_room(ready);
-	size_t size = sizeof(struct board) + seats + room;
-	/* Pages that are not touched cost nothing. */
-	struct board *b = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	/* apart: the kernel maps what is near a page that is touched, and an
+	 * idle worker touches no name */
+	void *names = share(room);
+	struct board *b = names ? share(size) : NULL;
 
-	if (b == MAP_FAILED)
-		return NULL;
-	b->size = size;
-	b->count = count;
-	b->room = room;
-	b->reading = true;
-	if (lock_open(&b->lock) < 0 || make_pipe(b->bell) < 0) {
-		munmap(b, size);
+	if (!b || lock_open(&b->lock) < 0 || make_pipe(b->bell) < 0) {
+		if (b)
+			munmap(b, size);
+		if (names)
+			munmap(names, room);
 		return NULL;
 	}
+	b->size = size;
+	b->count = count;
+	b->names = names;
+	b->room = room;
+	b->reading = true;
 	fcntl(b->bell[0], F_SETFL, O_NONBLOCK);
 	fcntl(b->bell[1], F_SETFL, O_NONBLOCK);
-	queue_lay_out(&b->ready, (char *)(b + 1) + seats, room,
-	    queue_width(USUAL_ID));
+	queue_lay_out(&b->ready, names, room, queue_width(USUAL_ID));
 	return b;
 }
 
@@ -82,6 +95,7 @@ board_close(struct board *b)
 {
 	close(b->bell[0]);
 	close(b->bell[1]);
+	munmap(b->names, b->room);
 	munmap(b, b->size);
 }
 
@@ -140,8 +154,7 @@ board_begin(struct board *b)
 	board_lock(b);
 	b->reading = true;
 	if (b->ready.wider)
-		queue_lay_out(&b->ready, b->ready.order, b->room,
-		    b->ready.wider);
+		queue_lay_out(&b->ready, b->names, b->room, b->ready.wider);
 	queue_clear(&b->ready);
 	board_unlock(b);
 }

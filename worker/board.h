@@ -84,12 +84,13 @@ struct board {
 	int64_t since;           /* …see struct task */
 	int stop;                /* 1: after the jobs; 2: now */
 	struct queue ready;      /* the jobs that can run, by order */
-	size_t room;             /* its bytes */
+	void *names;             /* its memory, */
+	size_t room;             /* …so many bytes */
 
 	struct complaint complaint[COMPLAINTS];
 
 	int bell[2];             /* a worker writes, the dispatcher polls */
-	size_t size;             /* of all this memory */
+	size_t size;             /* of this memory, with the seats */
 	int count;
 	struct seat seat[];      /* one for each worker of the pool */
 };

@@ -70,7 +70,7 @@ queue_size(size_t cap, size_t width)
 void
 queue_lay_out(struct queue *q, void *memory, size_t bytes, size_t width)
 {
-	size_t cap = bytes / (sizeof(uint16_t) + width), i;
+	size_t cap = bytes / (sizeof(uint16_t) + width);
 
 	while (cap && queue_size(cap, width) > bytes)
 		cap--;
@@ -79,8 +79,6 @@ queue_lay_out(struct queue *q, void *memory, size_t bytes, size_t width)
 	*q = (struct queue){ .cap = cap, .width = width, .sorted = true };
 	q->order = memory;
 	q->slots = (char *)memory + order_size(cap);
-	for (i = 0; i < cap; i++)
-		q->order[i] = (uint16_t)i;
 }
 
 void
@@ -250,6 +248,8 @@ queue_push(struct queue *q, const struct candidate *c)
 		low -= low > 0;
 	}
 	i = q->n++;
+	if (i == q->used)
+		q->order[q->used++] = (uint16_t)i;
 	slot = q->order[i];
 	memcpy(queue_at(q, i), c, q->width);
 	if (!q->sorted) {

@@ -41,9 +41,10 @@ struct candidate {
 };
 
 struct queue {
-	uint16_t *order;           /* [0…n-1]: slots in use; then free ones */
+	uint16_t *order;           /* [0…n-1]: slots in use; […used-1]: free
+	                            * ones; those behind were never used */
 	char *slots;
-	size_t width, n, cap;
+	size_t width, n, used, cap;
 	size_t wider;              /* the width that a longer id would need */
 	bool sorted;
 	bool over;                 /* something was turned away; the best is: */
