@@ -212,8 +212,8 @@ set_env(struct reader *r, const struct json *v)
 
 #define STRING "a string"
 #define WHOLE "a whole number from 0 to 2147483647"
-#define SECONDS "a number of seconds from 0 to 2147483647, such as 1.5 (in an " \
-	"option also 15m, 12h, 7d)"
+#define SECONDS "a number of seconds from 0 to 2147483647, such as 1.5, or a " \
+	"span with a unit, such as \"15m\", \"12h\", \"7d\""
 
 /* In the order in which they are printed. */
 static const struct field fields[] = {
@@ -279,13 +279,22 @@ refuse_unknown(struct reader *r, const struct json *v)
 	return false;
 }
 
+/* A span is a number, or a string that ends in a unit. */
+static bool
+is_span(const struct json *v, const struct field *f)
+{
+	return (f->set == set_delay || f->key == JOB_KEY_TIMEOUT) &&
+	    v->type == JSON_STRING && *v->text &&
+	    text_is_letter(v->text[strlen(v->text) - 1]);
+}
+
 static bool
 set_field(struct reader *r, const struct json *v, const struct field *f)
 {
 	r->field = f;
 	if (!f->set)
 		return true;
-	if (v->type == f->type ||
+	if (v->type == f->type || is_span(v, f) ||
 	    (v->type == JSON_TRUE && f->type == JSON_FALSE))
 		return f->set(r, v);
 	r->at = v;

@@ -249,13 +249,27 @@ for o in delay timeout; do
 	for v in 1x 15M 1h30m 24856d '' m; do
 		refused 2 "\"$o\" must be a number of seconds" \
 		    q enqueue --$o "$v" -- true
-		err_has "(in an option also 15m, 12h, 7d), not $v"
+		err_has ", or a span with a unit, such as \"15m\", \"12h\", \"7d\", not $v"
 	done
 done
 refused 2 'must be a whole number' q enqueue --backoff-base 2s -- true
 refused 2 'must be a whole number' q enqueue --max-retries 2.0 -- true
-refused 2 '"timeout" must be a number of seconds' \
-    q enqueue '{"command":"true","timeout":"15m"}'
+for v in '"5"' '""' '"1x"' '"m"' '"1h30m"' null true '["1m"]'; do
+	refused 2 '"timeout" must be a number of seconds' \
+	    q enqueue "{\"command\":\"true\",\"timeout\":$v}"
+	refused 2 '"delay" must be a number of seconds' \
+	    q enqueue "{\"command\":\"true\",\"delay\":$v}"
+done
+refused 2 '"priority" must be a whole number' \
+    q enqueue '{"command":"true","priority":"5s"}'
+run q enqueue '{"id":"span3","command":"true","timeout":"15m","delay":"7d"}'
+status 0
+is "$(header Timeout span3)" 900
+within "$(minus "$(name_stamp "$(name pending span3)")" \
+    "$(header Created span3)")" 604800 604800 "delay"
+run q enqueue '{"id":"span4","command":"true","timeout":"1.5s","delay":"0s"}'
+status 0
+is "$(header Timeout span4)" 1.5
 
 t "--env NAME copies a variable"
 run env COPIED="a b=c" EMPTY= "$QUEUECTL" enqueue --id env1 --env COPIED --env B=1 --env EMPTY -- true
