@@ -11,7 +11,11 @@
 #include "cli/status.h"
 #include "spool/tally.h"
 
-enum { COUNT_AGAIN = 10000 };   /* a queue with more jobs is counted once */
+enum {
+	COUNT_AGAIN = 10000,    /* a queue with more jobs is counted once */
+	CHECKED_MAX = 256,      /* ready jobs that are looked at */
+	NAMED_MAX = 3           /* files that are named */
+};
 
 struct survey {
 	size_t count[JOB_STATES];
@@ -20,19 +24,22 @@ struct survey {
 	struct crew crew;
 	int64_t oldest;         /* the least stamp of a job that is pending and
 	                         * ready; INT64_MAX: there is none */
-	struct job_name first;  /* the first one of these, by order */
+	struct job_name first;  /* the first one of these, by order; */
+	struct listing ready;   /* …and some of them, all if they are few */
 	struct job_name next;   /* the earliest job that is due later; its id
 	                         * "": there is none */
 	struct listing running;
 };
 
-static void
+static bool
 survey_ready(struct survey *v, const struct job_name *name)
 {
 	if (v->oldest == INT64_MAX || job_name_compare(name, &v->first) < 0)
 		v->first = *name;
 	if (name->stamp < v->oldest)
 		v->oldest = name->stamp;
+	return v->ready.n > CHECKED_MAX ||
+	    listing_add(&v->ready, JOB_PENDING, name);
 }
 
 static int
@@ -49,13 +56,12 @@ survey_state(struct survey *v, struct spool *sp, enum job_state state)
 		return complain_spool(sp);
 	while ((r = spool_iter_next(&it, &name)) > 0) {
 		v->count[state]++;
-		if (state == JOB_PENDING && name_is_ready(&name, now))
-			survey_ready(v, &name);
 		if (waits && name.timed &&
 		    (!v->next.id[0] || name.stamp < v->next.stamp))
 			v->next = name;
-		if (state == JOB_PROCESSING &&
-		    !listing_add(&v->running, state, &name)) {
+		if ((state == JOB_PENDING && name_is_ready(&name, now) &&
+		    !survey_ready(v, &name)) || (state == JOB_PROCESSING &&
+		    !listing_add(&v->running, state, &name))) {
 			spool_iter_close(&it);
 			return complain_memory();
 		}
@@ -77,7 +83,7 @@ survey_all(struct survey *v, struct spool *sp)
 
 	for (pass = 0; pass < 5; pass++) {
 		before = spool_version(sp);
-		v->running.n = 0;
+		v->running.n = v->ready.n = 0;
 		v->next.id[0] = '\0';
 		v->oldest = INT64_MAX;
 		for (i = 0, n = 0; i < JOB_STATES; i++) {
@@ -131,18 +137,31 @@ print_strange(const struct survey *v, enum job_state state)
 	buf_free(&b);
 }
 
-/* Prints what is wrong with the job that is first in line: a file that workers
- * leave alone stays there, and is first sooner or later. */
-static void
-print_first(struct spool *sp, const struct survey *v)
+/* Says of a file that workers leave alone why they do.  Whether they do. */
+static bool
+print_refused(struct spool *sp, const struct job_name *name)
 {
 	char file[JOB_NAME_MAX + 1];
 
-	if (v->oldest == INT64_MAX ||
-	    spool_check(sp, JOB_PENDING, &v->first) != SPOOL_REFUSED)
-		return;
-	job_name_format(file, &v->first);
+	if (spool_check(sp, JOB_PENDING, name) != SPOOL_REFUSED)
+		return false;
+	job_name_format(file, name);
 	printf("note        pending/%s is left alone: %s\n", file, sp->why);
+	return true;
+}
+
+/* Names such files.  If many jobs are ready, only the first in line is looked
+ * at: a file that is left alone stays, and is first sooner or later. */
+static void
+print_left_alone(struct spool *sp, const struct survey *v)
+{
+	size_t i, named = 0;
+
+	if (v->ready.n > CHECKED_MAX)
+		print_refused(sp, &v->first);
+	else
+		for (i = 0; i < v->ready.n && named < NAMED_MAX; i++)
+			named += print_refused(sp, &v->ready.v[i].name);
 }
 
 static void
@@ -183,7 +202,7 @@ print_status(struct spool *sp, const struct survey *v)
 	print_held(sp, &v->running);
 	for (i = 0; i < JOB_STATES; i++)
 		print_strange(v, (enum job_state)i);
-	print_first(sp, v);
+	print_left_alone(sp, v);
 }
 
 static int
@@ -307,5 +326,6 @@ command_status(struct call *c)
 	else if (r == DONE)
 		print_status(&c->spool, &v);
 	free(v.running.v);
+	free(v.ready.v);
 	return r;
 }

@@ -229,10 +229,20 @@ ln "$S/ids/other" "$S/pending/0-20200101T000000.000000Z-0-other"
 await 10 said "Left alone: pending/0-20200101T000000.000000Z-0-other"
 run q status
 out_has "pending/0-20200101T000000.000000Z-0-other is left alone: "
+out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
 rm "$S/pending/0-20200101T000000.000000Z-0-other" "$S/ids/other"
 run q status
 out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
 stop_pool
+# behind others; and in a long queue, where only the first is looked at
+q enqueue --priority 0 --id urgent -- true >/dev/null
+run q status
+out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
+q cancel urgent 2>/dev/null
+awk 'BEGIN { while (n++ < 300)
+	print "{\"id\":\"long" n "\",\"command\":\"true\"}" }' | q enqueue - >/dev/null
+run q status
+out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
 unfix "$stuck"
 run q status
 out_lacks "left alone"
