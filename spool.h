@@ -284,8 +284,10 @@ struct spool_bulk {
 	void *arg;
 	struct spool_held *v;    /* n jobs that are locked, and still to move */
 	size_t n, cap;
+	int waited;              /* for locked jobs, in ms */
 };
-/* `name` is one in dead/. */
+/* `name` is one in dead/.  If it is locked, waits for up to two seconds in all:
+ * another bulk may have it. */
 void spool_bulk_retry(struct spool_bulk *, const struct job_name *name,
     int64_t now, void *job);
 /*

@@ -18,7 +18,11 @@
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
 
-enum { BULK_MAX = 1000 };      /* jobs of one sync */
+enum {
+	BULK_MAX = 1000,        /* jobs of one sync */
+	WAIT_MS = 20,           /* between looks at a job that is locked */
+	PATIENCE_MS = 2000      /* for all such jobs of a bulk together */
+};
 
 static int
 sync_held(void *bulk, size_t i)
@@ -139,6 +143,20 @@ begin_retry(struct spool *sp, const struct job_name *name, int64_t now,
 	return r == SPOOL_OK ? append_retried(sp, &h->claim, now) : r;
 }
 
+/* A job may be locked because another bulk has it, for as long as that one
+ * syncs.  Waits a little, with none of our own locked.  Whether the job can be
+ * tried again. */
+static bool
+wait_for_lock(struct spool_bulk *b, int result)
+{
+	if (result != SPOOL_BUSY || b->waited >= PATIENCE_MS)
+		return false;
+	bulk_commit(b);
+	sleep_ms(WAIT_MS);
+	b->waited += WAIT_MS;
+	return true;
+}
+
 void
 spool_bulk_retry(struct spool_bulk *b, const struct job_name *name,
     int64_t now, void *job)
@@ -148,7 +166,7 @@ spool_bulk_retry(struct spool_bulk *b, const struct job_name *name,
 
 	do
 		r = begin_retry(b->spool, name, now, &h);
-	while (bulk_made_room(b, &h, r));
+	while (bulk_made_room(b, &h, r) || wait_for_lock(b, r));
 	bulk_add(b, &h, r);
 }
 

@@ -240,4 +240,16 @@ no ls ranmany
 stop_pool
 q resume
 
+t "a job is cancelled while its pool is told to stop"
+pool
+q enqueue --id stopping -- sleep 60 >/dev/null
+await 10 in_state processing stopping
+q worker stop 2>/dev/null &
+stop=$!
+await 10 said "stopping when the current jobs have ended"
+run q cancel stopping
+like "$(outcomes stopping)" '^cancelled'
+wait "$stop"
+wait "$pool"
+
 finish

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <sys/wait.h>
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -293,6 +294,44 @@ START_TEST(takes_back_what_a_dead_worker_had)
 }
 END_TEST
 
+/* It took the last name of a board that was too small, and says nothing. */
+START_TEST(takes_back_what_died_with_the_lock)
+{
+	const char *ids[] = { "a", "b", "c", "d", "e", "f" };
+	bool seen[6] = { false };
+	int i, n = 0;
+	pid_t pid;
+
+	dispatch_close(d);
+	options.ready = 2;
+	d = dispatch_open(&sp, &options);
+	board = dispatch_board(d);
+	enqueue("abcdef");
+	hire(0);
+	hire(1);
+	gets_job(0, "a");
+	ck_assert_uint_eq(board_waiting(board), 1);
+	pid = fork();
+	if (!pid) { /* worker 1 */
+		pthread_mutex_lock(&board->lock);
+		queue_pop(&board->ready);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	step(); /* the dispatcher meets the board before it hears of the death */
+	dies(1);
+	for (n = 0; n < 20 && gets(0); n++)
+		for (i = 0; i < 6; i++) {
+			if (strcmp(last[0].job.id, ids[i]) || seen[i])
+				continue;
+			seen[i] = true;
+			bed_run(ids[i], JOB_EXIT, 0);
+		}
+	for (i = 1; i < 6; i++)
+		ck_assert_msg(seen[i], "%s", ids[i]);
+}
+END_TEST
+
 START_TEST(a_cancel_finds_its_worker)
 {
 	struct job_name name;
@@ -452,6 +491,7 @@ main(void)
 		{ calls_another_one, 0 },
 		{ calls_the_only_one_again, 0 },
 		{ takes_back_what_a_dead_worker_had, 0 },
+		{ takes_back_what_died_with_the_lock, 0 },
 		{ a_cancel_finds_its_worker, 0 },
 		{ sees_that_the_clock_was_set, 0 },
 		{ a_locked_name_waits, 0 },

@@ -385,6 +385,19 @@ is "$(cat "$S"/ids/d[0-9]* | grep -c '^Retried: ')" 1100
 run q list --limit 1 --json
 jis attempts 0
 
+t "dlq retry --all, twice at once"
+# shellcheck disable=SC2046
+q cancel $(cat ids) >/dev/null
+q dlq retry --all >one 2>one.err &
+first=$!
+q dlq retry --all >two 2>two.err
+is $? 0
+wait "$first"
+is $? 0
+is "$(cat one.err two.err)" ""
+is "$(count pending)" 1100
+is "$(cat one two | sort -u | wc -l | tr -d ' ')" 1100
+
 t "and where one cannot be moved"
 # shellcheck disable=SC2046
 q cancel $(cat ids) >/dev/null

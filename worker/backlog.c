@@ -318,6 +318,8 @@ backlog_step(struct backlog *b)
 	struct pass *p = &b->pass;
 	int64_t now = today();
 
+	if (board_was_torn(b->board))
+		backlog_refresh(b);
 	if (!p->active) {
 		collect_due(b, &b->timed, now);
 		collect_due(b, &b->busy, monotonic());

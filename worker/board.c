@@ -105,7 +105,7 @@ board_lock(struct board *b)
 {
 	if (pthread_mutex_lock(&b->lock) != EOWNERDEAD)
 		return;
-	b->reading = true; /* who knows what is in the queue */
+	b->torn = b->reading = true; /* who knows what is in the queue */
 	pthread_mutex_consistent(&b->lock);
 }
 
@@ -165,6 +165,18 @@ board_end(struct board *b)
 	board_lock(b);
 	b->reading = false;
 	board_unlock(b);
+}
+
+bool
+board_was_torn(struct board *b)
+{
+	bool torn;
+
+	board_lock(b);
+	torn = b->torn;
+	b->torn = false;
+	board_unlock(b);
+	return torn;
 }
 
 /* --- for a worker ------------------------------------------------------- */

@@ -15,8 +15,8 @@
  * call's pipe tells a worker that the supervisor has died.
  *
  * The mutex is robust (POSIX.1-2008): if a worker is killed while it holds it,
- * the next process gets it, closes the board and leaves it to the dispatcher to
- * fill it anew.  A worker that is stopped (SIGSTOP) at that very moment stops
+ * the next process gets it and closes the board, and the dispatcher fills it
+ * anew.  A worker that is stopped (SIGSTOP) at that very moment stops
  * the pool with it until it goes on or is killed.
  *
  * SPDX-License-Identifier: MIT
@@ -79,6 +79,8 @@ struct board {
 	pthread_mutex_t lock;
 	bool reading;            /* no name can be taken: a pass reads the
 	                          * directories, or must begin */
+	bool torn;               /* a process died with the lock: a name may be
+	                          * missing */
 	bool paused;             /* no job is to begin */
 	bool tidy, expire;       /* the next worker that comes is to tidy; */
 	int64_t since;           /* …see struct task */
@@ -112,6 +114,8 @@ void board_remove(struct board *, const struct candidate *);
  * nobody takes a name. */
 void board_begin(struct board *);
 void board_end(struct board *);
+/* Whether a process has died with the lock since the last call. */
+bool board_was_torn(struct board *);
 
 /* --- for worker k (from 0) ---------------------------------------------- */
 

@@ -231,9 +231,6 @@ dispatch_lose(struct dispatch *d, int k)
 {
 	const struct seat was = board_lose(d->board, k);
 
-	/* it may have died while it had the lock */
-	if (d->board->reading && !d->backlog.pass.active)
-		backlog_refresh(&d->backlog);
 	close_quietly(d->call[k]);
 	d->call[k] = -1;
 	return_task(d, &was.task);
@@ -247,16 +244,14 @@ hear_unclaimed(struct dispatch *d, const struct candidate *c, int result)
 {
 	const struct job_name name = candidate_name(c);
 	unsigned n = c->tries < 8 ? c->tries : 8;
-	int64_t us = result != SPOOL_BUSY ? RETRY :
+	int64_t us = result != SPOOL_BUSY && result != SPOOL_OK ? RETRY :
 	    BUSY_MIN << n < BUSY_MAX ? BUSY_MIN << n : BUSY_MAX;
 
-	if (result == SPOOL_OK) { /* the worker saw that the queue is paused */
-		d->reconfigure = true;
-		backlog_add(&d->backlog, (enum job_state)c->state, &name);
-	} else if (result != SPOOL_REFUSED || !d->told) {
+	/* the worker saw that the queue is paused; we may not know it yet */
+	d->reconfigure |= result == SPOOL_OK;
+	if (result != SPOOL_REFUSED || !d->told)
 		backlog_postpone(&d->backlog, (enum job_state)c->state, &name,
 		    c->tries, us);
-	}
 }
 
 /* Plans the next recovery and the next purge.  A job whose worker died is held
@@ -479,8 +474,11 @@ dispatch_step(struct dispatch *d)
 	int64_t now = monotonic();
 	bool idle;
 
-	if (d->board->stop)
+	if (d->board->stop) {
+		if (!d->told)
+			spool_requests(d->spool, pass_on_request, d);
 		return poll_ms(d->told ? TICK : POLL);
+	}
 	follow_config(d);
 	watch_clock(d, now);
 	tick(d, now);
