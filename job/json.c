@@ -363,7 +363,7 @@ parse_tree(struct parser *s, struct json **root)
 		}
 		v->key = key;
 		place = &v->next;
-		if (n == JSON_DEPTH && strchr("[{", *s->p))
+		if (n == JSON_DEPTH && (*s->p == '[' || *s->p == '{'))
 			return fail(s, s->p, "more than 512 levels of nesting");
 		if (!parse_value(s, v))
 			return false;

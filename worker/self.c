@@ -199,12 +199,12 @@ static bool
 is_read(int ms)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int64_t until = ms ? monotonic() + ms * (SECOND / 1000) : 0;
 	int r;
 
-	do
-		r = poll(&p, 1, ms);
-	while (r < 0 && errno == EINTR);
-	return r != 0;
+	while ((r = poll(&p, 1, ms)) < 0 && errno == EINTR && ms)
+		ms = poll_ms(until - monotonic());
+	return r > 0;
 }
 
 static struct spool *log_spool;
