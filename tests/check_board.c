@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "chance.h"
+#include "fault.h"
 #include "suite.h"
 #include "worker/board.h"
 
@@ -306,6 +308,28 @@ START_TEST(a_bell_is_heard)
 }
 END_TEST
 
+/* The kernel has no memory for the byte, once or for a while. */
+START_TEST(a_bell_rings_after_all)
+{
+	static const int errors[] = { ENOMEM, EINTR, EIO };
+	char byte;
+	size_t i;
+
+	for (i = 0; i < sizeof errors / sizeof *errors; i++) {
+		fault = (struct fault){ .armed = true, .mode = FAULT_ERROR,
+			.kind = FAULT_FILES, .at = 1, .error = errors[i] };
+		errno = EDOM;
+		bell_ring(board->bell[1]);
+		fault.armed = false;
+		ck_assert_int_eq(errno, EDOM);
+		ck_assert_str_eq(fault.hit, "write");
+		ck_assert_int_eq(read(board->bell[0], &byte, 1), 1);
+	}
+	bell_ring(-1); /* gives up */
+	ck_assert_int_eq(errno, EDOM);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -322,6 +346,7 @@ main(void)
 		{ complaints_become_rare, 0 },
 		{ too_many_complaints, 0 },
 		{ a_bell_is_heard, 0 },
+		{ a_bell_rings_after_all, 0 },
 		{ NULL, 0 }
 	};
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@
 #include "worker/self.h"
 
 enum {
-	USUAL_ID = 10           /* bytes, as job_id_make() makes them */
+	USUAL_ID = 10,          /* bytes, as job_id_make() makes them */
+	RING_TRIES = 1000       /* a millisecond apart */
 };
 
 #define COMPLAIN_MIN (60 * SECOND) /* between two complaints about a thing */
@@ -435,10 +437,14 @@ board_may_complain(struct board *b, const char *what, const char *about)
 void
 bell_ring(int fd)
 {
-	int e = errno;
+	int e = errno, tries = 0;
 
-	while (write(fd, "", 1) < 0 && errno == EINTR)
-		;
+	/* A full pipe rings already, and a closed one has nobody to hear it.  The
+	 * kernel may have no memory for a moment. */
+	while (write(fd, "", 1) < 0 && errno != EAGAIN && errno != EPIPE &&
+	    tries++ < RING_TRIES)
+		if (errno != EINTR)
+			poll(NULL, 0, 1);
 	errno = e;
 }
 

@@ -162,7 +162,7 @@ bool board_may_complain(struct board *, const char *what, const char *about);
 
 /* --- bells -------------------------------------------------------------- */
 
-/* Writes a byte.  Keeps errno. */
+/* Writes a byte; tries for a second if that fails.  Keeps errno. */
 void bell_ring(int fd);
 /* Takes in the bytes that are there.  false: the other side is dead. */
 bool bell_drain(int fd);
