@@ -13,7 +13,7 @@
 
 enum {
 	COUNT_AGAIN = 10000,    /* a queue with more jobs is counted once */
-	CHECKED_MAX = 256,      /* ready jobs that are looked at */
+	CHECKED_MAX = 256,      /* of the first in line are looked at */
 	NAMED_MAX = 3           /* files that are named */
 };
 
@@ -24,22 +24,42 @@ struct survey {
 	struct crew crew;
 	int64_t oldest;         /* the least stamp of a job that is pending and
 	                         * ready; INT64_MAX: there is none */
-	struct job_name first;  /* the first one of these, by order; */
-	struct listing ready;   /* …and some of them, all if they are few */
+	struct listing ready;   /* the first of these in line, in no order */
+	struct job_name last;   /* none behind this one is of interest */
+	bool full;              /* there is such a last one */
 	struct job_name next;   /* the earliest job that is due later; its id
 	                         * "": there is none */
 	struct listing running;
 };
 
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return job_name_compare(&x->name, &y->name);
+}
+
+/* Keeps the first CHECKED_MAX in line: it gathers twice as many, sorts them, and
+ * forgets the second half and all that come behind it. */
 static bool
 survey_ready(struct survey *v, const struct job_name *name)
 {
-	if (v->oldest == INT64_MAX || job_name_compare(name, &v->first) < 0)
-		v->first = *name;
+	struct listing *l = &v->ready;
+
 	if (name->stamp < v->oldest)
 		v->oldest = name->stamp;
-	return v->ready.n > CHECKED_MAX ||
-	    listing_add(&v->ready, JOB_PENDING, name);
+	if (v->full && job_name_compare(name, &v->last) > 0)
+		return true;
+	if (!listing_add(l, JOB_PENDING, name))
+		return false;
+	if (l->n == 2 * CHECKED_MAX) {
+		qsort(l->v, l->n, sizeof *l->v, compare_entries);
+		l->n = CHECKED_MAX;
+		v->last = l->v[CHECKED_MAX - 1].name;
+		v->full = true;
+	}
+	return true;
 }
 
 static int
@@ -85,6 +105,7 @@ survey_all(struct survey *v, struct spool *sp)
 		before = spool_version(sp);
 		v->running.n = v->ready.n = 0;
 		v->next.id[0] = '\0';
+		v->full = false;
 		v->oldest = INT64_MAX;
 		for (i = 0, n = 0; i < JOB_STATES; i++) {
 			r = survey_state(v, sp, (enum job_state)i);
@@ -150,18 +171,18 @@ print_refused(struct spool *sp, const struct job_name *name)
 	return true;
 }
 
-/* Names such files.  If many jobs are ready, only the first in line is looked
- * at: a file that is left alone stays, and is first sooner or later. */
+/* Names such files.  They stay when others go, so they are among the first in
+ * line sooner or later. */
 static void
-print_left_alone(struct spool *sp, const struct survey *v)
+print_left_alone(struct spool *sp, struct survey *v)
 {
 	size_t i, named = 0;
 
-	if (v->ready.n > CHECKED_MAX)
-		print_refused(sp, &v->first);
-	else
-		for (i = 0; i < v->ready.n && named < NAMED_MAX; i++)
-			named += print_refused(sp, &v->ready.v[i].name);
+	if (v->ready.n)
+		qsort(v->ready.v, v->ready.n, sizeof *v->ready.v,
+		    compare_entries);
+	for (i = 0; i < v->ready.n && i < CHECKED_MAX && named < NAMED_MAX; i++)
+		named += print_refused(sp, &v->ready.v[i].name);
 }
 
 static void
@@ -174,7 +195,7 @@ add_count(struct buf *b, const char *what, size_t n)
 }
 
 static void
-print_status(struct spool *sp, const struct survey *v)
+print_status(struct spool *sp, struct survey *v)
 {
 	char time[JOB_TIME_LEN + 1];
 	char room[256];

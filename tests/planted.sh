@@ -234,13 +234,19 @@ rm "$S/pending/0-20200101T000000.000000Z-0-other" "$S/ids/other"
 run q status
 out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
 stop_pool
-# behind others; and in a long queue, where only the first is looked at
+# behind others; in a long queue, where only the first are looked at; and behind
+# some in a long queue
 q enqueue --priority 0 --id urgent -- true >/dev/null
 run q status
 out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
 q cancel urgent 2>/dev/null
-awk 'BEGIN { while (n++ < 300)
+awk 'BEGIN { while (n++ < 2000)
 	print "{\"id\":\"long" n "\",\"command\":\"true\"}" }' | q enqueue - >/dev/null
+run q status
+out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
+awk 'BEGIN { while (n++ < 200)
+	print "{\"id\":\"first" n "\",\"priority\":0,\"command\":\"true\"}" }' |
+    q enqueue - >/dev/null
 run q status
 out_has "note        ${stuck#"$S/"} is left alone: it cannot be changed"
 unfix "$stuck"
