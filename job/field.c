@@ -88,6 +88,20 @@ set_delay(struct reader *r, const struct json *v)
 	return true;
 }
 
+/* A whole number of seconds, or a span that is one. */
+static bool
+set_backoff_max(struct reader *r, const struct json *v)
+{
+	int64_t max;
+
+	if (v->type == JSON_NUMBER)
+		return set_value(r, v);
+	if (!job_span_parse(v->text, &max) || max % 1000000)
+		return refuse_value(r, v, r->field->want);
+	r->job->backoff_max = (int)(max / 1000000);
+	return true;
+}
+
 static bool
 set_command(struct reader *r, const struct json *v)
 {
@@ -223,7 +237,8 @@ static const struct field fields[] = {
 	  "an array of strings, the program first" },
 	{ "max_retries", set_value, JSON_NUMBER, JOB_KEY_MAX_RETRIES, WHOLE },
 	{ "backoff_base", set_value, JSON_NUMBER, JOB_KEY_BACKOFF_BASE, WHOLE },
-	{ "backoff_max", set_value, JSON_NUMBER, JOB_KEY_BACKOFF_MAX, WHOLE },
+	{ "backoff_max", set_backoff_max, JSON_NUMBER, JOB_KEY_BACKOFF_MAX,
+	  WHOLE ", or a span with a unit, such as \"15m\"" },
 	{ "priority", set_value, JSON_NUMBER, JOB_KEY_PRIORITY,
 	  "a whole number from 0 (first) to 9" },
 	{ "delay", set_delay, JSON_NUMBER, JOB_KEYS, SECONDS },
@@ -283,7 +298,8 @@ refuse_unknown(struct reader *r, const struct json *v)
 static bool
 is_span(const struct json *v, const struct field *f)
 {
-	return (f->set == set_delay || f->key == JOB_KEY_TIMEOUT) &&
+	return (f->set == set_delay || f->set == set_backoff_max ||
+	    f->key == JOB_KEY_TIMEOUT) &&
 	    v->type == JSON_STRING && *v->text &&
 	    text_is_letter(v->text[strlen(v->text) - 1]);
 }

@@ -260,8 +260,14 @@ for v in '"5"' '""' '"1x"' '"m"' '"1h30m"' null true '["1m"]'; do
 	refused 2 '"delay" must be a number of seconds' \
 	    q enqueue "{\"command\":\"true\",\"delay\":$v}"
 done
+for v in '"5"' '"1.5s"' '"1x"' '"24856d"' null; do
+	refused 2 '"backoff_max" must be a whole number from 0 to 2147483647' \
+	    q enqueue "{\"command\":\"true\",\"backoff_max\":$v}"
+done
 refused 2 '"priority" must be a whole number' \
     q enqueue '{"command":"true","priority":"5s"}'
+run q enqueue '{"id":"span5","command":"true","backoff_max":"15m"}'
+is "$(header Backoff-Max span5)" 900
 run q enqueue '{"id":"span3","command":"true","timeout":"15m","delay":"7d"}'
 status 0
 is "$(header Timeout span3)" 900
