@@ -10,7 +10,9 @@
  *     cli/listing      jobs in order, as table rows and as JSON; the workers
  *     cli/show         list, show, logs, and why a job is not running
  *     cli/wait         wait, cancel, the progress bar
+ *     cli/hold         hold, release
  *     cli/enqueue      enqueue: JSON or lines of stdin become a batch of jobs
+ *     cli/graph        the order of jobs that wait for each other
  *     cli/words        the options of enqueue and the words of its command
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
@@ -33,6 +35,8 @@
  *     spool/batch      enqueue: stage, publish, take back
  *     spool/life       every rename of a job's normal life
  *     spool/bulk       retry, and changes of many jobs with one sync
+ *     spool/waiting    after/ and held/: jobs that wait for others, or for
+ *                      a person
  *     spool/file       one job's file: open, read, lock, append, ids/
  *     spool/look       find a job; is the queue drained?
  *     spool/recover    end a job from outside: recovery, cancel
@@ -73,6 +77,7 @@
 #include "cli/admin.h"
 #include "cli/call.h"
 #include "cli/enqueue.h"
+#include "cli/hold.h"
 #include "cli/show.h"
 #include "cli/status.h"
 #include "cli/wait.h"
@@ -115,6 +120,12 @@ static const struct command commands[] = {
 	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
+	{ "hold", "ID...", "keep jobs from running until release",
+	  "The jobs must be pending, failed or waiting.  Prints their ids.\n",
+	  NULL, 1, -1, command_hold },
+	{ "release", "ID...", "let held jobs go",
+	  "A job whose parents have not ended goes on to wait for them.  "
+	  "Prints the ids.\n", NULL, 1, -1, command_release },
 	{ "wait", "[--timeout SPAN] ID... | --all",
 	  "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "

@@ -3,6 +3,7 @@
  * in a directory.
  *
  *     pending/ processing/ done/ failed/ dead/    a job's name, see job/name.h
+ *     held/ after/PARENT/    the same, of a job that waits; see spool/waiting.h
  *     ids/ID        hard link to the job, whatever its state
  *     log/ID.log    its output
  *     workers/POOL  one per pool, flocked by it; POOL.stop, POOL.now: requests
@@ -39,6 +40,7 @@
 #include <unistd.h>
 
 #include "spool/spool_priv.h"
+#include "spool/waiting_priv.h"
 
 #if ON_LINUX
 #include <sys/syscall.h>
@@ -47,7 +49,7 @@
 enum { FEW = 8 };              /* up to so many files are synced one by one */
 
 static const char *const dir_names[SPOOL_DIRS] = {
-	"pending", "processing", "done", "failed", "dead",
+	"pending", "processing", "done", "failed", "dead", "held", "after",
 	"ids", "log", "workers"
 };
 
@@ -70,13 +72,31 @@ path_in(int dir, const char *file)
 	return p;
 }
 
+bool
+dir_is_needed(int dir)
+{
+	return dir < SPOOL_DIRS && dir != JOB_HELD && dir != JOB_WAITING;
+}
+
+struct path
+path_after(const char *parent, const char *file)
+{
+	struct path p = path_in(JOB_WAITING, parent);
+	size_t n = strlen(p.s);
+
+	if (*file)
+		snprintf(p.s + n, sizeof p.s - n, "/%s", file);
+	return p;
+}
+
 struct path
 path_job(enum job_state state, const struct job_name *name)
 {
 	char file[JOB_NAME_MAX + 1];
 
 	job_name_format(file, name);
-	return path_in((int)state, file);
+	return state == JOB_WAITING ? path_after(name->parent, file) :
+	    path_in((int)state, file);
 }
 
 struct path
@@ -278,10 +298,16 @@ ids_unlock(struct spool *sp)
 }
 
 int
+dir_open_path(struct spool *sp, const char *path)
+{
+	return openat(sp->fd, path,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
 dir_open(struct spool *sp, int dir)
 {
-	return openat(sp->fd, dir_names[dir],
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return dir_open_path(sp, dir_names[dir]);
 }
 
 int
@@ -296,6 +322,18 @@ dir_sync(struct spool *sp, int dir)
 	}
 	close(fd);
 	return SPOOL_OK;
+}
+
+int
+dir_sync_of(struct spool *sp, enum job_state state, const struct job_name *name)
+{
+	struct path p;
+
+	if (state != JOB_WAITING)
+		return dir_sync(sp, (int)state);
+	p = path_after(name->parent, "");
+	return dir_sync_at(sp->fd, p.s) == 0 || errno == ENOENT ? SPOOL_OK :
+	    spool_fail(sp, p.s);
 }
 
 int
@@ -422,25 +460,84 @@ names_close(struct spool_names *names)
 	errno = e;
 }
 
+/* Goes on with the next directory of after/.  false: there is none, or errno. */
+static bool
+next_parent(struct spool_iter *it)
+{
+	struct dirent *e;
+	int fd;
+
+	names_close(&it->names);
+	while (errno = 0, (e = readdir(it->parents))) {
+		if (!job_id_valid(e->d_name))
+			continue;
+		fd = dir_open_path(it->spool, path_after(e->d_name, "").s);
+		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR ||
+		    errno == ELOOP))
+			continue;
+		strcpy(it->parent, e->d_name);
+		return names_open(&it->names, fd) >= 0;
+	}
+	return false;
+}
+
 int
 spool_iter_open(struct spool *sp, struct spool_iter *it, enum job_state state)
 {
+	int fd = dir_open(sp, (int)state);
+
 	it->spool = sp;
 	it->state = state;
 	it->file = NULL;
 	it->strange = 0;
 	it->each_strange = false;
-	it->example[0] = '\0';
-	return names_open(&it->names, dir_open(sp, (int)state)) < 0 ?
-	    spool_fail(sp, dir_names[state]) : SPOOL_OK;
+	it->example[0] = it->parent[0] = '\0';
+	it->parents = NULL;
+	if (fd < 0 && errno == ENOENT && !dir_is_needed((int)state)) {
+		names_open(&it->names, -1);
+		return SPOOL_OK;
+	}
+	if (state == JOB_WAITING && fd >= 0) {
+		names_open(&it->names, -1);
+		it->parents = fdopendir(fd);
+		if (it->parents)
+			return SPOOL_OK;
+		fd_close(fd);
+	} else if (names_open(&it->names, fd) >= 0) {
+		return SPOOL_OK;
+	}
+	return spool_fail(sp, dir_names[state]);
+}
+
+/* The next name in the directories that are to be read. */
+static const char *
+next_file(struct spool_iter *it)
+{
+	const char *file;
+
+	for (;;) {
+		file = it->names.fd < 0 ? NULL : names_next(&it->names);
+		if (file || (it->names.fd >= 0 && errno))
+			return file;
+		if (!it->parents) {
+			errno = 0;
+			return NULL;
+		}
+		if (!next_parent(it))
+			return NULL;
+	}
 }
 
 int
 spool_iter_next(struct spool_iter *it, struct job_name *name)
 {
-	while ((it->file = names_next(&it->names))) {
-		if (it->names.regular && job_name_parse(name, it->file))
+	while ((it->file = next_file(it))) {
+		if (it->state == JOB_WAITING && waiting_is_mark(it->file))
+			continue;
+		if (it->names.regular && job_name_parse(name, it->file)) {
+			strcpy(name->parent, it->parent);
 			return 1;
+		}
 		if (!it->strange++)
 			snprintf(it->example, sizeof it->example, "%s",
 			    it->file);
@@ -453,5 +550,11 @@ spool_iter_next(struct spool_iter *it, struct job_name *name)
 void
 spool_iter_close(struct spool_iter *it)
 {
+	int e = errno;
+
 	names_close(&it->names);
+	if (it->parents)
+		closedir(it->parents);
+	it->parents = NULL;
+	errno = e;
 }

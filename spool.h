@@ -40,7 +40,10 @@ enum spool_result {
 	SPOOL_BAD,         /* the text is not a job: spool->why, spool->line */
 	SPOOL_REFUSED,     /* not ours to run: spool->why */
 	SPOOL_AMBIGUOUS,   /* more than one id begins like that */
-	SPOOL_WRONG_STATE  /* the job is in another state than asked for */
+	SPOOL_WRONG_STATE, /* the job is in another state than asked for */
+	SPOOL_NO_PARENT,   /* a job that this one is to wait for is not there:
+	                    * spool->at is its id */
+	SPOOL_NEEDED       /* a waiting job names it as a parent */
 };
 
 /* The directories: the states, and these. */
@@ -61,6 +64,10 @@ struct spool {
 	const char *repair;      /* what a shell is to do with the path of a spool
 	                          * that was REFUSED; NULL: nothing helps */
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
+	const _Atomic bool *after; /* somebody tells whether after/ is there; NULL:
+	                          * nobody does */
+	bool no_after;           /* there is none, while `purging` */
+	bool purging;            /* spool_purges_begin() */
 	struct config config;
 	size_t config_bad;       /* first line of config not understood, or 0 */
 	int config_error;        /* errno: it could not be read; or 0 */
@@ -90,24 +97,36 @@ bool spool_config_refresh(struct spool *);
 
 /* --- enqueue ------------------------------------------------------------ */
 
+/* A job that is written, and where it is to go. */
+struct spool_staged {
+	struct job_name name;
+	enum job_state to;       /* JOB_PENDING, JOB_HELD or JOB_WAITING */
+	bool parents;            /* it has some, and has not passed them */
+};
+
 /* Jobs that are written first and published together. */
 struct spool_batch {
 	struct spool *spool;
-	struct job_name *name;   /* the n staged jobs; name[i].id is an id */
+	struct spool_staged *v;  /* the n staged jobs */
 	size_t n, cap;
-	size_t linked;           /* name[0…linked-1] are in pending/ */
+	size_t linked;           /* v[0…linked-1] are in their directories */
+	uint32_t *table;         /* finds them by their ids: numbers from 1, */
+	size_t slots;            /* in a hash table of so many */
 	bool bulk;               /* one sync for all instead of one each */
 	bool locked;             /* we share the lock of ids/ */
+	int again;               /* times that a directory went away under us */
 	struct buf text;
 };
 
 /*
  * Writes one job to ids/.  A job without an id gets a generated one, which the
- * last batch->name tells; job->created may be raised by some microseconds for
+ * last one of batch->v tells; job->created may be raised by some microseconds for
  * it.  After any failure this job has left nothing behind and the batch is as
  * before.
  *
  * SPOOL_EXISTS: another job, or one of this batch, has the id.
+ * SPOOL_NO_PARENT: neither the spool nor this batch has a parent of it.  Before
+ * a job with parents, or one to be held, call spool_waiting_open().
  * SPOOL_STALE_ID: publish or take back the batch, call spool_reclaim() and
  * stage again.  SPOOL_FULL: only for the first job of a batch.
  *
@@ -118,8 +137,8 @@ struct spool_batch {
  */
 int spool_stage(struct spool_batch *, struct job *);
 /*
- * Makes the batch durable as config.sync says and links it into pending/: the
- * instant of commit of each job.  On SPOOL_ERROR the batch was taken back,
+ * Makes the batch durable as config.sync says and links each job to where it
+ * belongs: the instant of commit.  On SPOOL_ERROR the batch was taken back,
  * except for jobs that a worker had claimed already.  The batch is kept, for
  * its ids, until spool_batch_clear().
  */
@@ -149,10 +168,13 @@ struct spool_names {
 };
 
 /* The names in a state directory, in no order.  A file that cannot be a job, by
- * its name or its type, is counted and passed over. */
+ * its name or its type, is counted and passed over.  Of JOB_WAITING these are
+ * the names in all directories of after/. */
 struct spool_iter {
 	struct spool *spool;
 	struct spool_names names;
+	DIR *parents;            /* after/, or NULL */
+	char parent[JOB_ID_MAX + 1]; /* the directory in it that is read */
 	enum job_state state;
 	const char *file;        /* the name as it is, until the next call */
 	size_t strange;          /* files that cannot be jobs */
@@ -301,8 +323,13 @@ void spool_bulk_retry(struct spool_bulk *, const struct job_name *name,
 void spool_bulk_cancel(struct spool_bulk *, struct spool_cancel *, int64_t now);
 void spool_bulk_end(struct spool_bulk *);
 
-/* Removes a job, its log and its id, if it is in that state. */
+/* Removes a job, its log and its id, if it is in that state.  SPOOL_NEEDED: a
+ * waiting job names it as a parent. */
 int spool_purge(struct spool *, enum job_state, const char *id);
+/* Between these two, many are purged for less.  Nobody can enqueue the first
+ * job that waits in between, so a hundred purges or so are enough. */
+int spool_purges_begin(struct spool *);
+void spool_purges_end(struct spool *);
 
 /*
  * Which jobs of a state are kept no longer: those whose stamp is older than

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spool/waiting.h"
 #include "worker/launch.h"
 #include "worker/run.h"
 #include "worker/self.h"
@@ -48,6 +49,7 @@ answer_call(struct worker *w)
 	if (!bell_drain(w->call)) {
 		close(w->call);
 		w->call = -1;
+		w->spool->after = NULL; /* nobody tells us any more */
 	}
 	w->stop = board_look(w->board, w->number - 1, &cancel);
 	w->cancel |= cancel;
@@ -261,9 +263,15 @@ tidy(struct worker *w)
 	const struct config *config = &w->spool->config;
 	struct report r = { .held = 0 };
 	int64_t began;
+	size_t released;
 
 	spool_config_refresh(w->spool);
 	r.result = recover(w, &r.held);
+	if (spool_waiting_sweep(w->spool, &released) != SPOOL_OK)
+		say_failure(w, "cannot release a waiting job");
+	if (released)
+		say(w->number, "Released %zu waiting job%s", released,
+		    released == 1 ? "" : "s");
 	/* nobody needs to know any more what dead pools ran */
 	if (r.result == SPOOL_OK && !r.held)
 		spool_pool_sweep(w->spool);
@@ -340,6 +348,7 @@ worker_main(struct spool *sp, struct spool_pool *pool,
 	extern char **environ;
 	size_t n;
 
+	sp->after = &board->after;
 	for (n = 0; environ && environ[n]; n++)
 		;
 	w.by_vfork = vfork_shares_memory();

@@ -13,6 +13,8 @@
 #include "spool/fsck.h"
 #include "worker/pool.h"
 
+enum { PURGES = 100 };          /* for one lock of ids/ */
+
 const struct option_def dlq_list_options[] = {
 	{ "limit", 'n', "N", "the first N jobs only" },
 	{ "json", 0, NULL, "as a JSON array, a job on each line" },
@@ -248,9 +250,19 @@ purge_all(struct change *x, const struct listing *l)
 {
 	size_t i;
 
-	for (i = 0; i < l->n && !ferror(stdout); i++)
+	for (i = 0; i < l->n && !ferror(stdout); i++) {
+		if (i % PURGES == 0 && x->spool->purging)
+			spool_purges_end(x->spool);
+		if (i % PURGES == 0 &&
+		    spool_purges_begin(x->spool) != SPOOL_OK) {
+			x->worst = complain_spool(x->spool);
+			break;
+		}
 		print_changed(x, spool_purge(x->spool, JOB_DEAD,
 		    l->v[i].name.id), l->v[i].name.id);
+	}
+	if (x->spool->purging)
+		spool_purges_end(x->spool);
 }
 
 const struct option_def dlq_options[] = {

@@ -288,6 +288,9 @@ complain_job(const struct spool *sp, int result, const char *id)
 		    sp->line, sp->why);
 	case SPOOL_REFUSED:
 		return complain("%s: left alone: %s", id, sp->why);
+	case SPOOL_NEEDED:
+		return complain("%s: kept, because a waiting job names it as a "
+		    "parent; cancel that one first", id);
 	default:
 		return complain_spool(sp);
 	}

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "cli/enqueue.h"
+#include "cli/graph.h"
 #include "cli/wait.h"
 #include "cli/words.h"
+#include "spool/waiting.h"
 
 enum {
 	BATCH_JOBS = 1000,      /* lines between two syncs */
@@ -36,6 +38,7 @@ struct enqueue {
 	size_t n;
 	int again;              /* times that a job was staged again */
 	bool held;              /* signals are blocked */
+	bool waits;             /* the spool is ready for jobs that wait */
 
 	/* enqueue - */
 	struct buf in;          /* read, and not used yet */
@@ -50,6 +53,7 @@ struct enqueue {
 struct draft {
 	struct job job;
 	struct buf cwd;         /* the memory behind job.cwd, if it needs any */
+	char id[JOB_ID_MAX + 1]; /* once it is staged */
 };
 
 static void
@@ -143,28 +147,35 @@ forget_ids(struct enqueue *q)
 	q->n = 0;
 }
 
-/* Stages a job and keeps its id, or the id of the unique job that is queued
+/* Stages a job and tells its id, or the id of the unique job that is queued
  * already. */
 static int
-stage(struct enqueue *q, struct job *job)
+stage(struct enqueue *q, struct draft *d)
 {
 	int r;
 
 	/* Once a job is published, there must be room for its id. */
-	if (!buf_room(&q->ids, JOB_ID_MAX + 1)) {
+	if (!buf_room(&q->ids, (q->n + q->batch.n + 1) * (JOB_ID_MAX + 1))) {
 		q->call->spool.at[0] = '\0';
 		errno = ENOMEM;
 		return SPOOL_ERROR;
 	}
-	r = spool_stage(&q->batch, job);
+	r = spool_stage(&q->batch, &d->job);
 	if (r != SPOOL_OK && r != SPOOL_DUPLICATE)
 		return r;
 	q->again = 0;
-	buf_puts(&q->ids, r == SPOOL_DUPLICATE ? job->id :
-	    q->batch.name[q->batch.n - 1].id);
+	strcpy(d->id, r == SPOOL_DUPLICATE ? d->job.id :
+	    q->batch.v[q->batch.n - 1].name.id);
+	return SPOOL_OK;
+}
+
+/* Keeps the id of a staged job, to print it. */
+static void
+keep_id(struct enqueue *q, const struct draft *d)
+{
+	buf_puts(&q->ids, d->id);
 	buf_putc(&q->ids, '\n');
 	q->n++;
-	return SPOOL_OK;
 }
 
 /* Prints the ids of a batch that is safe. */
@@ -199,6 +210,9 @@ complain_stage(const struct spool *sp, int result, const char *id,
 		return complain("%sid \"%s\" is in use: it is being enqueued "
 		    "by someone else, or a process of its job still runs",
 		    where, id);
+	if (result == SPOOL_NO_PARENT)
+		return complain("%sthere is no job \"%s\" to wait for", where,
+		    sp->at);
 	if (result == SPOOL_REFUSED)
 		return complain("%sid \"%s\" cannot be used: %s", where, id,
 		    sp->why);
@@ -225,10 +239,56 @@ reclaim(struct enqueue *q, const struct job *job)
 	    q->again++ < AGAIN_MAX ? SPOOL_OK : r;
 }
 
-/* Enqueues all or none: stages them all, then publishes them.  After reclaim()
- * it starts again. */
+static bool
+is_waiting(const struct draft *d)
+{
+	return d->job.hold || job_parents(&d->job);
+}
+
+/* Makes the spool ready for jobs that wait.  Nothing is staged now. */
 static int
-enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
+open_waiting(struct enqueue *q)
+{
+	if (!q->waits && spool_waiting_open(&q->call->spool) != SPOOL_OK)
+		return complain_spool(&q->call->spool);
+	q->waits = true;
+	return DONE;
+}
+
+/* The drafts in an order in which parents come before their children; NULL
+ * after a complaint, with the exit status in *r. */
+static struct draft **
+sort_drafts(struct draft *drafts, size_t n, int *r)
+{
+	struct draft **sorted = calloc(n + 1, sizeof *sorted);
+	struct node *node = calloc(n + 1, sizeof *node);
+	size_t i, bad = SIZE_MAX;
+
+	*r = DONE;
+	for (i = 0; node && i < n; i++)
+		node[i].job = &drafts[i].job;
+	if (sorted && node)
+		bad = graph_sort(node, n);
+	for (i = 0; bad == n && i < n; i++)
+		sorted[node[i].place] = &drafts[i];
+	if (bad == SIZE_MAX)
+		*r = complain_memory();
+	else if (bad < n && n == 1)
+		*r = complain_usage("a job cannot wait for itself");
+	else if (bad < n)
+		*r = complain_usage("job %zu of the array, \"%s\", would wait "
+		    "for itself: its parents wait for it", bad + 1,
+		    drafts[bad].job.id);
+	free(node);
+	if (*r == DONE)
+		return sorted;
+	free(sorted);
+	return NULL;
+}
+
+/* Stages them all and publishes them.  After reclaim() it starts again. */
+static int
+enqueue_sorted(struct enqueue *q, struct draft **sorted, size_t n)
 {
 	struct spool *sp = &q->call->spool;
 	size_t i;
@@ -237,9 +297,9 @@ enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
 	hold_signals(q, true);
 	q->batch.bulk = n > 1;
 	for (i = 0; i < n;) {
-		struct job *job = &drafts[i].job;
+		struct job *job = &sorted[i]->job;
 
-		r = stage(q, job);
+		r = stage(q, sorted[i]);
 		if (r == SPOOL_OK) {
 			i++;
 			continue;
@@ -252,8 +312,31 @@ enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
 			return complain_stage(sp, r, job->id, "");
 		i = 0;
 	}
-	if (spool_publish(&q->batch) != SPOOL_OK)
-		return complain_spool(sp);
+	r = spool_publish(&q->batch);
+	return r == SPOOL_OK ? DONE : complain_stage(sp, r, "", "");
+}
+
+/* Enqueues all or none. */
+static int
+enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
+{
+	bool wait = false;
+	struct draft **sorted;
+	size_t i;
+	int r;
+
+	for (i = 0; i < n; i++)
+		wait |= is_waiting(&drafts[i]);
+	sorted = sort_drafts(drafts, n, &r);
+	if (r == DONE && wait)
+		r = open_waiting(q);
+	if (r == DONE)
+		r = enqueue_sorted(q, sorted, n);
+	free(sorted);
+	if (r != DONE)
+		return r;
+	for (i = 0; i < n; i++)
+		keep_id(q, &drafts[i]);
 	return print_ids(q);
 }
 
@@ -368,14 +451,17 @@ fail_line(struct enqueue *q, bool stop)
 static void
 publish_lines(struct enqueue *q)
 {
+	int r;
+
 	if (!q->n)
 		return;
-	if (spool_publish(&q->batch) == SPOOL_OK) {
+	r = spool_publish(&q->batch);
+	if (r == SPOOL_OK) {
 		if (print_ids(q) != DONE)
 			fail_line(q, true);
 		return;
 	}
-	complain_spool(&q->call->spool);
+	complain_stage(&q->call->spool, r, "", "");
 	forget_ids(q);
 	complain("stopped before line %zu; the jobs whose ids were "
 	    "printed are enqueued, others are not", q->line + 1);
@@ -384,14 +470,22 @@ publish_lines(struct enqueue *q)
 
 /* Stages the job of the current line. */
 static void
-stage_line(struct enqueue *q, struct job *job)
+stage_line(struct enqueue *q, struct draft *d)
 {
 	struct spool *sp = &q->call->spool;
+	struct job *job = &d->job;
 	char where[40];
 	int r;
 
+	if (!q->waits && is_waiting(d)) {
+		publish_lines(q);
+		if (!q->stop && open_waiting(q) != DONE)
+			fail_line(q, true);
+		if (q->stop)
+			return;
+	}
 	hold_signals(q, true);
-	while ((r = stage(q, job)) == SPOOL_STALE_ID) {
+	while ((r = stage(q, d)) == SPOOL_STALE_ID) {
 		/* reclaim() needs ids/ for itself. */
 		publish_lines(q);
 		if (q->stop)
@@ -400,8 +494,10 @@ stage_line(struct enqueue *q, struct job *job)
 		if (r != SPOOL_OK)
 			break;
 	}
-	if (r == SPOOL_OK)
+	if (r == SPOOL_OK) {
+		keep_id(q, d);
 		return;
+	}
 	if (!q->n)
 		hold_signals(q, false);
 	snprintf(where, sizeof where, "line %zu: ", q->line + 1);
@@ -430,7 +526,7 @@ enqueue_line(struct enqueue *q, const char *text, size_t len)
 	else if (complete(q, &d) != DONE)
 		fail_line(q, true);
 	else
-		stage_line(q, &d.job);
+		stage_line(q, &d);
 	draft_free(&d);
 	json_free(tree);
 }

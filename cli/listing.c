@@ -60,10 +60,11 @@ static int
 compare_shown(const void *pa, const void *pb)
 {
 	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
-		[JOB_FAILED] = 2, [JOB_DONE] = 3, [JOB_DEAD] = 4 };
+		[JOB_FAILED] = 2, [JOB_HELD] = 3, [JOB_WAITING] = 3,
+		[JOB_DONE] = 4, [JOB_DEAD] = 5 };
 	const struct entry *a = pa, *b = pb;
 
-	if (a->state != b->state)
+	if (rank[a->state] != rank[b->state])
 		return rank[a->state] - rank[b->state];
 	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
 		return a->name.stamp < b->name.stamp ? -1 : 1;
@@ -75,15 +76,16 @@ compare_shown(const void *pa, const void *pb)
 int
 listing_read_sorted(struct spool *sp, struct listing *l, enum job_state only)
 {
-	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
-		JOB_PROCESSING, JOB_DONE, JOB_DEAD };
+	static const enum job_state order[] = { JOB_HELD, JOB_WAITING,
+		JOB_PENDING, JOB_FAILED, JOB_PROCESSING, JOB_DONE, JOB_DEAD };
 	uint64_t before = spool_version(sp);
 	size_t i, n = 0, pass;
 	int r;
 
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < JOB_STATES; i++)
-			if ((only == JOB_STATES || only == order[i]) &&
+			if ((only == JOB_STATES || only == order[i] ||
+			    (only == JOB_WAITING && order[i] == JOB_HELD)) &&
 			    (r = listing_read(sp, l, order[i])) != DONE)
 				return r;
 		if (spool_version(sp) == before)
@@ -142,14 +144,15 @@ state_read(const char *word, enum job_state *state)
 {
 	int i;
 
-	for (i = 0; i < JOB_STATES; i++) {
+	/* backwards, because "waiting" is JOB_WAITING */
+	for (i = JOB_STATES; i-- > 0;) {
 		*state = (enum job_state)i;
 		if (!strcasecmp(word, job_state_dir(*state)) ||
 		    !strcasecmp(word, job_state_word(*state)))
 			return DONE;
 	}
-	return complain_usage("no such state: %s; the states are pending, "
-	    "processing, completed, failed, dead", word);
+	return complain_usage("no such state: %s; the states are waiting, "
+	    "pending, processing, completed, failed, dead", word);
 }
 
 bool

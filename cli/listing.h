@@ -33,8 +33,8 @@ bool listing_add(struct listing *, enum job_state, const struct job_name *);
 /* Adds the jobs of a state as the directory has them: in no order, and a job
  * that moves meanwhile may be missing or be there twice. */
 int listing_read(struct spool *, struct listing *, enum job_state);
-/* Fills an empty listing with the jobs of a state, or with all for JOB_STATES:
- * each id once, those that run first, then those that will, then the ended. */
+/* Fills an empty listing with the jobs of a state (of JOB_WAITING: also the held
+ * ones), or with all for JOB_STATES: each id once, those that run first, then those that will, then the ended. */
 int listing_read_sorted(struct spool *, struct listing *, enum job_state);
 
 /* Finds the job that a word of the command line, an id or the beginning of

@@ -15,6 +15,7 @@
 #include "cli/listing.h"
 #include "cli/show.h"
 #include "spool/log.h"
+#include "spool/waiting.h"
 
 enum { FOLLOW_MS = 100 };       /* between two looks of logs -f */
 
@@ -85,6 +86,31 @@ count_ahead(const struct outlook *o, const struct job_name *name)
 	return low;
 }
 
+/* Says which job another one waits for.  false: out of memory, or it cannot be
+ * found out. */
+static bool
+add_parent(struct outlook *o, const struct job_name *name)
+{
+	static const char *const words[] = { [PARENT_WORKS] = "",
+		[PARENT_DONE] = "", [PARENT_DEAD] = ", which is dead",
+		[PARENT_GONE] = ", which is gone" };
+	struct buf *b = &o->words;
+	struct spool_reason why;
+
+	if (spool_waiting_reason(o->spool, name, &why) != SPOOL_OK)
+		return false;
+	buf_printf(b, "waits for %s", name->parent);
+	if (strcmp(why.id, name->parent) != 0)
+		buf_printf(b, ", and so for %s", why.id);
+	if (why.blocked && why.parent == PARENT_WORKS)
+		buf_puts(b, ", in a ring of jobs that wait for each other");
+	else if (why.blocked)
+		buf_puts(b, words[why.parent]);
+	else if (why.held)
+		buf_puts(b, ", which is held");
+	return !b->failed;
+}
+
 /* One phrase that says why a job is not running; NULL: it runs, or has ended.
  * The next call overwrites it. */
 static const char *
@@ -95,9 +121,13 @@ outlook_why(struct outlook *o, const struct field_view *v)
 	int64_t now = now_us();
 	bool waits = !name_is_ready(name, now);
 
+	buf_clear(b);
+	if (v->state == JOB_HELD)
+		return "held; queuectl release lets it go";
+	if (v->state == JOB_WAITING)
+		return add_parent(o, name) ? b->p : NULL;
 	if (v->state != JOB_PENDING && v->state != JOB_FAILED)
 		return NULL;
-	buf_clear(b);
 	if (v->bad)
 		buf_printf(b, "unreadable file: %s", v->bad);
 	else if (v->state == JOB_FAILED && waits)
@@ -123,8 +153,8 @@ outlook_why(struct outlook *o, const struct field_view *v)
 }
 
 const struct option_def list_options[] = {
-	{ "state", 's', "STATE", "only pending, processing, completed, "
-	    "failed or dead jobs" },
+	{ "state", 's', "STATE", "only waiting, pending, processing, "
+	    "completed, failed or dead jobs" },
 	{ "limit", 'n', "N", "the first N jobs only" },
 	{ "json", 0, NULL, "as a JSON array, a job on each line" },
 	{ "jsonl", 0, NULL, "one JSON object per line, without the array" },
@@ -203,10 +233,22 @@ add_state(struct buf *b, const struct field_view *v)
 }
 
 static void
+add_ids(struct buf *b, const char *label, const struct job_list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		buf_printf(b, "%s%s", i ? " " : label, l->v[i]);
+	buf_puts(b, l->n ? "\n" : "");
+}
+
+static void
 add_given(struct buf *b, const struct job *job)
 {
 	size_t i;
 
+	add_ids(b, "After:      ", &job->after);
+	add_ids(b, "After any:  ", &job->after_any);
 	if (job->timeout >= 0) {
 		buf_puts(b, "Timeout:    ");
 		job_seconds_format(b, job->timeout);

@@ -10,6 +10,7 @@
 #include "cli/listing.h"
 #include "cli/status.h"
 #include "spool/tally.h"
+#include "spool/waiting.h"
 
 enum {
 	COUNT_AGAIN = 10000,    /* a queue with more jobs is counted once */
@@ -30,6 +31,7 @@ struct survey {
 	struct job_name next;   /* the earliest job that is due later; its id
 	                         * "": there is none */
 	struct listing running;
+	struct spool_waiting waiting;
 };
 
 static int
@@ -116,8 +118,24 @@ survey_all(struct survey *v, struct spool *sp)
 		if (n > COUNT_AGAIN || spool_version(sp) == before)
 			break;
 	}
+	if (v->count[JOB_WAITING] + v->count[JOB_HELD] &&
+	    spool_waiting_count(sp, &v->waiting) != SPOOL_OK)
+		return complain_spool(sp);
 	return crew_count(sp, &v->crew) == SPOOL_OK ? DONE :
 	    complain_spool(sp);
+}
+
+static void
+print_waiting(const struct spool_waiting *w)
+{
+	if (w->held)
+		printf("held        %zu; queuectl release lets them go\n",
+		    w->held);
+	if (w->blocked)
+		printf("blocked     %zu: wait%s for %s%s, which will not be "
+		    "completed; see queuectl list --state waiting\n",
+		    w->blocked, w->blocked == 1 ? "s" : "", w->example,
+		    w->parents == 1 ? "" : " and others");
 }
 
 /* Prints the jobs in processing/ that no living worker runs. */
@@ -207,8 +225,9 @@ print_status(struct spool *sp, struct survey *v)
 	buf_puts(&b, "spool       ");
 	job_escape(&b, sp->path, 0);
 	buf_putc(&b, '\n');
-	for (i = 0; i < JOB_STATES; i++)
+	for (i = 0; i < JOB_HELD; i++)
 		add_count(&b, job_state_word((enum job_state)i), v->count[i]);
+	add_count(&b, "waiting", v->count[JOB_WAITING] + v->count[JOB_HELD]);
 	add_count(&b, "workers", v->crew.workers);
 	fputs(b.p, stdout);
 	if (sp->config.paused)
@@ -220,6 +239,7 @@ print_status(struct spool *sp, struct survey *v)
 		printf("next due    %s in %s (%s)\n", v->next.id, b.p, time);
 	}
 	buf_free(&b);
+	print_waiting(&v->waiting);
 	print_held(sp, &v->running);
 	for (i = 0; i < JOB_STATES; i++)
 		print_strange(v, (enum job_state)i);
@@ -236,11 +256,15 @@ print_status_json(struct spool *sp, const struct survey *v)
 
 	buf_putc(&b, '{');
 	json_member_string(&b, "spool", sp->path);
-	for (i = 0; i < JOB_STATES; i++) {
+	for (i = 0; i < JOB_HELD; i++) {
 		json_member_number(&b, job_state_word((enum job_state)i),
 		    (int64_t)v->count[i]);
 		strange += v->strange[i];
 	}
+	json_member_number(&b, "waiting", (int64_t)(v->count[JOB_WAITING] +
+	    v->count[JOB_HELD]));
+	json_member_number(&b, "held", (int64_t)v->count[JOB_HELD]);
+	json_member_number(&b, "blocked", (int64_t)v->waiting.blocked);
 	json_member_number(&b, "workers", (int64_t)v->crew.workers);
 	json_member_bool(&b, "paused", sp->config.paused);
 	if (v->next.id[0]) {
@@ -301,9 +325,17 @@ print_prometheus(struct spool *sp, const struct survey *v)
 	if (spool_tally_sum(sp, &t) != SPOOL_OK)
 		return complain_spool(sp);
 	print_metric("jobs", "gauge", "Jobs in the spool, by state.");
-	for (i = 0; i < JOB_STATES; i++)
+	for (i = 0; i < JOB_HELD; i++)
 		printf("queuectl_jobs{state=\"%s\"} %zu\n",
 		    job_state_word((enum job_state)i), v->count[i]);
+	printf("queuectl_jobs{state=\"waiting\"} %zu\n",
+	    v->count[JOB_WAITING] + v->count[JOB_HELD]);
+	print_metric("jobs_held", "gauge", "Waiting jobs that a person holds "
+	    "back.");
+	printf("queuectl_jobs_held %zu\n", v->count[JOB_HELD]);
+	print_metric("jobs_blocked", "gauge", "Waiting jobs whose parent will "
+	    "not be completed.");
+	printf("queuectl_jobs_blocked %zu\n", v->waiting.blocked);
 	print_metric("oldest_pending_seconds", "gauge", "For how long the oldest "
 	    "pending job could have run; 0: none is ready.");
 	printf("queuectl_oldest_pending_seconds %lld.%06lld\n",

@@ -15,6 +15,7 @@
 #include "cli/listing.h"
 #include "cli/wait.h"
 #include "spool/pool.h"
+#include "spool/waiting.h"
 #include "spool/watch.h"
 
 enum {
@@ -51,7 +52,7 @@ news_open(struct news *n, struct spool *sp)
 	n->told = !spool_watch_silent(sp);
 	/* A job that leaves a state in which it has not ended may be gone for
 	 * good. */
-	for (i = 0; i < JOB_STATES; i++)
+	for (i = 0; i < JOB_HELD; i++)
 		n->told &= spool_watch_add(sp, &n->watch, i,
 		    !state_is_final((enum job_state)i));
 }
@@ -142,6 +143,7 @@ tell_failure(struct spool *sp, const struct job_name *name, bool alone)
 static int
 check_one(struct waiting *w, struct spool *sp, struct awaited *a)
 {
+	struct spool_reason why = { .blocked = false };
 	enum job_state state = JOB_DEAD;
 	struct job_name name;
 	int r;
@@ -151,7 +153,11 @@ check_one(struct waiting *w, struct spool *sp, struct awaited *a)
 	r = spool_find(sp, a->id, &state, &name);
 	if (r != SPOOL_OK && r != SPOOL_GONE)
 		return complain_spool(sp);
-	if (r == SPOOL_OK && !state_is_final(state))
+	if (r == SPOOL_OK && state == JOB_WAITING &&
+	    spool_waiting_reason(sp, &name, &why) != SPOOL_OK)
+		return complain_spool(sp);
+	w->children |= r == SPOOL_OK && state == JOB_WAITING;
+	if (r == SPOOL_OK && !state_is_final(state) && !why.blocked)
 		return DONE;
 	a->ended = true;
 	w->ended++;
@@ -159,7 +165,11 @@ check_one(struct waiting *w, struct spool *sp, struct awaited *a)
 		return DONE;
 	w->failed++;
 	w->status = FAILED;
-	if (r == SPOOL_OK)
+	if (why.blocked)
+		complain("%s: blocked: %s waits for %s, which will not be "
+		    "completed; queuectl show %s says why", a->id, why.child,
+		    why.id, a->id);
+	else if (r == SPOOL_OK)
 		w->status = tell_failure(sp, &name, w->n == 1);
 	else
 		complain("%s: it was removed before it had ended", a->id);
@@ -189,7 +199,8 @@ check_news(struct waiting *w, struct spool *sp, struct news *news)
 
 	while (r == DONE &&
 	    (s = spool_watch_next(&news->watch, &dir, &file)) != 0) {
-		lost |= s < 0;
+		/* the end of another job may block one of ours */
+		lost |= s < 0 || (w->children && dir == JOB_DEAD);
 		if (s < 0 || !job_name_parse(&name, file))
 			continue;
 		strcpy(key.id, name.id);

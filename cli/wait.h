@@ -15,6 +15,7 @@ int command_cancel(struct call *);
 
 /* Jobs that somebody waits for.  Zeroed, it has none. */
 struct waiting {
+	bool children;          /* some of the jobs wait for others */
 	struct awaited *v;      /* n jobs; sorted by id once we wait */
 	size_t n, cap;
 	size_t ended, failed;

@@ -27,6 +27,10 @@ const struct option_def enqueue_options[] = {
 	{ "cwd", 0, "DIR", "run it there; default: the current directory" },
 	{ "env", 0, "NAME[=VALUE]", "add to its environment; NAME alone: "
 	    "as it is here" },
+	{ "after", 0, "ID[,ID...]", "when these jobs are completed" },
+	{ "after-any", 0, "ID[,ID...]", "when these jobs have ended, completed "
+	    "or dead" },
+	{ "hold", 0, NULL, "not before it is released" },
 	{ "unique", 0, NULL, "unless a job of that id waits or runs; then print "
 	    "that id" },
 	{ "wait", 0, NULL, "return when the jobs have ended, as wait does; also "
@@ -83,6 +87,29 @@ env_value(char *name)
 	return NULL;
 }
 
+/* The array of an option that may come more than once. */
+static struct json *
+find_list(struct words *w, const char *key)
+{
+	struct json *l = w->list;
+
+	while (l->key && strcmp(l->key, key) != 0)
+		l++;
+	l->type = JSON_ARRAY;
+	l->key = (char *)(uintptr_t)key;
+	return l;
+}
+
+static void
+add_to_list(struct words *w, const char *key, char *text)
+{
+	struct json **tail = &find_list(w, key)->child;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	add_node(w, &tail, JSON_STRING, NULL, text);
+}
+
 static int
 read_options(struct words *w, const struct call *c, struct json ***tail)
 {
@@ -99,6 +126,8 @@ read_options(struct words *w, const struct call *c, struct json ***tail)
 			return complain_usage("--%s is not UTF-8", o->name);
 		if (!key) {
 			w->n++; /* its node stays unused */
+		} else if (type == JSON_ARRAY) {
+			add_to_list(w, key, v);
 		} else if (type != JSON_OBJECT) {
 			add_node(w, tail, o->arg ? type : JSON_TRUE, key, v);
 		} else if (!(value = env_value(v))) {
@@ -142,7 +171,7 @@ int
 words_read(struct words *w, const struct call *c, int64_t now, struct job *job)
 {
 	static char argv[] = "argv", env[] = "env";
-	struct json **tail;
+	struct json **tail, *list;
 	const struct json *at;
 	struct buf why = { 0 };
 	int r;
@@ -163,6 +192,10 @@ words_read(struct words *w, const struct call *c, int64_t now, struct job *job)
 	if (c->dashes) {
 		*tail = &w->argv;
 		tail = &w->argv.next;
+	}
+	for (list = w->list; list->key; list++) {
+		*tail = list;
+		tail = &list->next;
 	}
 	if (w->env.child)
 		*tail = &w->env;

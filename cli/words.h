@@ -15,9 +15,12 @@ extern const struct option_def enqueue_options[];
  * are. */
 bool words_have_fields(const struct call *);
 
+enum { WORDS_LISTS = 4 };
+
 /* The memory that a job borrows. */
 struct words {
 	struct json object, argv, env;
+	struct json list[WORDS_LISTS]; /* options that may come again */
 	struct json *node;      /* n members: first the options, as they came */
 	size_t n;
 };

@@ -16,6 +16,7 @@ struct reader {
 	int64_t now;
 	struct buf *why;           /* what is wrong, */
 	const struct json *at;     /* and where */
+	size_t cap;                /* of the list that is filled */
 };
 
 struct field {
@@ -224,6 +225,78 @@ set_env(struct reader *r, const struct json *v)
 	return true;
 }
 
+/* Adds a name to a list.  A name that is there already is not added again. */
+static bool
+add_name(struct reader *r, const struct json *v, const char *name)
+{
+	struct job_list *l = job_names(r->job, r->field->key);
+	const char **p;
+	size_t i;
+
+	r->at = v;
+	if (!job_names_valid(r->field->key, name)) {
+		buf_printf(r->why, "\"%s\" must be %s, not \"",
+		    r->field->name, r->field->want);
+		job_escape(r->why, name, 60);
+		buf_putc(r->why, '"');
+		return false;
+	}
+	for (i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i], name))
+			return true;
+	p = array_room(l->v, &r->cap, l->n + 1, sizeof *p);
+	if (!p)
+		return refuse(r, v, "out of memory");
+	l->v = p;
+	p[l->n++] = name;
+	return true;
+}
+
+/* Adds the names of a string, between its commas, which become NULs. */
+static bool
+add_names(struct reader *r, const struct json *v)
+{
+	char *name = v->text, *comma;
+
+	while ((comma = strchr(name, ','))) {
+		*comma = '\0';
+		if (!add_name(r, v, name))
+			return false;
+		name = comma + 1;
+	}
+	return add_name(r, v, name);
+}
+
+/* A string or an array of strings. */
+static bool
+set_names(struct reader *r, const struct json *v)
+{
+	const struct json *e;
+
+	r->cap = 0;
+	if (v->type == JSON_STRING)
+		return add_names(r, v);
+	for (e = v->child; e; e = e->next) {
+		r->at = e;
+		if (e->type != JSON_STRING) {
+			buf_printf(r->why, "\"%s\" must be %s, and one is %s",
+			    r->field->name, r->field->want,
+			    json_type_name(e->type));
+			return false;
+		}
+		if (!add_names(r, e))
+			return false;
+	}
+	return true;
+}
+
+static bool
+set_hold(struct reader *r, const struct json *v)
+{
+	r->job->hold = v->type == JSON_TRUE;
+	return true;
+}
+
 #define STRING "a string"
 #define WHOLE "a whole number from 0 to 2147483647"
 #define SECONDS "a number of seconds from 0 to 2147483647, such as 1.5, or a " \
@@ -252,6 +325,11 @@ static const struct field fields[] = {
 	{ "env", set_env, JSON_OBJECT, JOB_KEYS, "an object of strings" },
 	{ "stdin", set_value, JSON_STRING, JOB_KEY_STDIN, STRING },
 	{ "unique", set_value, JSON_FALSE, JOB_KEY_UNIQUE, "true or false" },
+	{ "after", set_names, JSON_ARRAY, JOB_KEY_AFTER,
+	  "the id of a job, or an array of ids" },
+	{ "after_any", set_names, JSON_ARRAY, JOB_KEY_AFTER_ANY,
+	  "the id of a job, or an array of ids" },
+	{ "hold", set_hold, JSON_FALSE, JOB_KEYS, "true or false" },
 	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
 	{ .name = "updated_at" }, { .name = "next_retry_at" },
 	{ .name = "exit_code" }, { .name = "signal" }, { .name = "error" },
@@ -311,6 +389,7 @@ set_field(struct reader *r, const struct json *v, const struct field *f)
 	if (!f->set)
 		return true;
 	if (v->type == f->type || is_span(v, f) ||
+	    (v->type == JSON_STRING && f->set == set_names) ||
 	    (v->type == JSON_TRUE && f->type == JSON_FALSE))
 		return f->set(r, v);
 	r->at = v;
@@ -404,14 +483,14 @@ put_time(struct buf *b, const char *key, int64_t time)
 }
 
 static void
-put_argv(struct buf *b, const struct job *job)
+put_strings(struct buf *b, const char *key, const char **v, size_t n)
 {
 	size_t i;
 
-	json_member(b, "argv");
-	for (i = 0; i < job->argc; i++) {
+	json_member(b, key);
+	for (i = 0; i < n; i++) {
 		buf_putc(b, i ? ',' : '[');
-		json_quote(b, job->argv[i]);
+		json_quote(b, v[i]);
 	}
 	buf_putc(b, ']');
 }
@@ -503,7 +582,7 @@ put_given(struct buf *b, const struct job *job)
 	for (f = fields; f->set; f++) {
 		if (f->set == set_env && job->nenv)
 			put_env(b, job);
-		if (f->key < JOB_KEY_BACKOFF_BASE ||
+		if (f->key < JOB_KEY_BACKOFF_BASE || f->set == set_names ||
 		    f->key == JOB_KEY_PRIORITY || f->key == JOB_KEYS)
 			continue;
 		value = job_value(job, f->key, room);
@@ -515,6 +594,24 @@ put_given(struct buf *b, const struct job *job)
 		else
 			buf_puts(b, f->type == JSON_NUMBER ? value : "true");
 	}
+}
+
+/* What holds the job back.  Once it waits no more, its parents may have been
+ * purged, and a copy of the job could not name them. */
+static void
+put_waiting(struct buf *b, const struct field_view *v)
+{
+	const struct job *job = v->job;
+
+	if (v->state != JOB_HELD && v->state != JOB_WAITING)
+		return;
+	if (job->after.n)
+		put_strings(b, "after", job->after.v, job->after.n);
+	if (job->after_any.n)
+		put_strings(b, "after_any", job->after_any.v,
+		    job->after_any.n);
+	if (v->state == JOB_HELD)
+		json_member_bool(b, "hold", true);
 }
 
 int64_t
@@ -556,13 +653,14 @@ field_write(struct buf *b, const struct field_view *v)
 	if (job->command)
 		json_member_string(b, "command", job->command);
 	else if (job->argc)
-		put_argv(b, job);
+		put_strings(b, "argv", job->argv, job->argc);
 	json_member_string(b, "state", job_state_word(v->state));
 	json_member_number(b, "attempts", v->name->attempt);
 	json_member_number(b, "max_retries", job->max_retries >= 0 ?
 	    job->max_retries : v->policy->max_retries);
 	json_member_number(b, "priority", v->name->priority);
 	put_given(b, job);
+	put_waiting(b, v);
 	if (job->created >= 0)
 		put_time(b, "created_at", job->created);
 	put_time(b, "updated_at", field_updated(v));

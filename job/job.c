@@ -6,8 +6,8 @@
  * "Created:".  Between them stand "Key: value" lines, in any order; one space
  * after the colon is not part of the value.  A newline in a value is stored as
  * newline and space.  A key is printable ASCII without space and colon; its
- * case matters, and a reader ignores unknown keys.  Only Arg and Env may come
- * more than once, and no byte of the header is NUL.
+ * case matters, and a reader ignores unknown keys.  Only Arg, Env, After and
+ * After-Any may come more than once, and no byte of the header is NUL.
  *
  *	Id            as in the name
  *	Command       for /bin/sh -c, not empty; or else
@@ -23,6 +23,8 @@
  *	Env           NAME=value, NAME being [A-Za-z_][A-Za-z0-9_]*
  *	Stdin         what the job reads
  *	Unique        yes or no: whether it was enqueued so
+ *	After         the id of a job that must be completed before
+ *	After-Any     the id of a job that must have ended before
  *	Created       a time; never continued, and its newline may be missing
  *
  * Numbers are decimal integers from 0 to 2147483647.  Either Command or Arg
@@ -54,6 +56,7 @@ static const char magic[] = "Queuectl: 1";
 /* What a key's value is, and its field in struct job. */
 enum kind {
 	IDENTIFIER, TEXT, NUMBER, SECONDS, CODES, TIME, SWITCH,
+	NAMES,              /* one id of several */
 	LIST                /* one string of several */
 };
 
@@ -86,12 +89,14 @@ static const struct {
 	[JOB_KEY_STDIN] = { "Stdin", TEXT, AT(input), NULL },
 	[JOB_KEY_UNIQUE] = { "Unique", SWITCH, AT(unique),
 	    "Unique is neither yes nor no" },
+	[JOB_KEY_AFTER] = { "After", NAMES, AT(after), "After is no job id" },
+	[JOB_KEY_AFTER_ANY] = { "After-Any", NAMES, AT(after_any),
+	    "After-Any is no job id" },
 	[JOB_KEY_CREATED] = { "Created", TIME, AT(created),
 	    "Created is no RFC 3339 time from 1970 on" },
 };
 
 static const char no_memory[] = "out of memory", nul_byte[] = "a NUL byte";
-
 static const struct {
 	const char *word;
 	bool value;         /* "=N" follows; after "error", "=TEXT" */
@@ -124,6 +129,8 @@ job_free(struct job *job)
 		free(job->argv);
 		free(job->env);
 		free(job->attempt);
+		free(job->after.v);
+		free(job->after_any.v);
 		free(job->text);
 	}
 	job_init(job);
@@ -156,6 +163,33 @@ job_value(const struct job *job, enum job_key key, char room[JOB_VALUE_ROOM])
 	return room;
 }
 
+struct job_list *
+job_names(struct job *job, enum job_key key)
+{
+	return keys[key].kind != NAMES ? NULL :
+	    (struct job_list *)(void *)((char *)job + keys[key].at);
+}
+
+bool
+job_names_valid(enum job_key key, const char *value)
+{
+	(void)key;
+	return job_id_valid(value);
+}
+
+size_t
+job_parents(const struct job *job)
+{
+	return job->after.n + job->after_any.n;
+}
+
+const char *
+job_parent(const struct job *job, size_t i)
+{
+	return i < job->after.n ? job->after.v[i] :
+	    job->after_any.v[i - job->after.n];
+}
+
 static void
 put_value(struct buf *b, enum job_key key, const char *value)
 {
@@ -177,18 +211,22 @@ void
 job_format(struct buf *b, const struct job *job)
 {
 	char room[JOB_VALUE_ROOM];
+	const struct job_list *names;
 	enum job_key key;
 	size_t i;
 
 	buf_puts(b, magic);
 	buf_putc(b, '\n');
 	for (key = JOB_KEY_ID; key < JOB_KEYS; key++) {
-		if (keys[key].kind != LIST)
+		if (keys[key].kind < NAMES)
 			put_value(b, key, job_value(job, key, room));
 		for (i = 0; key == JOB_KEY_ARG && i < job->argc; i++)
 			put_value(b, key, job->argv[i]);
 		for (i = 0; key == JOB_KEY_ENV && i < job->nenv; i++)
 			put_value(b, key, job->env[i]);
+		names = (const void *)((const char *)job + keys[key].at);
+		for (i = 0; keys[key].kind == NAMES && i < names->n; i++)
+			put_value(b, key, names->v[i]);
 	}
 }
 
@@ -245,6 +283,7 @@ struct reader {
 	size_t at;          /* the line of an error; 0: the whole text */
 	unsigned seen;      /* 1 << enum job_key */
 	size_t args, envs, attempts; /* allocated */
+	size_t names[JOB_KEYS];
 };
 
 /* The next line, its newline replaced by NUL. */
@@ -355,12 +394,15 @@ static const char *
 add_value(struct reader *r, enum job_key key, const char *value)
 {
 	struct job *job = r->job;
+	struct job_list *names = job_names(job, key);
 	size_t n = job_env_name(value);
 	bool arg = key == JOB_KEY_ARG;
 
-	if (arg ? !job->argc && !*value : !n || value[n] != '=')
+	if (names ? !job_names_valid(key, value) :
+	    arg ? !job->argc && !*value : !n || value[n] != '=')
 		return keys[key].wrong;
-	if (arg ? add_string(&job->argv, &job->argc, &r->args, value) :
+	if (names ?
+	    add_string(&names->v, &names->n, &r->names[key], value) : arg ? add_string(&job->argv, &job->argc, &r->args, value) :
 	    add_string(&job->env, &job->nenv, &r->envs, value))
 		return NULL;
 	return no_memory;
@@ -375,7 +417,7 @@ set_key(struct reader *r, enum job_key key, const char *value)
 	r->seen |= 1U << key;
 	if ((r->seen & both) == both)
 		return "both Command and Arg";
-	if (keys[key].kind == LIST)
+	if (keys[key].kind >= NAMES)
 		return add_value(r, key, value);
 	if (again)
 		return "a key that was there already";

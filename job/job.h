@@ -34,10 +34,17 @@ struct job_attempt {
 	const char *error;       /* ERROR: one line, else NULL */
 };
 
+/* Some strings; the array may be NULL where there is none. */
+struct job_list {
+	const char **v;
+	size_t n;
+};
+
 /*
  * A job.  Numbers that were not given are -1, strings NULL.  After job_parse()
  * the job owns its strings; a caller that fills a job in lends them.
- * job_free() frees text and, if there is a text, argv, env and attempt.
+ * job_free() frees text and, if there is a text, argv, env, attempt and the
+ * arrays of the lists.
  */
 struct job {
 	char id[JOB_ID_MAX + 1]; /* "": not given */
@@ -56,6 +63,9 @@ struct job {
 	const char *input;       /* Stdin: */
 	const char *dead_exit;   /* for job_codes_parse(); NULL: config's */
 	bool unique;             /* at most one of its id: see spool.h */
+	bool hold;               /* to be enqueued into held/; not in the text */
+	struct job_list after;   /* ids of parents that must be completed, */
+	struct job_list after_any; /* and of those that must have ended */
 	int64_t created;
 
 	struct job_attempt *attempt; /* oldest first */
@@ -83,18 +93,29 @@ enum job_key {
 	JOB_KEY_ID, JOB_KEY_COMMAND, JOB_KEY_ARG, JOB_KEY_MAX_RETRIES,
 	JOB_KEY_BACKOFF_BASE, JOB_KEY_BACKOFF_MAX, JOB_KEY_PRIORITY,
 	JOB_KEY_TIMEOUT, JOB_KEY_DEAD_EXIT, JOB_KEY_RUN_AT, JOB_KEY_CWD,
-	JOB_KEY_ENV, JOB_KEY_STDIN, JOB_KEY_UNIQUE, JOB_KEY_CREATED, JOB_KEYS
+	JOB_KEY_ENV, JOB_KEY_STDIN, JOB_KEY_UNIQUE, JOB_KEY_AFTER,
+	JOB_KEY_AFTER_ANY, JOB_KEY_CREATED, JOB_KEYS
 };
 
 enum { JOB_VALUE_ROOM = 32 }; /* for a number or a time */
 
-/* The value of a key other than Arg and Env, as text: the job's own string, or
+/* The value of a key that comes once, as text: the job's own string, or
  * written into `room`.  NULL: it is not given. */
 const char *job_value(const struct job *, enum job_key,
     char room[JOB_VALUE_ROOM]);
 /* Stores such a value, and lends it to the job; false: it is not a value of
  * that key. */
 bool job_set(struct job *, enum job_key, const char *value);
+/* The list of a key whose values are names: After, After-Any; NULL: it is
+ * another key. */
+struct job_list *job_names(struct job *, enum job_key);
+/* Whether `value` can be in the list of that key. */
+bool job_names_valid(enum job_key, const char *value);
+
+/* The number of a job's parents, and the i-th of them: first those of After,
+ * then those of After-Any. */
+size_t job_parents(const struct job *);
+const char *job_parent(const struct job *, size_t i);
 
 /* Writes the header of the job's file.  It needs id, command or argv, and
  * created. */

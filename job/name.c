@@ -23,6 +23,8 @@ static const struct {
 	[JOB_DONE] = { "done", "completed" },
 	[JOB_FAILED] = { "failed", "failed" },
 	[JOB_DEAD] = { "dead", "dead" },
+	[JOB_HELD] = { "held", "waiting" },
+	[JOB_WAITING] = { "after", "waiting" },
 };
 
 const char *
@@ -101,6 +103,7 @@ job_name_parse(struct job_name *name, const char *file)
 		return false;
 	name->attempt = (unsigned)attempt;
 	memcpy(name->id, s, strlen(s) + 1);
+	name->parent[0] = '\0';
 	return true;
 }
 

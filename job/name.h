@@ -15,9 +15,15 @@ enum {
 	JOB_PRIORITY_MAX = 9
 };
 
-/* The states; each is a directory of the spool. */
+/*
+ * The states; each is a directory of the spool.  JOB_HELD and JOB_WAITING are
+ * one state for people, "waiting": a person holds the job back, or it waits for
+ * its parent and lies in after/PARENT/.  A spool has these directories only once
+ * a job needed them.
+ */
 enum job_state {
-	JOB_PENDING, JOB_PROCESSING, JOB_DONE, JOB_FAILED, JOB_DEAD, JOB_STATES
+	JOB_PENDING, JOB_PROCESSING, JOB_DONE, JOB_FAILED, JOB_DEAD,
+	JOB_HELD, JOB_WAITING, JOB_STATES
 };
 
 /* Directory and word of a state: "done" and "completed". */
@@ -31,6 +37,8 @@ struct job_name {
 	unsigned char priority;     /* 0 first … 9 last */
 	bool timed;                 /* '@': not before stamp; '-': it orders */
 	char id[JOB_ID_MAX + 1];
+	char parent[JOB_ID_MAX + 1]; /* in JOB_WAITING: whose directory in
+	                            * after/ it lies in; else "" */
 };
 
 /* Whether `id` is 1-64 of A-Za-z0-9._- and begins with none of . and -. */
@@ -43,7 +51,7 @@ void job_id_make(char id[JOB_ID_MAX + 1], int64_t time);
  * as JOB_NUMBER_MAX: a count that stands still is better than a name that
  * job_name_parse() refuses. */
 void job_name_format(char out[JOB_NAME_MAX + 1], const struct job_name *);
-/* false: not the name of a job. */
+/* Reads all but `parent`, which becomes "".  false: not the name of a job. */
 bool job_name_parse(struct job_name *, const char *file);
 /* Run order: by priority, stamp, then id. */
 int job_name_compare(const struct job_name *, const struct job_name *);

@@ -2,8 +2,9 @@
  * spool/batch.c: enqueue: stage, publish, take back.
  *
  *     spool_stage    write ids/ID, for each job
- *     spool_publish  sync the files; link each into pending/, the instant of
- *                    commit; sync pending/ and ids/
+ *     spool_publish  sync the files; link each into pending/, held/ or
+ *                    after/PARENT/, the instant of commit; sync these and ids/;
+ *                    look at the parents again
  *
  * The lock of ids/ is shared from the first job staged to the end of
  * spool_publish().
@@ -24,18 +25,54 @@
 
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
+#include "spool/waiting_priv.h"
 
 enum { RECLAIM_MS = 1000 };    /* how long we wait for other enqueuers */
+
+/* The place of an id in the table: of the job, or an empty one. */
+static uint32_t *
+find_slot(const struct spool_batch *b, const char *id)
+{
+	size_t i = text_hash(TEXT_HASH, id, strlen(id));
+
+	for (;; i++) {
+		uint32_t *slot = &b->table[i & (b->slots - 1)];
+
+		if (!*slot || !strcmp(b->v[*slot - 1].name.id, id))
+			return slot;
+	}
+}
 
 static bool
 in_batch(const struct spool_batch *b, const char *id)
 {
-	size_t i;
+	return b->n && *find_slot(b, id);
+}
 
+/* Makes room for one more job.  The table is at most half full. */
+static bool
+make_room(struct spool_batch *b)
+{
+	struct spool_staged *v = array_room(b->v, &b->cap, b->n + 1, sizeof *v);
+	size_t slots = b->slots ? b->slots : 16, i;
+	uint32_t *table;
+
+	if (!v)
+		return false;
+	b->v = v;
+	while (slots < 2 * (b->n + 1))
+		slots *= 2;
+	if (slots == b->slots)
+		return true;
+	table = calloc(slots, sizeof *table);
+	if (!table)
+		return false;
+	free(b->table);
+	b->table = table;
+	b->slots = slots;
 	for (i = 0; i < b->n; i++)
-		if (!strcmp(b->name[i].id, id))
-			return true;
-	return false;
+		*find_slot(b, v[i].name.id) = (uint32_t)i + 1;
+	return true;
 }
 
 /* Makes way for a unique job whose id another job has.  SPOOL_OK: the id may be
@@ -51,8 +88,9 @@ make_way(struct spool *sp, enum job_state state, const struct job_name *name)
 
 	if (state != JOB_DONE && state != JOB_DEAD) {
 		/* its enqueuer may not have synced it yet */
-		if (state == JOB_PENDING && sync &&
-		    ((r = dir_sync(sp, JOB_PENDING)) != SPOOL_OK ||
+		if ((state == JOB_PENDING || state == JOB_HELD ||
+		    state == JOB_WAITING) && sync &&
+		    ((r = dir_sync_of(sp, state, name)) != SPOOL_OK ||
 		    (r = dir_sync(sp, SPOOL_IDS)) != SPOOL_OK))
 			return r;
 		return SPOOL_DUPLICATE;
@@ -68,7 +106,7 @@ make_way(struct spool *sp, enum job_state state, const struct job_name *name)
 	r = purge_locked(sp, &c, &st);
 	/* After a power cut the old job must not come back beside the new
 	 * one, in any of the states that it has been in. */
-	for (i = 0; i < JOB_STATES && r == SPOOL_OK && sync; i++)
+	for (i = 0; i < JOB_HELD && r == SPOOL_OK && sync; i++)
 		r = dir_sync(sp, i);
 	return r;
 }
@@ -111,14 +149,44 @@ create_id(struct spool_batch *b, struct job *job, bool *made, int *fd)
 	}
 }
 
+static bool
+is_known(void *batch, const char *id)
+{
+	return in_batch(batch, id);
+}
+
+/* Finds out where the job is to go. */
+static int
+place_job(struct spool_batch *b, const struct job *job, struct spool_staged *s)
+{
+	size_t i;
+	int r;
+
+	*s = (struct spool_staged){ .to = JOB_PENDING };
+	for (i = 0; i < job_parents(job); i++)
+		if (!strcmp(job_parent(job, i), job->id))
+			return spool_refuse(b->spool, "it would wait for itself");
+	r = waiting_place(b->spool, job, is_known, b, &s->to, &s->name);
+	s->parents = job_parents(job) && (job->hold || s->to == JOB_WAITING);
+	if (job->hold) {
+		s->to = JOB_HELD;
+		s->name.parent[0] = '\0';
+	}
+	return r;
+}
+
 static int
 stage_locked(struct spool_batch *b, struct job *job)
 {
 	struct spool *sp = b->spool;
+	struct spool_staged *s = &b->v[b->n];
 	struct path p;
 	bool made;
 	int fd, r;
 
+	r = place_job(b, job, s);
+	if (r != SPOOL_OK)
+		return r;
 	r = create_id(b, job, &made, &fd);
 	if (r != SPOOL_OK)
 		goto out;
@@ -142,12 +210,11 @@ stage_locked(struct spool_batch *b, struct job *job)
 		errno = e;
 		goto out;
 	}
-	b->name[b->n] = (struct job_name){
-		.stamp = job->run_at >= 0 ? job->run_at : job->created,
-		.timed = job->run_at >= 0,
-		.priority = (unsigned char)job->priority
-	};
-	strcpy(b->name[b->n++].id, job->id);
+	s->name.stamp = job->run_at >= 0 ? job->run_at : job->created;
+	s->name.timed = job->run_at >= 0;
+	s->name.priority = (unsigned char)job->priority;
+	strcpy(s->name.id, job->id);
+	*find_slot(b, job->id) = (uint32_t)++b->n;
 out:
 	if (made)
 		job->id[0] = '\0';
@@ -177,15 +244,12 @@ check_room(struct spool *sp)
 int
 spool_stage(struct spool_batch *b, struct job *job)
 {
-	struct job_name *v;
 	int r;
 
 	if (!b->n && (r = check_room(b->spool)) != SPOOL_OK)
 		return r;
-	v = array_room(b->name, &b->cap, b->n + 1, sizeof *v);
-	if (!v)
+	if (!make_room(b))
 		return spool_fail(b->spool, "");
-	b->name = v;
 	if (!b->locked) {
 		r = ids_lock(b->spool, LOCK_SH);
 		if (r != SPOOL_OK)
@@ -206,7 +270,7 @@ sync_staged(void *batch, size_t i)
 {
 	struct spool_batch *b = batch;
 	struct spool *sp = b->spool;
-	struct path p = path_in(SPOOL_IDS, b->name[i].id);
+	struct path p = path_in(SPOOL_IDS, b->v[i].name.id);
 	int fd = openat(sp->fd, p.s, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int r = fd < 0 || fsync(fd) < 0 ? spool_fail(sp, p.s) : SPOOL_OK;
 
@@ -214,24 +278,91 @@ sync_staged(void *batch, size_t i)
 	return r;
 }
 
+/* Makes the directories that the i-th job needs to wait, and its marks. */
+static int
+prepare(struct spool_batch *b, size_t i)
+{
+	const struct spool_staged *s = &b->v[i];
+	struct spool *sp = b->spool;
+	struct job job;
+	int r = spool_load(sp, s->to, &s->name, &job);
+
+	if (r == SPOOL_OK)
+		r = waiting_prepare(sp, &job, s->to, &s->name);
+	job_free(&job);
+	return r == SPOOL_OK || r == SPOOL_ERROR ? r :
+	    spool_fail(sp, path_in(SPOOL_IDS, s->name.id).s);
+}
+
 static int
 link_batch(struct spool_batch *b)
 {
 	struct spool *sp = b->spool;
+	int r;
 
 	while (b->linked < b->n) {
-		struct job_name *name = &b->name[b->linked];
-		struct path id = path_in(SPOOL_IDS, name->id);
-		struct path p = path_job(JOB_PENDING, name);
+		struct spool_staged *s = &b->v[b->linked];
+		struct path id = path_in(SPOOL_IDS, s->name.id);
+		struct path p = path_job(s->to, &s->name);
 
+		if (s->parents && (r = prepare(b, b->linked)) != SPOOL_OK)
+			return r;
 		if (linkat(sp->fd, id.s, sp->fd, p.s, 0) == 0)
 			b->linked++;
-		else if (errno == EEXIST && name->stamp < JOB_TIME_MAX)
-			name->stamp++;
-		else
+		else if (errno == EEXIST && s->name.stamp < JOB_TIME_MAX)
+			s->name.stamp++;
+		else if (errno != ENOENT || !s->parents || b->again++ > 100)
 			return spool_fail(sp, p.s);
+		/* else somebody found the directory empty, and removed it */
 	}
 	return SPOOL_OK;
+}
+
+/* Syncs the directory that the i-th job waits in. */
+static int
+sync_parent(void *batch, size_t i)
+{
+	struct spool_batch *b = batch;
+	const struct spool_staged *s = &b->v[i];
+
+	return s->to != JOB_WAITING || (i && b->v[i - 1].to == JOB_WAITING &&
+	    !strcmp(b->v[i - 1].name.parent, s->name.parent)) ? SPOOL_OK :
+	    dir_sync_of(b->spool, s->to, &s->name);
+}
+
+/* Syncs the directories that the jobs are in. */
+static int
+sync_batch(struct spool_batch *b)
+{
+	struct spool *sp = b->spool;
+	bool used[JOB_STATES] = { false };
+	size_t i;
+	int r = SPOOL_OK, dir;
+
+	for (i = 0; i < b->n; i++)
+		used[b->v[i].to] = true;
+	if (used[JOB_WAITING])
+		r = sync_many(sp, b->n, sync_parent, b);
+	for (dir = JOB_STATES; dir-- > 0 && r == SPOOL_OK;)
+		if (used[dir])
+			r = dir_sync(sp, dir);
+	if (r == SPOOL_OK && fsync(sp->ids) < 0)
+		r = spool_fail(sp, dir_name(SPOOL_IDS));
+	return r;
+}
+
+/* Looks at the parents again. */
+static int
+settle_batch(struct spool_batch *b)
+{
+	size_t i, moved = 0;
+	int r = SPOOL_OK;
+
+	for (i = 0; i < b->n && r == SPOOL_OK; i++)
+		if (b->v[i].to == JOB_WAITING)
+			r = waiting_settle(b->spool, &b->v[i].name, true,
+			    &moved);
+	return r;
 }
 
 int
@@ -248,9 +379,9 @@ spool_publish(struct spool_batch *b)
 	if (r == SPOOL_OK)
 		r = link_batch(b);
 	if (r == SPOOL_OK && sync)
-		r = dir_sync(sp, JOB_PENDING);
-	if (r == SPOOL_OK && sync && fsync(sp->ids) < 0)
-		r = spool_fail(sp, dir_name(SPOOL_IDS));
+		r = sync_batch(b);
+	if (r == SPOOL_OK)
+		r = settle_batch(b);
 	if (r != SPOOL_OK) {
 		int e = errno;
 
@@ -263,21 +394,43 @@ spool_publish(struct spool_batch *b)
 	return SPOOL_OK;
 }
 
-/* Takes a published job out of pending/.  false: a worker has claimed it. */
+/* Takes a published job out of its directory.  false: a worker has claimed
+ * it. */
 static bool
-withdraw(struct spool *sp, const struct job_name *name)
+withdraw(struct spool *sp, const struct spool_staged *s)
 {
-	struct path p = path_job(JOB_PENDING, name);
+	struct job_name name = s->name;
+	enum job_state state = s->to;
+	struct path p;
 	struct stat st;
 	bool mine;
 	int fd;
 
+	/* a parent may have ended and moved it on */
+	if (state == JOB_WAITING && !spool_there(sp, state, &name) &&
+	    (spool_find(sp, s->name.id, &state, &name) != SPOOL_OK ||
+	    (state != JOB_PENDING && state != JOB_WAITING)))
+		return false;
+	p = path_job(state, &name);
 	if (job_open(sp, p.s, &fd, &st) != SPOOL_OK)
 		return false;
 	mine = fd_lock(fd, LOCK_EX | LOCK_NB) == 0 && is_same_file(sp, p.s, &st) &&
 	    unlinkat(sp->fd, p.s, 0) == 0;
 	close(fd);
 	return mine;
+}
+
+/* Removes the entry of a job that has no other name, and its marks. */
+static void
+remove_staged(struct spool *sp, const struct spool_staged *s)
+{
+	struct job job;
+
+	if (s->parents && spool_load(sp, s->to, &s->name, &job) == SPOOL_OK) {
+		waiting_forget(sp, &job, s->name.id);
+		job_free(&job);
+	}
+	unlinkat(sp->fd, path_in(SPOOL_IDS, s->name.id).s, 0);
 }
 
 void
@@ -288,9 +441,8 @@ spool_take_back(struct spool_batch *b)
 
 	/* backwards, because workers claim the first jobs first */
 	for (i = b->n; i-- > 0;)
-		if (i >= b->linked || withdraw(sp, &b->name[i]))
-			unlinkat(sp->fd, path_in(SPOOL_IDS,
-			    b->name[i].id).s, 0);
+		if (i >= b->linked || withdraw(sp, &b->v[i]))
+			remove_staged(sp, &b->v[i]);
 	if (b->locked)
 		ids_unlock(sp);
 	b->locked = false;
@@ -300,17 +452,21 @@ spool_take_back(struct spool_batch *b)
 void
 spool_batch_clear(struct spool_batch *b)
 {
+	if (b->table)
+		memset(b->table, 0, b->slots * sizeof *b->table);
 	b->n = b->linked = 0;
 }
 
 void
 spool_batch_free(struct spool_batch *b)
 {
-	free(b->name);
-	buf_free(&b->text);
-	b->name = NULL;
-	b->cap = 0;
 	spool_batch_clear(b);
+	free(b->v);
+	free(b->table);
+	buf_free(&b->text);
+	b->v = NULL;
+	b->table = NULL;
+	b->cap = b->slots = 0;
 }
 
 int

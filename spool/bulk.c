@@ -12,11 +12,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "spool/bulk_priv.h"
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
+#include "spool/waiting_priv.h"
 
 enum {
 	BULK_MAX = 1000,        /* jobs of one sync */
@@ -34,19 +36,59 @@ sync_held(void *bulk, size_t i)
 	    path_job(c->from, &c->name).s) : SPOOL_OK;
 }
 
-/* Syncs the directories that the jobs went to, then those that they left. */
-static int
-sync_dirs(struct spool *sp, unsigned to, unsigned from)
-{
-	int i, r = SPOOL_OK;
+/* A name that a job went to or has left. */
+struct place {
+	enum job_state state;
+	const struct job_name *name;
+};
 
-	for (i = 0; i < JOB_STATES && r == SPOOL_OK; i++)
-		if (to >> i & 1)
-			r = dir_sync(sp, i);
-	for (i = 0; i < JOB_STATES && r == SPOOL_OK; i++)
-		if (from >> i & 1 && !(to >> i & 1))
-			r = dir_sync(sp, i);
+/* Of the first n of the bulk, which have moved: the i-th place to sync, those
+ * that they went to first. */
+static struct place
+nth_place(const struct spool_bulk *b, size_t n, size_t i)
+{
+	const struct spool_held *h = &b->v[i % n];
+
+	return i < n ? (struct place){ h->to, &h->next } :
+	    (struct place){ h->claim.from, &h->claim.name };
+}
+
+/* Syncs the directories that the jobs went to, then those that they left, each
+ * once. */
+static int
+sync_dirs(struct spool_bulk *b, size_t n)
+{
+	bool synced[JOB_STATES] = { false };
+	size_t i;
+	int r = SPOOL_OK;
+
+	for (i = 0; i < 2 * n && r == SPOOL_OK; i++) {
+		const struct place p = nth_place(b, n, i);
+		const struct place before = nth_place(b, n, i ? i - 1 : i);
+
+		if (p.state == JOB_WAITING ? i && before.state == p.state &&
+		    !strcmp(before.name->parent, p.name->parent) :
+		    synced[p.state])
+			continue;
+		synced[p.state] = true;
+		r = dir_sync_of(b->spool, p.state, p.name);
+	}
 	return r;
+}
+
+/* Does what the move of a job lets others do: its children, if it has ended; or
+ * itself, if its parent has ended meanwhile. */
+static void
+follow_up(struct spool *sp, const struct spool_held *h)
+{
+	size_t moved = 0;
+	int fd;
+
+	if (h->to == JOB_WAITING)
+		waiting_settle(sp, &h->next, false, &moved);
+	else if (h->to == JOB_DEAD && waiting_is_used(sp) &&
+	    (fd = waiting_children(sp, h->next.id)) >= 0)
+		waiting_release(sp, h->next.id, fd, &moved);
 }
 
 /* Moves the jobs whose lines are written, and tells what became of each. */
@@ -55,7 +97,6 @@ bulk_commit(struct spool_bulk *b)
 {
 	struct spool *sp = b->spool;
 	bool sync = sp->config.sync != SYNC_NONE;
-	unsigned to = 0, from = 0;
 	size_t i, moved = 0;
 	int e, r, all = SPOOL_OK;
 
@@ -73,14 +114,13 @@ bulk_commit(struct spool_bulk *b)
 			b->each(b->arg, r, h->job);
 			continue;
 		}
-		to |= 1U << h->to;
-		from |= 1U << h->claim.from;
-		b->v[moved++].job = h->job;
+		b->v[moved++] = *h;
 	}
 	if (sync)
-		all = sync_dirs(sp, to, from);
+		all = sync_dirs(b, moved);
 	e = errno;
 	for (i = 0; i < moved; i++) {
+		follow_up(sp, &b->v[i]);
 		errno = e;
 		b->each(b->arg, all, b->v[i].job);
 	}
@@ -129,17 +169,28 @@ spool_bulk_end(struct spool_bulk *b)
 	b->cap = 0;
 }
 
+/* Finds out where a locked job belongs that nobody holds. */
+static int
+begin_waiting(struct spool *sp, struct spool_held *h)
+{
+	int r = waiting_place(sp, &h->claim.job, NULL, NULL, &h->to, &h->next);
+
+	return r == SPOOL_OK && h->to == JOB_WAITING ?
+	    waiting_prepare(sp, &h->claim.job, h->to, &h->next) : r;
+}
+
 static int
 begin_retry(struct spool *sp, const struct job_name *name, int64_t now,
     struct spool_held *h)
 {
 	int r = lock_and_read(sp, JOB_DEAD, name, true, &h->claim, &h->st);
 
-	h->to = JOB_PENDING;
 	h->next = *name;
 	h->next.attempt = 0;
 	h->next.timed = false;
 	h->next.stamp = now;
+	if (r == SPOOL_OK)
+		r = begin_waiting(sp, h);
 	return r == SPOOL_OK ? append_retried(sp, &h->claim, now) : r;
 }
 
@@ -168,6 +219,81 @@ spool_bulk_retry(struct spool_bulk *b, const struct job_name *name,
 		r = begin_retry(b->spool, name, now, &h);
 	while (bulk_made_room(b, &h, r) || wait_for_lock(b, r));
 	bulk_add(b, &h, r);
+}
+
+/* Finds a job and locks it. */
+static int
+find_and_lock(struct spool *sp, const char *id, struct spool_held *h)
+{
+	enum job_state state;
+	struct job_name name;
+	int r = spool_find(sp, id, &state, &name);
+
+	if (r != SPOOL_OK)
+		return r;
+	h->next = name;
+	h->claim.from = state;
+	if (state == JOB_PROCESSING || state == JOB_DONE || state == JOB_DEAD)
+		return SPOOL_WRONG_STATE;
+	r = lock_and_read(sp, state, &name, false, &h->claim, &h->st);
+	if (r == SPOOL_OK)
+		r = ensure_id_entry(sp, path_job(state, &name).s, id, &h->st);
+	return r;
+}
+
+static int
+begin_hold(struct spool *sp, const char *id, struct spool_held *h)
+{
+	int r = find_and_lock(sp, id, h);
+
+	h->to = JOB_HELD;
+	h->next.parent[0] = '\0';
+	if (r == SPOOL_OK && h->claim.from == JOB_HELD)
+		return SPOOL_WRONG_STATE;
+	if (r == SPOOL_OK)
+		r = spool_waiting_open(sp);
+	/* who has left its parents behind has no need of them any more */
+	if (r == SPOOL_OK && h->claim.from == JOB_WAITING)
+		r = waiting_prepare(sp, &h->claim.job, JOB_HELD, &h->next);
+	return r;
+}
+
+static int
+begin_let_go(struct spool *sp, const char *id, struct spool_held *h)
+{
+	int r = find_and_lock(sp, id, h);
+
+	if (r == SPOOL_OK && h->claim.from != JOB_HELD)
+		return SPOOL_WRONG_STATE;
+	return r == SPOOL_OK ? begin_waiting(sp, h) : r;
+}
+
+/* Adds a job that one of these has begun to change. */
+static void
+bulk_change(struct spool_bulk *b, const char *id, void *job,
+    int (*begin)(struct spool *, const char *, struct spool_held *))
+{
+	struct spool_held h;
+	int r;
+
+	do {
+		h = (struct spool_held){ .job = job };
+		claim_init(&h.claim, JOB_PENDING, &h.next);
+		r = begin(b->spool, id, &h);
+	} while (bulk_made_room(b, &h, r) || wait_for_lock(b, r));
+	bulk_add(b, &h, r);
+}
+
+void
+spool_bulk_hold(struct spool_bulk *b, const char *id, void *job)
+{
+	bulk_change(b, id, job, begin_hold);
+}
+
+void
+spool_bulk_let_go(struct spool_bulk *b, const char *id, void *job)
+{
+	bulk_change(b, id, job, begin_let_go);
 }
 
 /* What became of the only job of a bulk, with errno. */

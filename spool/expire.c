@@ -9,7 +9,9 @@
 
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
-#include "spool/spool_priv.h"
+#include "spool/waiting_priv.h"
+
+enum { PURGES = 100 };         /* for one lock of ids/ */
 
 struct oldest {
 	struct job_name *v;
@@ -57,12 +59,20 @@ is_unknown(const struct spool_expiry *e, int64_t stamp)
 	return e->keep && stamp < JOB_TIME_KNOWN && e->now >= JOB_TIME_KNOWN;
 }
 
+/* Whether a waiting job may name it as a parent. */
+static bool
+is_parent(struct spool *sp, const struct job_name *name)
+{
+	return file_exists(sp, path_after(name->id, "").s);
+}
+
 /* Collects the oldest names of a state; with `most` any age counts, because
  * only the number of all of them tells which are too many. */
 static int
 oldest_find(struct spool *sp, enum job_state state,
     const struct spool_expiry *e, struct oldest *o)
 {
+	bool parents = waiting_is_used(sp);
 	struct spool_iter it;
 	struct job_name name;
 	int r, result = SPOOL_OK;
@@ -71,6 +81,9 @@ oldest_find(struct spool *sp, enum job_state state,
 		return SPOOL_ERROR;
 	while ((r = spool_iter_next(&it, &name)) > 0) {
 		if (!e->most && !is_old(e, name.stamp))
+			continue;
+		/* those would stand in the way of the others */
+		if (parents && is_parent(sp, &name))
 			continue;
 		if (!oldest_add(o, &name, e->limit)) {
 			errno = ENOMEM;
@@ -98,6 +111,14 @@ restamp(struct spool *sp, enum job_state state, const struct job_name *name,
 	spool_release(&c);
 }
 
+static int
+begin_purges(struct spool *sp)
+{
+	if (sp->purging)
+		spool_purges_end(sp);
+	return spool_purges_begin(sp);
+}
+
 int
 spool_expire(struct spool *sp, enum job_state state,
     const struct spool_expiry *e, spool_expired *each, void *arg, bool *more)
@@ -114,6 +135,9 @@ spool_expire(struct spool *sp, enum job_state state,
 		const struct job_name *name = &o.v[i];
 		bool many = e->most && left > e->most;
 
+		if (!e->dry && i % PURGES == 0 &&
+		    (r = begin_purges(sp)) != SPOOL_OK)
+			break;
 		if (!many && !is_old(e, name->stamp))
 			break;
 		if (!many && is_unknown(e, name->stamp)) {
@@ -126,13 +150,16 @@ spool_expire(struct spool *sp, enum job_state state,
 		    !is_old(e, spool_arrived(sp, state, name)))
 			continue;
 		step = e->dry ? SPOOL_OK : spool_purge(sp, state, name->id);
-		if (step == SPOOL_GONE || step == SPOOL_WRONG_STATE)
+		if (step == SPOOL_GONE || step == SPOOL_WRONG_STATE ||
+		    step == SPOOL_NEEDED)
 			continue;
 		left -= step == SPOOL_OK;
 		removed += step == SPOOL_OK;
 		if (!each(arg, step, name->id))
 			break;
 	}
+	if (sp->purging)
+		spool_purges_end(sp);
 	*more = removed && e->limit && i == e->limit;
 	free(o.v);
 	return r;

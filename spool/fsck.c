@@ -16,6 +16,7 @@
 #include "spool/life_priv.h"
 #include "spool/pool_priv.h"
 #include "spool/recover_priv.h"
+#include "spool/waiting_priv.h"
 #include "spool/watch_priv.h"
 
 struct fsck {
@@ -67,6 +68,10 @@ check_dirs(struct fsck *f)
 		problem(f, ".", "it lies on a network file system, where "
 		    "locks and renames promise less", NULL, false);
 	for (i = 0; i < SPOOL_DIRS; i++) {
+		if (fstatat(sp->fd, dir_name(i), &st,
+		    AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
+		    !dir_is_needed(i))
+			continue;
 		if (fstatat(sp->fd, dir_name(i), &st,
 		    AT_SYMLINK_NOFOLLOW) < 0)
 			problem(f, dir_name(i), strerror(errno), "mkdir",
@@ -166,11 +171,43 @@ check_state(struct fsck *f, enum job_state state)
 		if (r == 1)
 			check_job(f, state, &name);
 		else
-			problem(f, path_in((int)state, it.file).s,
+			problem(f, state == JOB_WAITING ?
+			    path_after(it.parent, it.file).s :
+			    path_in((int)state, it.file).s,
 			    "it is no job", NULL, false);
 	if (r < 0)
 		problem(f, dir_name((int)state), strerror(errno), NULL, false);
 	spool_iter_close(&it);
+}
+
+/* Checks an entry of after/, which is a parent's directory. */
+static void
+check_parent(struct fsck *f, const char *parent)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_after(parent, "");
+	struct spool_names names;
+	const char *file;
+	struct stat st;
+
+	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (!job_id_valid(parent) || !S_ISDIR(st.st_mode)) {
+		problem(f, p.s, "it is no directory of a job's children", NULL,
+		    false);
+		return;
+	}
+	check_mode(f, p.s, &st);
+	if (names_open(&names, dir_open_path(sp, p.s)) < 0)
+		return;
+	while ((file = names_next(&names)))
+		if (waiting_is_mark(file) &&
+		    waiting_is_stale(sp, parent, file + 1))
+			problem(f, path_after(parent, file).s, "its job does "
+			    "not wait for this one", "remove it", f->repair &&
+			    unlinkat(sp->fd, path_after(parent, file).s,
+			    0) == 0);
+	names_close(&names);
 }
 
 /* Checks an entry of ids/. */
@@ -260,7 +297,7 @@ check_pool(struct fsck *f, const char *file)
 		problem(f, p.s, "its pool is gone", "remove it", f->repair);
 }
 
-/* Calls `check` for every file in ids/, log/ or workers/. */
+/* Calls `check` for every file in a directory that is not a state's. */
 static void
 check_files(struct fsck *f, int dir, void (*check)(struct fsck *,
     const char *))
@@ -281,19 +318,22 @@ spool_fsck(struct spool *sp, bool repair, int64_t now,
 {
 	struct fsck f = { .spool = sp, .repair = repair, .now = now,
 		.each = each, .arg = arg };
-	size_t held;
+	size_t held, released;
 	int i;
 
 	check_dirs(&f);
 	for (i = 0; i < JOB_STATES; i++)
 		check_state(&f, (enum job_state)i);
+	check_files(&f, JOB_WAITING, check_parent);
 	check_files(&f, SPOOL_IDS, check_id);
 	check_files(&f, SPOOL_LOG, check_log);
 	if (f.lost && repair)
 		spool_recover(sp, now, recovered_quietly, NULL, &held);
 	check_files(&f, SPOOL_WORKERS, check_pool);
-	if (repair)
+	if (repair) {
 		spool_pool_sweep(sp);
+		spool_waiting_sweep(sp, &released);
+	}
 	*left = f.left;
 	return SPOOL_OK;
 }

@@ -3,7 +3,7 @@
  *
  * Each change of state is one system call, the instant of commit.  This is the
  * whole table; enqueue is in spool/batch.c, recovery and cancel in
- * spool/recover.c, retry in spool/bulk.c.
+ * spool/recover.c, retry and hold in spool/bulk.c, release in spool/waiting.c.
  *
  *     step        commit                          a crash before it leaves
  *     enqueue     link ids/ID → pending/          ids/ entry, link count 1
@@ -18,6 +18,11 @@
  *     retry       rename dead → pending           a Retried: line in dead/
  *     cancel      rename pending|failed → dead    a cancelled Attempt: line in
  *                                                 the job where it was
+ *     wait        link ids/ID → after/PARENT/     as enqueue
+ *     release     rename after/PARENT →           the child where it was; the
+ *                 pending|after/NEXT              sweep completes the release
+ *     hold        rename pending|failed|after/… → the job where it was
+ *                 held; back: held → pending|after/…
  *     purge       unlink of the state's name      the job whole; after it an
  *                                                 ids/ entry, link count 1
  *
@@ -33,6 +38,7 @@
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
 #include "spool/pool_priv.h"
+#include "spool/waiting_priv.h"
 
 #if ON_LINUX
 #include <sys/syscall.h>
@@ -69,8 +75,7 @@ rename_noreplace(int dir, const char *from, const char *to)
 	return renameat(dir, from, dir, to);
 }
 
-/* Moves a job, and raises next->stamp until the name is free. */
-static int
+int
 move_job(struct spool *sp, enum job_state from, const struct job_name *name,
     enum job_state to, struct job_name *next)
 {
@@ -238,6 +243,41 @@ record_attempt(struct spool *sp, struct spool_claim *c,
 	return r;
 }
 
+/* Makes an end safe: the line, and the names in the directories.  The claim did
+ * not sync the directory that the job came from. */
+static int
+sync_end(struct spool *sp, const struct spool_claim *c)
+{
+	int r = SPOOL_OK;
+
+	if (fsync(c->fd) < 0)
+		return spool_fail(sp, path_job(c->to, &c->next).s);
+	if ((r = dir_sync(sp, (int)c->to)) == SPOOL_OK &&
+	    (r = dir_sync(sp, JOB_PROCESSING)) == SPOOL_OK)
+		r = dir_sync(sp, (int)c->from);
+	return r;
+}
+
+/* Releases the children of a job that has ended.  They may run at once, so the
+ * end must be safe before.  If that fails, the sweep does it. */
+static void
+release_children(struct spool *sp, const struct spool_claim *c, bool safe)
+{
+	size_t released = 0;
+	int fd, r = SPOOL_OK, e = errno;
+
+	if ((c->to != JOB_DONE && c->to != JOB_DEAD) || !waiting_is_used(sp))
+		return;
+	fd = waiting_children(sp, c->next.id);
+	if (fd >= 0 && !safe && sp->config.sync != SYNC_NONE)
+		r = sync_end(sp, c);
+	if (fd >= 0 && r == SPOOL_OK)
+		waiting_release(sp, c->next.id, fd, &released);
+	else
+		fd_close(fd);
+	errno = e;
+}
+
 int
 spool_finish(struct spool *sp, struct spool_claim *c,
     const struct job_attempt *end, enum job_state *to, struct job_name *next)
@@ -264,10 +304,9 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 		c->moved = r == SPOOL_OK;
 	}
 	if (r == SPOOL_OK && sync)
-		/* the claim did not sync the directory that it came from */
-		if ((r = dir_sync(sp, (int)c->to)) == SPOOL_OK &&
-		    (r = dir_sync(sp, JOB_PROCESSING)) == SPOOL_OK)
-			r = dir_sync(sp, (int)c->from);
+		r = sync_end(sp, c);
+	if (r == SPOOL_OK)
+		release_children(sp, c, sync);
 	if (r != SPOOL_ERROR && end->outcome == JOB_CANCELLED)
 		unlinkat(sp->fd, path_request(&c->name).s, 0);
 	*to = c->to;
@@ -297,8 +336,42 @@ purge_locked(struct spool *sp, struct spool_claim *c, const struct stat *st)
 }
 
 int
+spool_purges_begin(struct spool *sp)
+{
+	int r = ids_lock(sp, LOCK_SH);
+
+	if (r != SPOOL_OK)
+		return r;
+	sp->purging = true;
+	sp->no_after = !file_exists(sp, dir_name(JOB_WAITING));
+	return SPOOL_OK;
+}
+
+void
+spool_purges_end(struct spool *sp)
+{
+	sp->purging = false;
+	ids_unlock(sp);
+}
+
+/* The lock of the job comes first: an enqueuer that makes its marks afterwards
+ * waits for it, and sees that the job is gone. */
+static int
+purge_unless_named(struct spool *sp, struct spool_claim *c,
+    const struct stat *st)
+{
+	bool named = false;
+	int r = sp->no_after ? SPOOL_OK :
+	    waiting_names(sp, c->name.id, &named);
+
+	return r != SPOOL_OK ? r : named ? SPOOL_NEEDED :
+	    purge_locked(sp, c, st);
+}
+
+int
 spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 {
+	bool one = !sp->purging;
 	struct spool_claim c;
 	struct job_name name;
 	enum job_state state;
@@ -313,12 +386,12 @@ spool_purge(struct spool *sp, enum job_state wanted, const char *id)
 	r = lock_and_read(sp, state, &name, false, &c, &st);
 	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
-	r = ids_lock(sp, LOCK_SH);
-	if (r != SPOOL_OK) {
-		spool_release(&c);
-		return r;
+	if (!one)
+		r = purge_unless_named(sp, &c, &st);
+	else if ((r = spool_purges_begin(sp)) == SPOOL_OK) {
+		r = purge_unless_named(sp, &c, &st);
+		spool_purges_end(sp);
 	}
-	r = purge_locked(sp, &c, &st);
-	ids_unlock(sp);
+	spool_release(&c);
 	return r;
 }

@@ -15,6 +15,9 @@
  */
 int move_bad_text(struct spool *, struct spool_claim *, const struct stat *,
     int64_t now, struct job_name *next);
+/* Moves a job, and raises next->stamp until that name is free. */
+int move_job(struct spool *, enum job_state from, const struct job_name *,
+    enum job_state to, struct job_name *next);
 /* Moves a locked job, and raises next->stamp until that name is free.
  * SPOOL_BUSY: the name led to another file than *st. */
 int move_locked(struct spool *, enum job_state from, struct job_name *,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "spool/file_priv.h"
+#include "spool/waiting.h"
 
 /* The states in which a job has not ended. */
 static const enum job_state unfinished[] =
@@ -39,8 +40,9 @@ scan_for(struct spool *sp, const char *id, enum job_state *state,
 {
 	/* in the order of a job's life: a job that moves on while we look is
 	 * met again, and not missed */
-	static const enum job_state order[] = { JOB_PENDING, JOB_FAILED,
-		JOB_PROCESSING, JOB_FAILED, JOB_DONE, JOB_DEAD };
+	static const enum job_state order[] = { JOB_HELD, JOB_WAITING,
+		JOB_PENDING, JOB_FAILED, JOB_PROCESSING, JOB_FAILED, JOB_DONE,
+		JOB_DEAD };
 	struct spool_iter it;
 	size_t i;
 	int r;
@@ -59,6 +61,25 @@ scan_for(struct spool *sp, const char *id, enum job_state *state,
 	return SPOOL_GONE;
 }
 
+/* Whether a job waits under that name. */
+static bool
+find_waiting(struct spool *sp, const struct job *job, const struct stat *st,
+    enum job_state *state, struct job_name *name)
+{
+	size_t i;
+
+	*state = JOB_HELD;
+	if (is_same_file(sp, path_job(JOB_HELD, name).s, st))
+		return true;
+	*state = JOB_WAITING;
+	for (i = 0; i < job_parents(job); i++) {
+		strcpy(name->parent, job_parent(job, i));
+		if (is_same_file(sp, path_job(JOB_WAITING, name).s, st))
+			return true;
+	}
+	return false;
+}
+
 /* Works out a job's name from its text, which ids/ID leads to, so that no
  * directory must be read.  One stat tells whether the name is right. */
 static bool
@@ -69,6 +90,7 @@ predict_name(struct spool *sp, const char *id, enum job_state *state,
 	const struct job_attempt *last;
 	struct job job;
 	struct stat st;
+	bool found;
 	int fd;
 
 	if (job_open(sp, p.s, &fd, &st) != SPOOL_OK)
@@ -92,8 +114,11 @@ predict_name(struct spool *sp, const char *id, enum job_state *state,
 		name->stamp = job.counted ? job.retried :
 		    name->timed ? job.run_at : job.created;
 	}
+	found = is_same_file(sp, path_job(*state, name).s, &st) ||
+	    ((*state == JOB_PENDING || *state == JOB_FAILED) &&
+	    find_waiting(sp, &job, &st, state, name));
 	job_free(&job);
-	return is_same_file(sp, path_job(*state, name).s, &st);
+	return found;
 }
 
 int
@@ -330,6 +355,7 @@ spool_drained(struct spool *sp)
 {
 	uint64_t before;
 	struct stat st;
+	size_t released;
 	int work, ms = 20; /* two ticks of the coarse clock that stamps mtime */
 
 	work = any_work(sp);
@@ -347,5 +373,8 @@ spool_drained(struct spool *sp)
 	work = any_work(sp);
 	if (work)
 		return work < 0 ? -1 : 0;
-	return spool_version(sp) == before;
+	/* a child whose parent has just ended is not released yet */
+	if (spool_waiting_sweep(sp, &released) != SPOOL_OK)
+		return -1;
+	return !released && spool_version(sp) == before;
 }

@@ -15,6 +15,8 @@
 
 #include "spool/spool_priv.h"
 
+enum { NEEDED = SPOOL_DIRS - 2 }; /* dir_is_needed(): all but two */
+
 /* Makes a directory and its parents, as mkdir -p does, but the last part must
  * not exist yet.  0, or -1 with errno. */
 static int
@@ -72,11 +74,11 @@ check_unused(struct spool *sp)
 				break;
 		/* pending/: somebody else has just made it a spool */
 		begun |= i == JOB_PENDING || !strcmp(name, being_made);
-		ours += i < SPOOL_DIRS;
+		ours += dir_is_needed(i);
 		others += i == SPOOL_DIRS && strcmp(name, "lost+found");
 	}
 	names_close(&names);
-	if (begun || ours + others == 0 || ours == SPOOL_DIRS - 1)
+	if (begun || ours + others == 0 || ours == NEEDED - 1)
 		return SPOOL_OK;
 	return spool_refuse(sp, "it is not empty and not a spool; name a "
 	    "directory that is empty or does not exist");
@@ -134,6 +136,8 @@ make_dirs(struct spool *sp)
 		r = spool_fail(sp, being_made);
 	fd_close(fd);
 	for (i = SPOOL_DIRS - 1; i >= 0 && r == SPOOL_OK; i--) {
+		if (!dir_is_needed(i))
+			continue;
 		if (i == JOB_PENDING && (r = check_file_system(sp)) != SPOOL_OK)
 			break;
 		if (i == JOB_PENDING && dir_sync_at(sp->fd, ".") < 0) {

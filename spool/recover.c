@@ -201,6 +201,7 @@ begin_cancel(struct spool *sp, enum job_state state,
 	    path_log(name->id).s, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		end.log = st.st_size;
 	run.attempt = end.number;
+	run.parent[0] = '\0';
 	h->to = job_after(&h->claim.job, &run, &end, &sp->config.policy,
 	    &h->next);
 	job_format_attempt(&line, &end);

@@ -29,8 +29,12 @@ struct path {
 
 /* The name of a directory; `dir` is below SPOOL_DIRS. */
 const char *dir_name(int dir);
+/* Whether every spool has it.  The others are made when they are needed. */
+bool dir_is_needed(int dir);
 struct path path_in(int dir, const char *file);
 struct path path_job(enum job_state, const struct job_name *);
+/* after/PARENT/FILE. */
+struct path path_after(const char *parent, const char *file);
 struct path path_log(const char *id);
 
 /* --- results ------------------------------------------------------------ */
@@ -80,8 +84,11 @@ int sync_many(struct spool *, size_t n, sync_one *one, void *arg);
 
 /* Opens a directory; -1 with errno. */
 int dir_open(struct spool *, int dir);
+int dir_open_path(struct spool *, const char *path);
 /* fsync of one. */
 int dir_sync(struct spool *, int dir);
+/* fsync of the one that a job is in; that of a parent may be gone. */
+int dir_sync_of(struct spool *, enum job_state, const struct job_name *);
 /* fsync of the directory `name`, below the directory `at`.  Some network and
  * FUSE file systems cannot sync a directory; that counts as done.  0, or -1
  * with errno. */

@@ -49,9 +49,9 @@ START_TEST(makes_ids_that_are_new_and_in_order)
 		job.created = now; /* the same for all: they must be bumped */
 		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
 		ck_assert_str_eq(job.id, "");
-		ck_assert_int_gt(strcmp(b.name[i].id, last), 0);
-		ck_assert_uint_le(strlen(b.name[i].id), 12);
-		strcpy(last, b.name[i].id);
+		ck_assert_int_gt(strcmp(b.v[i].name.id, last), 0);
+		ck_assert_uint_le(strlen(b.v[i].name.id), 12);
+		strcpy(last, b.v[i].name.id);
 	}
 	ck_assert_uint_eq(bed_count("pending"), 0);
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);

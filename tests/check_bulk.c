@@ -65,7 +65,7 @@ enqueue_all(void)
 	for (i = 0; i < JOBS; i++) {
 		bed_fill(&job, "", "true");
 		ck_assert_int_eq(spool_stage(&b, &job), SPOOL_OK);
-		strcpy(cancels[i].id, b.name[i].id);
+		strcpy(cancels[i].id, b.v[i].name.id);
 	}
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
 	spool_batch_free(&b);

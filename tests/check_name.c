@@ -165,14 +165,15 @@ END_TEST
 START_TEST(states)
 {
 	static const char *const dirs[] = {
-		"pending", "processing", "done", "failed", "dead"
+		"pending", "processing", "done", "failed", "dead", "held", "after"
 	};
 	int i;
 
 	for (i = 0; i < JOB_STATES; i++) {
 		ck_assert_str_eq(job_state_dir((enum job_state)i), dirs[i]);
 		ck_assert_str_eq(job_state_word((enum job_state)i),
-		    i == JOB_DONE ? "completed" : dirs[i]);
+		    i == JOB_DONE ? "completed" : i < JOB_HELD ? dirs[i] :
+		    "waiting");
 	}
 }
 END_TEST

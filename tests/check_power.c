@@ -162,7 +162,7 @@ enqueue(size_t n)
 	}
 	ck_assert_int_eq(spool_publish(&b), SPOOL_OK);
 	for (i = 0; i < n; i++)
-		power_tell('+', b.name[i].id);
+		power_tell('+', b.v[i].name.id);
 	spool_batch_free(&b);
 }
 

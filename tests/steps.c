@@ -75,7 +75,7 @@ enqueue(size_t n, bool own)
 
 		fault.armed = false;
 		for (i = 0; i < b.n; i++)
-			steps_ack('+', b.name[i].id);
+			steps_ack('+', b.v[i].name.id);
 		fault.armed = armed;
 	}
 	spool_batch_free(&b);

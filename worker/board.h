@@ -82,6 +82,8 @@ struct board {
 	bool torn;               /* a process died with the lock: a name may be
 	                          * missing */
 	bool paused;             /* no job is to begin */
+	_Atomic bool after;      /* the spool has after/, as the dispatcher
+	                          * knows; read without the lock */
 	bool tidy, expire;       /* the next worker that comes is to tidy; */
 	int64_t since;           /* …see struct task */
 	int stop;                /* 1: after the jobs; 2: now */

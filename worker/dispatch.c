@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "spool/waiting.h"
 #include "spool/watch.h"
 #include "worker/backlog.h"
 #include "worker/board.h"
@@ -313,6 +314,18 @@ dispatch_stop(struct dispatch *d, int level)
 
 /* --- what is to be done ------------------------------------------------- */
 
+/* Finds out whether the spool has got after/.  A worker that ends a job looks at
+ * board->after behind the rename.  So a child of a job that ended before we set
+ * it is met by the sweep, which comes after. */
+static void
+follow_after(struct dispatch *d)
+{
+	if (d->board->after || !spool_has_waiting(d->spool))
+		return;
+	d->board->after = true;
+	d->tidy = true;
+}
+
 static void
 follow_config(struct dispatch *d)
 {
@@ -321,6 +334,7 @@ follow_config(struct dispatch *d)
 	if (!d->reconfigure && d->told)
 		return;
 	d->reconfigure = false;
+	follow_after(d);
 	if (!spool_config_refresh(sp))
 		return;
 	board_set_paused(d->board, sp->config.paused);

@@ -1,0 +1,91 @@
+/*
+ * hold.c: jobs that a person holds back.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/hold.h"
+#include "spool/waiting.h"
+
+/* The jobs of one call. */
+struct holding {
+	struct spool *spool;
+	bool hold;              /* else release */
+	char (*id)[JOB_ID_MAX + 1];
+	size_t n;
+	int worst;              /* exit status */
+};
+
+static int
+holding_add(void *holding, const char *id)
+{
+	struct holding *h = holding;
+
+	strcpy(h->id[h->n++], id);
+	return DONE;
+}
+
+static int
+complain_state(const struct holding *h, const char *id)
+{
+	enum job_state state;
+	struct job_name name;
+
+	if (spool_find(h->spool, id, &state, &name) != SPOOL_OK)
+		return complain("%s: no such job", id);
+	if (h->hold && state == JOB_HELD)
+		return complain("%s: is held already", id);
+	return complain(h->hold ? "%s: cannot be held: it is %s" :
+	    "%s: is not held: it is %s", id, job_state_word(state));
+}
+
+static void
+print_result(void *holding, int result, void *id)
+{
+	struct holding *h = holding;
+
+	if (result == SPOOL_OK)
+		puts(id);
+	else if (result == SPOOL_WRONG_STATE)
+		h->worst = complain_state(h, id);
+	else
+		h->worst = complain_job(h->spool, result, id);
+}
+
+static int
+change_all(struct call *c, bool hold)
+{
+	struct holding h = { .spool = &c->spool, .hold = hold };
+	struct spool_bulk b = { .spool = &c->spool, .each = print_result,
+		.arg = &h };
+	size_t i;
+	int r;
+
+	if (call_open_spool(c, false) != DONE)
+		return FAILED;
+	h.id = calloc((size_t)c->n, sizeof *h.id);
+	if (!h.id)
+		return complain_memory();
+	r = call_each_id(c, holding_add, &h);
+	for (i = 0; i < h.n; i++)
+		(hold ? spool_bulk_hold : spool_bulk_let_go)(&b, h.id[i],
+		    h.id[i]);
+	spool_bulk_end(&b);
+	free(h.id);
+	return h.worst > r ? h.worst : r;
+}
+
+int
+command_hold(struct call *c)
+{
+	return change_all(c, true);
+}
+
+int
+command_release(struct call *c)
+{
+	return change_all(c, false);
+}

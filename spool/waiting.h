@@ -1,0 +1,80 @@
+/*
+ * spool/waiting.h: jobs that wait for other jobs, or for a person.  A door of
+ * the spool.
+ *
+ *     held/NAME            a person holds it back
+ *     after/PARENT/NAME    it waits for the job PARENT, its parent
+ *     after/PARENT/+CHILD  a mark: CHILD names PARENT, too, and waits elsewhere
+ *
+ * A job that names several parents waits for the first of them that has not
+ * ended as it asks.  The marks keep the others from being purged meanwhile.
+ *
+ * Whoever puts a child into after/PARENT/ looks at the parent again afterwards,
+ * and moves the child on if it has ended.  Whoever ends a parent renames it
+ * first, and then looks into after/PARENT/.  So one of the two sees the other,
+ * and no child is left behind.  If that one dies, the sweep does its work.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WAITING_H
+#define WAITING_H
+
+#include "spool.h"
+
+/* What has become of a parent. */
+enum spool_parent {
+	PARENT_WORKS,      /* it has not ended */
+	PARENT_DONE,
+	PARENT_DEAD,       /* cancelled jobs, too */
+	PARENT_GONE        /* somebody removed it */
+};
+
+/*
+ * Makes after/ and held/ where they are missing, and returns when no process
+ * believes any more that there is no after/.  No job may be staged meanwhile.
+ * Does nothing if they are there.
+ */
+int spool_waiting_open(struct spool *);
+
+/* Whether there is an after/. */
+bool spool_has_waiting(struct spool *);
+
+/* Moves the children on whose parents have ended; *released is their number.
+ * Removes what is left over in after/. */
+int spool_waiting_sweep(struct spool *, size_t *released);
+
+/* Why a job of JOB_WAITING waits. */
+struct spool_reason {
+	char id[JOB_ID_MAX + 1];   /* the job that it, or an ancestor, waits for */
+	char child[JOB_ID_MAX + 1]; /* the one that waits for it */
+	enum spool_parent parent;  /* what has become of it */
+	bool held;                 /* it has not ended, and is held */
+	bool blocked;              /* this will not end by itself */
+};
+
+/* Finds the job that it waits for in the end: its parent or, if that is waiting
+ * as well, the parent's, and so on. */
+int spool_waiting_reason(struct spool *, const struct job_name *,
+    struct spool_reason *);
+/* Whether its own parent has ended in a way that blocks it. */
+int spool_waiting_blocked(struct spool *, const struct job_name *,
+    bool *blocked);
+
+/* How many jobs wait. */
+struct spool_waiting {
+	size_t waiting, held, blocked;
+	char example[JOB_ID_MAX + 1]; /* a parent that blocks others */
+	size_t parents;               /* the number of those */
+};
+
+int spool_waiting_count(struct spool *, struct spool_waiting *);
+
+/*
+ * Holds a job back: SPOOL_WRONG_STATE unless it is pending, failed or waiting.
+ * Lets a held job go, to its parent or to pending/: SPOOL_WRONG_STATE unless it
+ * is held.  Both tell in *state where it was.
+ */
+void spool_bulk_hold(struct spool_bulk *, const char *id, void *job);
+void spool_bulk_let_go(struct spool_bulk *, const char *id, void *job);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * waiting_priv.h: what the other rooms of the spool do for waiting jobs.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WAITING_PRIV_H
+#define WAITING_PRIV_H
+
+#include "spool/spool_priv.h"
+#include "spool/waiting.h"
+
+/* Whether a file in after/PARENT/ is a mark. */
+bool waiting_is_mark(const char *file);
+/* Whether there may be children.  While there is no after/, this costs a
+ * worker no system call. */
+bool waiting_is_used(struct spool *);
+
+/*
+ * Finds out where a job belongs that nobody holds: JOB_PENDING, or JOB_WAITING
+ * with name->parent.  SPOOL_NO_PARENT: one of its parents, sp->at, does not
+ * exist.  `known` tells of parents that do not exist yet, but will in a moment.
+ * NULL: the job is not new.  Then a parent that is gone counts as ended, because
+ * it could be purged; unless there is a mark, which says that it is waited for.
+ */
+typedef bool waiting_known(void *arg, const char *id);
+int waiting_place(struct spool *, const struct job *, waiting_known *known,
+    void *arg, enum job_state *, struct job_name *);
+/* Makes the directories that a job needs to wait, and its marks. */
+int waiting_prepare(struct spool *, const struct job *, enum job_state,
+    const struct job_name *);
+/* Removes its marks, and the directories that are empty then. */
+void waiting_forget(struct spool *, const struct job *, const char *id);
+/*
+ * A job has come to JOB_WAITING, as *name: moves it on if its parents have ended
+ * meanwhile.  With `sure`, SPOOL_NO_PARENT if one that has ended was removed
+ * meanwhile.
+ */
+int waiting_settle(struct spool *, const struct job_name *name, bool sure,
+    size_t *moved);
+
+/* Opens the directory of the job's children; -1: it has none. */
+int waiting_children(struct spool *, const char *id);
+/* The job has ended, and that is safe: releases its children in the directory
+ * that waiting_children() opened, and closes it. */
+int waiting_release(struct spool *, const char *id, int fd, size_t *released);
+/* Whether a mark belongs to no job that waits for the parent. */
+bool waiting_is_stale(struct spool *, const char *parent, const char *child);
+/* Whether a waiting job names the job, whose lock the caller has. */
+int waiting_names(struct spool *, const char *id, bool *named);
+
+#endif
