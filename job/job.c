@@ -29,13 +29,14 @@
  * must be there; queuectl always writes Id and Created, too.  After the header
  * a reader looks at whole lines without NUL of two forms
  *
- *	Attempt: N start=TIME end=TIME OUTCOME log=OFFSET worker=PID
+ *	Attempt: N start=TIME end=TIME OUTCOME log=OFFSET USED worker=PID
  *	Retried: TIME
  *
  * and skips everything else, such as torn and blank lines.  OUTCOME is exit=N,
  * signal=N, timeout, lost, requeued, cancelled or error=TEXT.  TEXT may hold
  * spaces and even look like the fields behind it; a reader therefore looks for
- * those from the right.  Attempts before the last Retried line do not count.
+ * those from the right.  USED is user=SECONDS sys=SECONDS maxrss=KIB, where that
+ * was measured.  Attempts before the last Retried line do not count.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -45,6 +46,8 @@
 #include "job/job.h"
 
 enum { ERROR_MAX = 200 };
+
+#define USED_MAX (INT64_C(1000000) * JOB_NUMBER_MAX) /* as a span is read */
 
 /* A file with another first line is not ours. */
 static const char magic[] = "Queuectl: 1";
@@ -209,6 +212,17 @@ put_error(struct buf *b, const char *s)
 		    '?' : s[i]);
 }
 
+static void
+put_used(struct buf *b, const struct job_attempt *a)
+{
+	buf_puts(b, " user=");
+	job_seconds_format(b, a->user < USED_MAX ? a->user : USED_MAX);
+	buf_puts(b, " sys=");
+	job_seconds_format(b, a->sys < USED_MAX ? a->sys : USED_MAX);
+	buf_puts(b, " maxrss=");
+	buf_number(b, a->maxrss > 0 ? a->maxrss : 0);
+}
+
 void
 job_format_attempt(struct buf *b, const struct job_attempt *a)
 {
@@ -222,9 +236,10 @@ job_format_attempt(struct buf *b, const struct job_attempt *a)
 		put_error(b, a->error ? a->error : "");
 	else if (outcomes[a->outcome].value)
 		buf_printf(b, "=%d", a->value);
-	buf_printf(b, " log=%lld worker=%ld\n",
-	    (long long)(a->log > 0 ? a->log : 0),
-	    a->worker > 0 ? a->worker : 0);
+	buf_printf(b, " log=%lld", (long long)(a->log > 0 ? a->log : 0));
+	if (a->measured)
+		put_used(b, a);
+	buf_printf(b, " worker=%ld\n", a->worker > 0 ? a->worker : 0);
 }
 
 void
@@ -483,6 +498,20 @@ read_outcome(const char *s, struct job_attempt *a)
 	return true;
 }
 
+/* `s` is what follows " log=", and ends behind the offset then. */
+static bool
+read_used(char *s, struct job_attempt *a)
+{
+	char *maxrss = split_last(s, " maxrss=");
+	char *sys = maxrss ? split_last(s, " sys=") : NULL;
+	char *user = sys ? split_last(s, " user=") : NULL;
+
+	a->measured = maxrss != NULL;
+	return !maxrss || (user && job_span_parse(user, &a->user) &&
+	    job_span_parse(sys, &a->sys) &&
+	    job_number_parse(maxrss, 0, INT64_MAX, &a->maxrss));
+}
+
 /* `s` is what follows "Attempt: ". */
 static bool
 read_attempt(char *s, struct job_attempt *a)
@@ -499,6 +528,7 @@ read_attempt(char *s, struct job_attempt *a)
 	*space = '\0';
 	if (!job_number_parse(s, 0, UINT_MAX, &n) ||
 	    !job_number_parse(worker, 0, LONG_MAX, &pid) ||
+	    !read_used(log, a) ||
 	    !job_number_parse(log, 0, INT64_MAX, &a->log))
 		return false;
 	a->number = (unsigned)n;

@@ -32,6 +32,9 @@ struct job_attempt {
 	int64_t log;             /* offset of its first byte of output */
 	long worker;             /* pid, 0: not known */
 	const char *error;       /* ERROR: one line, else NULL */
+	bool measured;           /* it is known what the attempt used: */
+	int64_t user, sys;       /* …CPU time, in microseconds; */
+	int64_t maxrss;          /* …its largest process, in KiB */
 };
 
 /*
