@@ -45,6 +45,12 @@ struct launch {
  * or -1 with errno.
  */
 pid_t start_child(struct launch *, bool by_vfork);
+/*
+ * Reaps the child if it has ended, and writes into the attempt what it used,
+ * with the descendants that it waited for.  Returns what waitpid() does with
+ * WNOHANG.
+ */
+pid_t reap_child(pid_t, int *status, struct job_attempt *);
 /* Whether a vfork child shares our memory, by which it tells about a failure.
  * On some machines, in emulators and under valgrind it has a copy. */
 bool vfork_shares_memory(void);

@@ -347,7 +347,7 @@ watch_over(struct worker *w, struct run *run)
 
 		if (!gone && child_ended) {
 			child_ended = 0;
-			gone = waitpid(run->pid, &status, WNOHANG) ==
+			gone = reap_child(run->pid, &status, &run->end) ==
 			    run->pid;
 			if (gone)
 				self_pipe_drain();
