@@ -30,6 +30,7 @@ const struct option_def worker_start_options[] = {
 	{ "daemon", 'd', NULL, "detach and write to worker.log" },
 	{ "drain", 0, NULL, "end when no job is pending, processing or "
 	    "failed" },
+	{ "check", 0, NULL, "with --drain: exit with 1 if a job died" },
 	{ NULL, 0, NULL, NULL }
 };
 
@@ -38,12 +39,18 @@ command_worker_start(struct call *c)
 {
 	const char *count = call_option(c, "count");
 	struct worker_options o = { .daemon = call_option(c, "daemon"),
-		.drain = call_option(c, "drain"), .umask = c->umask };
+		.drain = call_option(c, "drain"),
+		.check = call_option(c, "check"), .umask = c->umask };
 	int64_t n = 1;
 
 	if (count && !job_number_parse(count, 1, WORKER_COUNT_MAX, &n))
 		return complain_usage("--count must be a whole number from 1 "
 		    "to %d, not %s", WORKER_COUNT_MAX, count);
+	if (o.check && !o.drain)
+		return complain_usage("--check goes with --drain");
+	if (o.check && o.daemon)
+		return complain_usage("--check and --daemon do not go "
+		    "together: nobody sees how a daemon exits");
 	o.count = (int)n;
 	if (call_open_spool(c, true) != DONE)
 		return FAILED;

@@ -460,6 +460,18 @@ supervise(struct pool *p)
 		notify("STOPPING=1\nSTATUS=nothing left to do");
 }
 
+/* Says how many jobs have died, and returns whether any has. */
+static bool
+say_dead(const struct dispatch *d)
+{
+	size_t n = dispatch_dead(d);
+
+	if (n)
+		say(0, "%zu job%s died; see queuectl dlq list", n,
+		    n == 1 ? "" : "s");
+	return n;
+}
+
 /* The pool in this process.  A byte is written to `ready` (-1: none) when its
  * workers have started. */
 static int
@@ -483,10 +495,10 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		if (sp->config.paused)
 			say(0, "paused: no job begins before queuectl resume");
 		supervise(&p);
+		r = p.lost || (options->check && say_dead(p.dispatch)) ? -1 : 0;
 		dispatch_close(p.dispatch);
 		spool_pool_leave(sp, &p.file);
 		say(0, "stopped");
-		r = p.lost ? -1 : 0;
 	}
 	free(p.member);
 	return r;

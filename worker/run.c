@@ -478,6 +478,8 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 			return;
 		}
 	}
+	if (r == SPOOL_OK && to == JOB_DEAD)
+		board_add_dead(w->board, w->number - 1);
 	spool_tally_count(&w->tally, &run->end);
 	if (r == SPOOL_OK)
 		say_end(w, &copy, &run->end, to, &next, took);
