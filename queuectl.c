@@ -123,7 +123,8 @@ static const struct command commands[] = {
 	{ "status", "[--json | --prometheus]",
 	  "count jobs by state, and workers", NULL, status_options, 0, 0,
 	  command_status },
-	{ "worker start", "[--count N] [--daemon] [--drain [--check]]",
+	{ "worker start", "[--count N] [--daemon] [--drain [--check]] "
+	  "[--launcher PROGRAM]",
 	  "run jobs, in the foreground",
 	  "SIGTERM or SIGINT finishes the current jobs and ends; a second one "
 	  "ends\nthe jobs, too, and requeues them.\n",

@@ -32,21 +32,27 @@
 #define HAS_WAIT4 0
 #endif
 
+bool
+path_step(const char **path, const char *name, char file[PATH_MAX])
+{
+	const char *dir = *path, *end = dir + strcspn(dir, ":");
+	int n = snprintf(file, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir,
+	    end > dir ? "/" : "", name);
+
+	*path = *end ? end + 1 : NULL;
+	return n >= 0 && n < PATH_MAX;
+}
+
 /* exec along PATH as the job has it.  Returns what went wrong. */
 static int
 exec_path(const struct launch *l)
 {
 	char file[PATH_MAX];
-	const char *dir = l->path, *end;
+	const char *path = l->path;
 	int worst = ENOENT;
 
-	for (; dir; dir = *end ? end + 1 : NULL) {
-		int n;
-
-		end = dir + strcspn(dir, ":");
-		n = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - dir),
-		    dir, end > dir ? "/" : "", l->argv[0]);
-		if (n < 0 || (size_t)n >= sizeof file)
+	while (path) {
+		if (!path_step(&path, l->argv[0], file))
 			continue;
 		execve(file, (char **)(uintptr_t)l->argv, l->envp);
 		/* of the file, not of a directory that is closed to us */

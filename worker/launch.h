@@ -6,6 +6,8 @@
 #ifndef WORKER_LAUNCH_H
 #define WORKER_LAUNCH_H
 
+#include <limits.h>
+
 #include "worker/worker.h"
 
 /* Variables that every job gets from its worker; the worker's own values are
@@ -69,5 +71,9 @@ char **make_env(const struct worker *, const struct spool_claim *,
     struct buf *own, size_t *before);
 /* The value of PATH, or the usual one. */
 const char *env_path(char *const *env);
+/* Writes the path that the program has in the first directory of *path, and
+ * moves *path on to the next one; NULL: that was the last.  false: the path is
+ * too long. */
+bool path_step(const char **path, const char *program, char file[PATH_MAX]);
 
 #endif
