@@ -33,7 +33,7 @@ VERSION = 0.1.0
 SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
 	cli/graph.c cli/hold.c \
 	cli/show.c cli/status.c cli/admin.c cli/late.c job/field.c job/json.c \
-	job/job.c job/policy.c job/name.c job/text.c job/config.c spool.c \
+	job/job.c job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \
 	spool/watch.c spool/log.c spool/look.c spool/recover.c spool/batch.c \
 	spool/waiting.c spool/bulk.c spool/fsck.c spool/expire.c worker.c worker/run.c \

@@ -49,6 +49,7 @@
  *     spool/watch      inotify, and the places where it is silent
  *
  *     job/job          a job as text, both ways
+ *     job/attempt      the lines that attempts add to that text
  *     job/name         a job's id, file name and state
  *     job/policy       what an outcome makes of a job
  *     job/field        a job as JSON, both ways
@@ -134,7 +135,8 @@ static const struct command commands[] = {
 	{ "status", "[--json | --prometheus]",
 	  "count jobs by state, and workers", NULL, status_options, 0, 0,
 	  command_status },
-	{ "worker start", "[--count N] [--daemon] [--drain]",
+	{ "worker start", "[--count N] [--daemon] [--drain [--check]] "
+	  "[--launcher PROGRAM]",
 	  "run jobs, in the foreground",
 	  "SIGTERM or SIGINT finishes the current jobs and ends; a second one "
 	  "ends\nthe jobs, too, and requeues them.\n",

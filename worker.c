@@ -159,6 +159,7 @@ try_job(struct worker *w)
 		run_job(w, &claim);
 		return;
 	case SPOOL_BAD:
+		board_add_dead(w->board, w->number - 1);
 		say_bad(w, name.id);
 		return;
 	case SPOOL_REFUSED:
@@ -184,6 +185,8 @@ say_recovered(void *arg, int result, const struct job_attempt *end,
 	struct worker *w = arg;
 	struct buf b = { 0 };
 
+	if (result == SPOOL_BAD || (result == SPOOL_OK && state == JOB_DEAD))
+		board_add_dead(w->board, w->number - 1);
 	switch (result) {
 	case SPOOL_OK:
 		/* an end that was recorded was counted by its worker, or not */

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,24 +33,53 @@ const struct option_def worker_start_options[] = {
 	{ "daemon", 'd', NULL, "detach and write to worker.log" },
 	{ "drain", 0, NULL, "end when no job is pending, processing or "
 	    "failed" },
+	{ "check", 0, NULL, "with --drain: exit with 1 if a job died" },
+	{ "launcher", 0, "PROGRAM", "run each job as PROGRAM and the job's "
+	    "words" },
 	{ NULL, 0, NULL, NULL }
 };
+
+static int
+complain_launcher(const char *program)
+{
+	if (errno == ENOENT || errno == ENOTDIR)
+		return complain("no such launcher: %s (it is one program, by "
+		    "its path or found along PATH%s)", program,
+		    strchr(program, ' ') ? "; a script may add options" : "");
+	return complain("cannot run the launcher %s: %s", program,
+	    strerror(errno));
+}
 
 int
 command_worker_start(struct call *c)
 {
 	const char *count = call_option(c, "count");
+	const char *launcher = call_option(c, "launcher");
 	struct worker_options o = { .daemon = call_option(c, "daemon"),
-		.drain = call_option(c, "drain"), .umask = c->umask };
+		.drain = call_option(c, "drain"),
+		.check = call_option(c, "check"), .umask = c->umask };
+	char *found = NULL;
 	int64_t n = 1;
+	int r;
 
 	if (count && !job_number_parse(count, 1, WORKER_COUNT_MAX, &n))
 		return complain_usage("--count must be a whole number from 1 "
 		    "to %d, not %s", WORKER_COUNT_MAX, count);
+	if (o.check && !o.drain)
+		return complain_usage("--check goes with --drain");
+	if (o.check && o.daemon)
+		return complain_usage("--check and --daemon do not go "
+		    "together: nobody sees how a daemon exits");
 	o.count = (int)n;
-	if (call_open_spool(c, true) != DONE)
-		return FAILED;
-	return worker_pool(&c->spool, &o) < 0 ? FAILED : DONE;
+	if (launcher && !*launcher)
+		return complain_usage("--launcher needs a program");
+	if (launcher && !(o.launcher = found = worker_launcher(launcher)))
+		return complain_launcher(launcher);
+	r = call_open_spool(c, true);
+	if (r == DONE && worker_pool(&c->spool, &o) < 0)
+		r = FAILED;
+	free(found);
+	return r;
 }
 
 const struct option_def worker_stop_options[] = {

@@ -281,6 +281,23 @@ count_earlier(void *arg, const struct job_attempt *a)
 	v->earlier_end = a->end;
 }
 
+/* Adds what the attempt used. */
+static void
+add_used(struct buf *b, const struct job_attempt *a)
+{
+	const char *unit = "KMGTPEZ";
+	int64_t n = a->maxrss, rest = 0;
+
+	for (; n >= 1024; n /= 1024, unit++)
+		rest = n % 1024;
+	buf_printf(b, " (%lld.%03lld s user, %lld.%03lld s system, "
+	    "%lld.%lld %ciB)", (long long)(a->user / SECOND),
+	    (long long)(a->user % SECOND / 1000),
+	    (long long)(a->sys / SECOND),
+	    (long long)(a->sys % SECOND / 1000),
+	    (long long)n, (long long)(rest * 10 / 1024), *unit);
+}
+
 static void
 add_history(struct buf *b, const struct field_view *v)
 {
@@ -304,6 +321,8 @@ add_history(struct buf *b, const struct field_view *v)
 		    a->number, start, (long long)(took / SECOND),
 		    (long long)(took % SECOND / 1000), a->worker);
 		job_outcome_words(b, a);
+		if (a->measured)
+			add_used(b, a);
 		buf_putc(b, '\n');
 	}
 }

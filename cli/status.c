@@ -315,6 +315,24 @@ print_tally(const struct spool_tally *t)
 	buf_free(&b);
 }
 
+static void
+print_used(const struct spool_tally *t)
+{
+	print_metric("attempt_cpu_seconds_total", "counter",
+	    "CPU time that attempts used.");
+	printf("queuectl_attempt_cpu_seconds_total{mode=\"user\"} "
+	    "%llu.%06llu\n"
+	    "queuectl_attempt_cpu_seconds_total{mode=\"system\"} "
+	    "%llu.%06llu\n", (unsigned long long)t->user / SECOND,
+	    (unsigned long long)t->user % SECOND,
+	    (unsigned long long)t->sys / SECOND,
+	    (unsigned long long)t->sys % SECOND);
+	print_metric("attempt_max_rss_bytes", "gauge",
+	    "The largest process of all attempts.");
+	printf("queuectl_attempt_max_rss_bytes %llu\n",
+	    (unsigned long long)t->maxrss * 1024);
+}
+
 static int
 print_prometheus(struct spool *sp, const struct survey *v)
 {
@@ -348,6 +366,7 @@ print_prometheus(struct spool *sp, const struct survey *v)
 	print_metric("paused", "gauge", "1: workers begin no job.");
 	printf("queuectl_paused %d\n", sp->config.paused);
 	print_tally(&t);
+	print_used(&t);
 	return DONE;
 }
 

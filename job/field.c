@@ -564,6 +564,11 @@ put_history(struct buf *b, const struct field_view *v)
 		json_member_string(b, "outcome", job_outcome_word(a->outcome));
 		put_outcome(b, a);
 		json_member_number(b, "log_offset", a->log);
+		if (a->measured) {
+			put_seconds(b, "user", a->user);
+			put_seconds(b, "sys", a->sys);
+			json_member_number(b, "maxrss", a->maxrss);
+		}
 		if (a->worker)
 			json_member_number(b, "worker_pid", a->worker);
 		buf_putc(b, '}');

@@ -31,22 +31,20 @@
  * must be there; queuectl always writes Id and Created, too.  After the header
  * a reader looks at whole lines without NUL of two forms
  *
- *	Attempt: N start=TIME end=TIME OUTCOME log=OFFSET worker=PID
+ *	Attempt: N start=TIME end=TIME OUTCOME log=OFFSET USED worker=PID
  *	Retried: TIME
  *
  * and skips everything else, such as torn and blank lines.  OUTCOME is exit=N,
  * signal=N, timeout, lost, requeued, cancelled or error=TEXT.  TEXT may hold
  * spaces and even look like the fields behind it; a reader therefore looks for
- * those from the right.  Attempts before the last Retried line do not count.
+ * those from the right.  USED is user=SECONDS sys=SECONDS maxrss=KIB, where that
+ * was measured.  Attempts before the last Retried line do not count.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <limits.h>
 #include <stddef.h>
 
 #include "job/job.h"
-
-enum { ERROR_MAX = 200 };
 
 /* A file with another first line is not ours. */
 static const char magic[] = "Queuectl: 1";
@@ -97,21 +95,6 @@ static const struct {
 };
 
 static const char no_memory[] = "out of memory", nul_byte[] = "a NUL byte";
-static const struct {
-	const char *word;
-	bool value;         /* "=N" follows; after "error", "=TEXT" */
-	const char *people; /* the same in words, before the same value */
-} outcomes[] = {
-	[JOB_EXIT] = { "exit", true, "exit " },
-	[JOB_SIGNAL] = { "signal", true, "killed by signal " },
-	[JOB_TIMEOUT] = { "timeout", false, "timed out" },
-	[JOB_LOST] = { "lost", false,
-	    "lost (its worker or the machine died)" },
-	[JOB_REQUEUED] = { "requeued", false, "stopped and requeued" },
-	[JOB_ERROR] = { "error", true, "could not be started: " },
-	[JOB_CANCELLED] = { "cancelled", false, "cancelled" },
-};
-
 void
 job_init(struct job *job)
 {
@@ -228,50 +211,6 @@ job_format(struct buf *b, const struct job *job)
 		for (i = 0; keys[key].kind == NAMES && i < names->n; i++)
 			put_value(b, key, names->v[i]);
 	}
-}
-
-/* At most ERROR_MAX bytes, and no half of a character. */
-static void
-put_error(struct buf *b, const char *s)
-{
-	size_t n = strlen(s), i;
-
-	if (n > ERROR_MAX) {
-		for (n = ERROR_MAX; n > ERROR_MAX - 3 &&
-		    ((unsigned char)s[n] & 0xc0) == 0x80;)
-			n--;
-	}
-	buf_putc(b, '=');
-	for (i = 0; i < n; i++)
-		buf_putc(b, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ?
-		    '?' : s[i]);
-}
-
-void
-job_format_attempt(struct buf *b, const struct job_attempt *a)
-{
-	char start[JOB_TIME_LEN + 1], end[JOB_TIME_LEN + 1];
-
-	job_time_format(start, a->start);
-	job_time_format(end, a->end);
-	buf_printf(b, "Attempt: %u start=%s end=%s %s", a->number, start, end,
-	    outcomes[a->outcome].word);
-	if (a->outcome == JOB_ERROR)
-		put_error(b, a->error ? a->error : "");
-	else if (outcomes[a->outcome].value)
-		buf_printf(b, "=%d", a->value);
-	buf_printf(b, " log=%lld worker=%ld\n",
-	    (long long)(a->log > 0 ? a->log : 0),
-	    a->worker > 0 ? a->worker : 0);
-}
-
-void
-job_format_retried(struct buf *b, int64_t time)
-{
-	char text[JOB_TIME_LEN + 1];
-
-	job_time_format(text, time);
-	buf_printf(b, "Retried: %s\n", text);
 }
 
 struct reader {
@@ -474,100 +413,6 @@ read_header(struct reader *r)
 	return NULL;
 }
 
-/* Ends `s` at the last `what` in it and returns what follows that, or NULL. */
-static char *
-split_last(char *s, const char *what)
-{
-	size_t n = strlen(what), i = strlen(s);
-
-	while (i-- > 0) {
-		if (strncmp(s + i, what, n) == 0) {
-			s[i] = '\0';
-			return s + i + n;
-		}
-	}
-	return NULL;
-}
-
-/* Reads the time after `label`; *s moves past the space behind it. */
-static bool
-read_time(char **s, const char *label, int64_t *time)
-{
-	size_t n = strlen(label);
-	char *p = *s, *space;
-
-	space = strchr(p, ' ');
-	if (strncmp(p, label, n) != 0 || !space)
-		return false;
-	*space = '\0';
-	*s = space + 1;
-	return job_time_parse(p + n, time);
-}
-
-static bool
-read_outcome(const char *s, struct job_attempt *a)
-{
-	size_t i, n;
-
-	for (i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
-		n = strlen(outcomes[i].word);
-		if (strncmp(s, outcomes[i].word, n) == 0 &&
-		    s[n] == (outcomes[i].value ? '=' : '\0'))
-			break;
-	}
-	if (i == sizeof outcomes / sizeof *outcomes)
-		return false;
-	a->outcome = (enum job_outcome)i;
-	if (a->outcome == JOB_ERROR)
-		a->error = s + n + 1;
-	else if (outcomes[i].value)
-		return read_int(&a->value, s + n + 1, JOB_NUMBER_MAX);
-	return true;
-}
-
-/* `s` is what follows "Attempt: ". */
-static bool
-read_attempt(char *s, struct job_attempt *a)
-{
-	char *worker, *log, *space;
-	int64_t n, pid;
-
-	*a = (struct job_attempt){ 0 };
-	worker = split_last(s, " worker=");
-	log = worker ? split_last(s, " log=") : NULL;
-	space = log ? strchr(s, ' ') : NULL;
-	if (!space)
-		return false;
-	*space = '\0';
-	if (!job_number_parse(s, 0, UINT_MAX, &n) ||
-	    !job_number_parse(worker, 0, LONG_MAX, &pid) ||
-	    !job_number_parse(log, 0, INT64_MAX, &a->log))
-		return false;
-	a->number = (unsigned)n;
-	a->worker = (long)pid;
-	s = space + 1;
-	return read_time(&s, "start=", &a->start) &&
-	    read_time(&s, "end=", &a->end) && read_outcome(s, a);
-}
-
-enum job_line
-job_line_read(char *line, size_t len, struct job_attempt *a, int64_t *retried)
-{
-	static const char attempt[] = "Attempt: ", again[] = "Retried: ";
-	const size_t n = sizeof attempt - 1;
-	struct job_attempt found;
-
-	if (strlen(line) < len)
-		return JOB_LINE_OTHER;
-	if (strncmp(line, attempt, n) == 0 && read_attempt(line + n, &found)) {
-		*a = found;
-		return JOB_LINE_ATTEMPT;
-	}
-	return strncmp(line, again, n) == 0 &&
-	    job_time_parse(line + n, retried) ? JOB_LINE_RETRIED :
-	    JOB_LINE_OTHER;
-}
-
 static const char *
 read_history(struct reader *r)
 {
@@ -680,20 +525,4 @@ job_title(struct buf *b, const struct job *job, size_t max)
 	else if (words.p)
 		job_escape(b, words.p, max);
 	buf_free(&words);
-}
-
-void
-job_outcome_words(struct buf *b, const struct job_attempt *a)
-{
-	buf_puts(b, outcomes[a->outcome].people);
-	if (a->outcome == JOB_ERROR)
-		job_escape(b, a->error ? a->error : "", 0);
-	else if (outcomes[a->outcome].value)
-		buf_printf(b, "%d", a->value);
-}
-
-const char *
-job_outcome_word(enum job_outcome outcome)
-{
-	return outcomes[outcome].word;
 }

@@ -6,32 +6,13 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include "job/attempt.h"
 #include "job/name.h"
 
 enum {
 	JOB_ARG_MAX = 131071,     /* bytes of the command or of one argument:
 	                           * Linux' MAX_ARG_STRLEN less the NUL */
 	JOB_TEXT_MAX = 16 << 20   /* bytes of a job's text at enqueue */
-};
-
-enum job_outcome {
-	JOB_EXIT,       /* value: exit status */
-	JOB_SIGNAL,     /* value: signal number */
-	JOB_TIMEOUT,
-	JOB_LOST,       /* its worker or the machine died */
-	JOB_REQUEUED,   /* stopped by `worker stop --now` */
-	JOB_ERROR,      /* could not be started; error says why */
-	JOB_CANCELLED
-};
-
-struct job_attempt {
-	unsigned number;         /* as in the file name while it ran */
-	enum job_outcome outcome;
-	int value;               /* EXIT, SIGNAL */
-	int64_t start, end;
-	int64_t log;             /* offset of its first byte of output */
-	long worker;             /* pid, 0: not known */
-	const char *error;       /* ERROR: one line, else NULL */
 };
 
 /* Some strings; the array may be NULL where there is none. */
@@ -120,11 +101,6 @@ const char *job_parent(const struct job *, size_t i);
 /* Writes the header of the job's file.  It needs id, command or argv, and
  * created. */
 void job_format(struct buf *, const struct job *);
-/* One "Attempt:" line with its newline. */
-void job_format_attempt(struct buf *, const struct job_attempt *);
-/* One "Retried:" line with its newline. */
-void job_format_retried(struct buf *, int64_t time);
-
 /*
  * Reads a job's text: `len` bytes and room for a NUL, from malloc.  The job
  * owns it from now on, so job_free() is due even after a failure.  Returns NULL
@@ -136,25 +112,10 @@ const char *job_parse(struct job *, char *text, size_t len, size_t *line);
 /* The bytes of the header that `text` begins with; 0: it has no end there. */
 size_t job_header_size(const char *text, size_t len);
 
-enum job_line { JOB_LINE_OTHER, JOB_LINE_ATTEMPT, JOB_LINE_RETRIED };
-
-/*
- * Reads a whole line behind the header, `len` bytes with a NUL in the place of
- * its newline.  Changes the line, which *a refers to afterwards; sets only what
- * the line is about.
- */
-enum job_line job_line_read(char *line, size_t len, struct job_attempt *a,
-    int64_t *retried);
-
 /* The latest attempt that was read; NULL: there is none. */
 const struct job_attempt *job_last(const struct job *);
 /* Whether there was an attempt, read or not. */
 bool job_has_run(const struct job *);
-
-/* The word in the file: "exit", "signal", "timeout"… */
-const char *job_outcome_word(enum job_outcome);
-/* "exit 1", "killed by signal 9", "timed out", … without a newline. */
-void job_outcome_words(struct buf *, const struct job_attempt *);
 
 /* Adds a word, quoted where a shell needs it. */
 void job_quote(struct buf *, const char *s);

@@ -11,9 +11,12 @@
 
 #include "spool/tally_priv.h"
 
+/* In the order in which a tally is written. */
 enum {
-	NUMBERS = TALLY_OUTCOMES + TALLY_BUCKETS + 1, /* in a tally */
-	LINE_MAX_LEN = NUMBERS * 20                   /* bytes */
+	SECONDS = TALLY_OUTCOMES + TALLY_BUCKETS,
+	USER, SYS, MAXRSS, NUMBERS,
+	LEAST_NUMBERS = USER,         /* older versions wrote no more */
+	LINE_MAX_LEN = NUMBERS * 20   /* bytes */
 };
 
 const int64_t spool_tally_bounds[TALLY_BUCKETS - 1] = { 10000, 100000, 1000000,
@@ -32,14 +35,21 @@ spool_tally_count(struct spool_tally *t, const struct job_attempt *a)
 		i++;
 	t->took[i]++;
 	t->seconds += (uint64_t)took;
+	if (!a->measured)
+		return;
+	t->user += (uint64_t)a->user;
+	t->sys += (uint64_t)a->sys;
+	if (t->maxrss < (uint64_t)a->maxrss)
+		t->maxrss = (uint64_t)a->maxrss;
 }
 
-/* The i-th number of a tally, in the order in which they are written. */
 static uint64_t *
 tally_number(struct spool_tally *t, int i)
 {
 	return i < TALLY_OUTCOMES ? &t->outcome[i] :
-	    i < NUMBERS - 1 ? &t->took[i - TALLY_OUTCOMES] : &t->seconds;
+	    i < SECONDS ? &t->took[i - TALLY_OUTCOMES] :
+	    i == SECONDS ? &t->seconds : i == USER ? &t->user :
+	    i == SYS ? &t->sys : &t->maxrss;
 }
 
 void
@@ -52,7 +62,7 @@ tally_format(struct buf *b, const struct spool_tally *tally)
 	for (i = 0; i < NUMBERS; i++) {
 		uint64_t v = *tally_number(&t, i);
 
-		if (i < NUMBERS - 1 && v > most)
+		if ((i < SECONDS || i == MAXRSS) && v > most)
 			v = most;
 		if (i)
 			buf_putc(b, ',');
@@ -68,16 +78,15 @@ tally_parse(char *p, struct spool_tally *t)
 	int i;
 
 	*t = (struct spool_tally){ .seconds = 0 };
-	for (i = 0; i < NUMBERS; i++, p = comma + 1) {
-		comma = p + strcspn(p, ",");
-		if ((*comma == ',') != (i < NUMBERS - 1))
-			break;
-		*comma = '\0';
+	for (i = 0; p && i < NUMBERS; i++, p = comma) {
+		comma = strchr(p, ',');
+		if (comma)
+			*comma++ = '\0';
 		if (!job_number_parse(p, 0, INT64_MAX, &v))
 			break;
 		*tally_number(t, i) = (uint64_t)v;
 	}
-	if (i == NUMBERS)
+	if (!p && (i == NUMBERS || i == LEAST_NUMBERS))
 		return true;
 	*t = (struct spool_tally){ .seconds = 0 };
 	return false;
@@ -89,8 +98,10 @@ tally_add(struct spool_tally *sum, const struct spool_tally *more)
 	struct spool_tally t = *more;
 	int i;
 
-	for (i = 0; i < NUMBERS; i++)
+	for (i = 0; i < MAXRSS; i++)
 		*tally_number(sum, i) += *tally_number(&t, i);
+	if (sum->maxrss < t.maxrss)
+		sum->maxrss = t.maxrss;
 }
 
 bool

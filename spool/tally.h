@@ -18,6 +18,8 @@ struct spool_tally {
 	uint64_t outcome[TALLY_OUTCOMES];
 	uint64_t took[TALLY_BUCKETS]; /* by duration; the last: any longer */
 	uint64_t seconds;             /* the sum of durations, in microseconds */
+	uint64_t user, sys;           /* the sums of CPU time, likewise */
+	uint64_t maxrss;              /* the greatest of all, in KiB */
 };
 
 /* The most microseconds that an attempt in the bucket took. */

@@ -41,7 +41,7 @@ if extend probe && [ "$(size probe)" = $big ]; then
 	echo >>"$S/ids/past"
 	q dlq retry past >/dev/null
 	drain
-	like "$(tail -n 1 "$S/ids/past")" '^Attempt: 1 start=.* exit=1 log=4 worker='
+	like "$(tail -n 1 "$S/ids/past")" '^Attempt: 1 start=.* exit=1 log=4 .*worker='
 	within "$(size "$S/ids/past")" $((big + 100)) $((big + 300)) "size"
 	run q show --json past
 	jis attempts 1

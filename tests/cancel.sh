@@ -14,7 +14,7 @@ kill_pool() {
 # dead_by_cancel ID: it is, and says so.
 dead_by_cancel() {
 	is "$(where "$1")" dead "$1"
-	like "$(tail -n 1 "$S/ids/$1")" " cancelled log=[0-9]* worker=[0-9]*$"
+	like "$(tail -n 1 "$S/ids/$1")" " cancelled log=[0-9]*( user=.*)? worker=[0-9]*$"
 	run q show "$1" --json
 	jis error '"cancelled"'
 	jis attempts "${2:-0}"

@@ -226,6 +226,25 @@ START_TEST(a_report_is_heard_before_more_is_given)
 }
 END_TEST
 
+START_TEST(the_dead_are_counted)
+{
+	begin_and_end();
+	add(0, 3);
+	board_set_tidy(board, false, 5);
+	ck_assert_int_eq(board_take(board, 0).what, TASK_TIDY);
+	ck_assert_int_eq(board_take(board, 1).what, TASK_RUN);
+	ck_assert_uint_eq(board_dead(board), 0);
+	board_add_dead(board, 0);
+	board_add_dead(board, 0);
+	board_add_dead(board, 1);
+	ck_assert_uint_eq(board_dead(board), 3);
+	/* a job that is dead is given back no more; tidying is */
+	ck_assert_int_eq(board_lose(board, 0).task.what, TASK_TIDY);
+	ck_assert_int_eq(board_lose(board, 1).task.what, TASK_NONE);
+	ck_assert_uint_eq(board_dead(board), 3);
+}
+END_TEST
+
 /* What one worker does not need to be told, the next one must be. */
 START_TEST(tidying_is_for_one)
 {
@@ -342,6 +361,7 @@ main(void)
 		{ workers_are_killed, 3 },
 		{ a_worker_dies_with_the_lock, 0 },
 		{ a_report_is_heard_before_more_is_given, 0 },
+		{ the_dead_are_counted, 0 },
 		{ tidying_is_for_one, 0 },
 		{ complaints_become_rare, 0 },
 		{ too_many_complaints, 0 },

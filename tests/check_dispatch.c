@@ -294,6 +294,34 @@ START_TEST(takes_back_what_a_dead_worker_had)
 }
 END_TEST
 
+/* A worker that was killed before it could tell. */
+START_TEST(sees_that_a_job_died)
+{
+	options.check = true;
+	enqueue("abc");
+	hire(0);
+	hire(1);
+	gets_job(0, "a");
+	gets_job(1, "b");
+	bed_run("a", JOB_EXIT, 1);
+	dies(0); /* the job has attempts left */
+	ck_assert_uint_eq(dispatch_dead(d), 0);
+	bed_shell("mv failed/* %s/", "dead");
+	bed_run("b", JOB_CANCELLED, 0);
+	dies(1);
+	ck_assert_uint_eq(dispatch_dead(d), 1);
+	hire(2);
+	gets_job(2, "a");
+	gets_job(2, "b");
+	gets_job(2, "c");
+	bed_run("c", JOB_CANCELLED, 0);
+	board_add_dead(board, 2);
+	ck_assert_uint_eq(dispatch_dead(d), 2);
+	dies(2); /* it had told */
+	ck_assert_uint_eq(dispatch_dead(d), 2);
+}
+END_TEST
+
 /* It took the last name of a board that was too small, and says nothing. */
 START_TEST(takes_back_what_died_with_the_lock)
 {
@@ -491,6 +519,7 @@ main(void)
 		{ calls_another_one, 0 },
 		{ calls_the_only_one_again, 0 },
 		{ takes_back_what_a_dead_worker_had, 0 },
+		{ sees_that_a_job_died, 0 },
 		{ takes_back_what_died_with_the_lock, 0 },
 		{ a_cancel_finds_its_worker, 0 },
 		{ sees_that_the_clock_was_set, 0 },

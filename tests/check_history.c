@@ -37,6 +37,16 @@ static const struct {
 	    { .outcome = JOB_ERROR, .worker = 7, .error = "" } },
 	{ "cancelled", "cancelled log=0 worker=7",
 	    { .outcome = JOB_CANCELLED, .worker = 7 } },
+	{ "timed out", "timeout log=3 user=61.000001 sys=0.5 maxrss=2048 "
+	    "worker=7", { .outcome = JOB_TIMEOUT, .worker = 7, .log = 3,
+	    .measured = true, .user = 61000001, .sys = 500000,
+	    .maxrss = 2048 } },
+	{ "exit 0", "exit=0 log=0 user=0 sys=0 maxrss=0 worker=7",
+	    { .outcome = JOB_EXIT, .worker = 7, .measured = true } },
+	{ "could not be started: x log=1 user=1 sys=2 maxrss=3",
+	    "error=x log=1 user=1 sys=2 maxrss=3 log=0 worker=7",
+	    { .outcome = JOB_ERROR, .worker = 7,
+	    .error = "x log=1 user=1 sys=2 maxrss=3" } },
 };
 
 START_TEST(outcome)
@@ -108,6 +118,19 @@ static const struct {
 	{ S("Attempt: 1 " TIMES "lost x log=0 worker=1\n"), 0, 0 },
 	{ S("Attempt: 1 " TIMES "vanished log=0 worker=1\n"), 0, 0 },
 	{ S("Attempt: 1 " TIMES "exit=1 worker=1 log=0\n"), 0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 user=1 sys=1 maxrss=1\n"), 0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 user=1 sys=1 worker=1\n"), 0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 maxrss=1 worker=1\n"), 0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 sys=1 user=1 maxrss=1 worker=1\n"),
+	    0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 user=-1 sys=1 maxrss=1 worker=1\n"),
+	    0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 user=1 sys=x maxrss=1 worker=1\n"),
+	    0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 log=0 user=1 sys=1 maxrss= worker=1\n"),
+	    0, 0 },
+	{ S("Attempt: 1 " TIMES "exit=1 user=1 sys=1 maxrss=1 log=0 worker=1\n"),
+	    0, 0 },
 	{ S("Attempt: 1 " TIMES "log=0 worker=1\n"), 0, 0 },
 	{ S("Attempt: 1 start=2026-11-24T05:30:13Z exit=1 log=0 worker=1\n"), 0, 0 },
 	{ S("Attempt: 1 end=2026-11-24T05:30:13Z start=2026-11-24T05:30:13Z "
@@ -181,6 +204,26 @@ START_TEST(error_text)
 }
 END_TEST
 
+/* What is more than a reader takes is written as the most that it takes. */
+START_TEST(used_beyond_bounds)
+{
+	struct job_attempt a = { .measured = true, .user = INT64_MAX,
+		.sys = -1, .maxrss = -1 };
+	struct buf b = { 0 };
+	struct job job;
+
+	buf_puts(&b, BEGIN CMD CREATED);
+	job_format_attempt(&b, &a);
+	texts_read(&job, b.p, b.n);
+	ck_assert_uint_eq(job.nattempt, 1);
+	ck_assert_int_eq(job.attempt->user, JOB_NUMBER_MAX * SECOND);
+	ck_assert_int_eq(job.attempt->sys, 0);
+	ck_assert_int_eq(job.attempt->maxrss, 0);
+	job_free(&job);
+	buf_free(&b);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -191,6 +234,7 @@ main(void)
 		{ outcome, COUNT(outcomes) },
 		{ history, COUNT(histories) },
 		{ error_text, 0 },
+		{ used_beyond_bounds, 0 },
 		{ NULL, 0 }
 	};
 

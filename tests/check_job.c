@@ -138,7 +138,14 @@ random_attempt(struct job_attempt *a)
 		a->value = (int)chance_below(256);
 	if (a->outcome == JOB_ERROR)
 		a->error = chance_below(2) ? " log=1 worker=2" :
-		    "no such file: x worker=3 y log=4 ";
+		    "no such file: x worker=3 y log=4 user=1 sys=1 maxrss=1";
+	a->measured = chance_below(2);
+	if (!a->measured)
+		return;
+	a->user = chance_below(2) ? chance_below(100) * SECOND :
+	    chance_below(JOB_NUMBER_MAX);
+	a->sys = chance_below(JOB_NUMBER_MAX);
+	a->maxrss = chance_below(2) ? INT64_MAX : chance_below(100000);
 }
 
 static void

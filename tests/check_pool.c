@@ -98,10 +98,39 @@ START_TEST(knows_live_pools_from_dead)
 }
 END_TEST
 
+/* The longest line that a worker may have fits its place. */
+START_TEST(keeps_to_its_slot)
+{
+	struct spool_slot slot = { .number = 1000, .pid = JOB_NUMBER_MAX,
+		.since = JOB_TIME_MAX, .start = JOB_TIME_MAX, .log = INT64_MAX },
+		again;
+	struct spool_tally *t = &slot.tally;
+	struct spool_pool pool;
+
+	ck_assert_int_eq(spool_pool_join(&sp, &pool, 1000, now++), SPOOL_OK);
+	memset(slot.job, 'x', JOB_ID_MAX);
+	memset(t->outcome, 0xff, sizeof t->outcome);
+	memset(t->took, 0xff, sizeof t->took);
+	t->seconds = t->user = t->sys = INT64_MAX;
+	t->maxrss = UINT64_MAX;
+	spool_slot_write(&pool, &slot);
+	spool_slot_read(&pool, 1000, &again);
+	ck_assert_str_eq(again.job, slot.job);
+	ck_assert_uint_eq(again.tally.took[8], UINT64_C(99999999999));
+	ck_assert_uint_eq(again.tally.sys, INT64_MAX);
+	ck_assert_uint_eq(again.tally.maxrss, UINT64_C(99999999999));
+	spool_slot_read(&pool, 999, &again);
+	ck_assert_int_eq(again.number, 999);
+	spool_pool_leave(&sp, &pool);
+	close(pool.fd);
+}
+END_TEST
+
 START_TEST(adds_tallies_up)
 {
 	struct spool_slot slot = { .number = 2, .pid = 7 }, again;
-	struct job_attempt a = { .outcome = JOB_SIGNAL, .end = 2000000 };
+	struct job_attempt a = { .outcome = JOB_SIGNAL, .end = 2000000,
+		.measured = true, .user = 3, .sys = 4, .maxrss = 900 };
 	struct spool_tally t;
 	struct spool_pool pool;
 
@@ -113,6 +142,9 @@ START_TEST(adds_tallies_up)
 	ck_assert_uint_eq(again.tally.outcome[JOB_SIGNAL + 1], 1);
 	ck_assert_uint_eq(again.tally.outcome[0], UINT64_C(99999999999));
 	ck_assert_uint_eq(again.tally.seconds, 2000000);
+	ck_assert_uint_eq(again.tally.user, 3);
+	ck_assert_uint_eq(again.tally.sys, 4);
+	ck_assert_uint_eq(again.tally.maxrss, 900);
 	slot.tally.outcome[0] = 5;
 	spool_slot_write(&pool, &slot);
 	bed_shell("printf '1,2,x' >metrics; touch workers/%s.stop", pool.name);
@@ -123,11 +155,27 @@ START_TEST(adds_tallies_up)
 	    ">metrics", "x");
 	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
 	ck_assert_uint_eq(t.outcome[0], 5);
+	/* without the last three numbers, as older versions wrote it */
+	bed_shell("echo 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18 >%s",
+	    "metrics");
+	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
+	ck_assert_uint_eq(t.outcome[0], 6);
+	ck_assert_uint_eq(t.seconds, 2000018);
+	ck_assert_uint_eq(t.user, 3);
+	/* sums, and the greatest */
+	bed_shell("echo 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,%s "
+	    ">metrics", "21");
+	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
+	ck_assert_uint_eq(t.outcome[0], 6);
+	ck_assert_uint_eq(t.user, 22);
+	ck_assert_uint_eq(t.sys, 24);
+	ck_assert_uint_eq(t.maxrss, 900);
 	bed_shell("rm %s", "metrics");
 	spool_pool_leave(&sp, &pool);
 	close(pool.fd);
 	ck_assert_int_eq(spool_tally_sum(&sp, &t), SPOOL_OK);
 	ck_assert_uint_eq(t.outcome[0], 5);
+	ck_assert_uint_eq(t.maxrss, 900);
 	ck_assert_uint_eq(t.outcome[JOB_SIGNAL + 1], 1);
 	ck_assert_uint_eq(bed_count("workers"), 0);
 }
@@ -142,6 +190,7 @@ main(void)
 	};
 	const struct suite_test tests[] = {
 		{ knows_live_pools_from_dead, 0 },
+		{ keeps_to_its_slot, 0 },
 		{ adds_tallies_up, 0 },
 		{ NULL, 0 }
 	};

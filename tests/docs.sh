@@ -50,6 +50,8 @@ normal() {
 	    -e 's/[0-9]+ ms\)/N ms)/g' \
 	    -e 's/^([0-9]+ +TIME) +[0-9]+\.[0-9]{3} s +[0-9]+ /\1 N s PID /' \
 	    -e 's/worker=[0-9]+/worker=PID/g' \
+	    -e 's/ user=[0-9.]+ sys=[0-9.]+ maxrss=[0-9]+/ USED/' \
+	    -e 's/ \([0-9.]+ s user, [0-9.]+ s system, [0-9.]+ [A-Z]iB\)/ (USED)/' \
 	    -e 's/"worker_pid":[0-9]+/"worker_pid":PID/g' \
 	    -e '/^next due/s/ in .* \(/ in SPAN (/' \
 	    -e 's/  +/ /g' -e 's/ +$//' "$2" |
@@ -206,7 +208,7 @@ else
 
 	t "make demo"
 	for w in 'queuectl enqueue' 'queuectl worker start' 'completed' \
-	    'Attempts:' 'dlq retry' '^pending +1$' 'exit=0 log=0 worker='; do
+	    'Attempts:' 'dlq retry' '^pending +1$' 'exit=0 log=0 .*worker='; do
 		like "${demo:-}" "$w"
 	done
 

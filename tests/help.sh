@@ -45,7 +45,7 @@ for o in --id --priority --max-retries --backoff-base --delay --run-at \
 	out_has "$o"
 done
 run q help worker start
-for o in --count --daemon --drain; do
+for o in --count --daemon --drain --check --launcher; do
 	out_has "$o"
 done
 

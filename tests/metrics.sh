@@ -51,6 +51,22 @@ within "$(sed -n 's/^queuectl_attempt_duration_seconds_sum //p' "$T/c/out")" 0.4
 sed -n 's/^queuectl_attempt_duration_seconds_bucket.* //p' "$T/c/out" >buckets
 sort -n buckets >sorted
 same buckets sorted
+# value NAME: of a metric of the last run
+value() { sed -n "s/^queuectl_$1 //p" "$T/c/out"; }
+if portable; then
+	metric 'attempt_cpu_seconds_total{mode="user"}' 0.000000
+	metric attempt_max_rss_bytes 0
+else
+	# it is what the lines of the attempts say
+	cat "$S"/ids/? | tr ' ' '\n' >words
+	sum() { awk -F= -v k="$1" '$1 == k { s += $2 } END { printf "%.6f", s }' \
+	    words; }
+	metric 'attempt_cpu_seconds_total{mode="user"}' "$(sum user)"
+	metric 'attempt_cpu_seconds_total{mode="system"}' "$(sum sys)"
+	metric attempt_max_rss_bytes "$(awk -F= '$1 == "maxrss" &&
+	    $2 > m { m = $2 } END { printf "%d", m * 1024 }' words)"
+	within "$(value attempt_max_rss_bytes)" 100000 1e12
+fi
 # only one is ready, and that later
 metric oldest_pending_seconds 0.000000
 
@@ -95,6 +111,15 @@ is "$(count workers)" 0
 is "$(stat -c %a "$S/metrics" 2>/dev/null || echo 600)" 600
 
 q cancel f >/dev/null
+
+t "numbers of a version that counted less"
+cp "$S/metrics" whole
+cut -d, -f 1-18 whole >"$S/metrics"
+run q status --prometheus
+metric 'attempts_total{outcome="success"}' 4
+metric 'attempt_duration_seconds_count' 9
+metric 'attempt_cpu_seconds_total{mode="user"}' 0.000000
+metric attempt_max_rss_bytes 0
 
 t "what is no tally is none"
 echo garbage >"$S/metrics"

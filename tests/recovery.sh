@@ -72,7 +72,7 @@ for cut in 10 30 60 86; do
 	is "$(outcomes $i)" "lost exit=0"
 	run q show $i
 	status 0
-	is "$(grep -c '^Attempt: 1 start=[^ ]* end=[^ ]* [^ ]* log=[0-9]* worker=[0-9]*$' \
+	is "$(grep -c '^Attempt: 1 start=[^ ]* end=[^ ]* [^ ]* log=[0-9]*\( user=.*\)* worker=[0-9]*$' \
 	    "$S/ids/$i")" 2 "whole lines"
 done
 

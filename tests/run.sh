@@ -29,6 +29,40 @@ else
 	skip "process groups: no /proc"
 fi
 
+t "what an attempt used, with the processes that it waited for"
+job idle -- true
+job busy -- sh -c 'sh -c "i=0; while [ \$i -lt 200000 ]; do i=\$((i + 1)); done"; :'
+job large --command 'dd if=/dev/zero bs=50000000 count=1 2>/dev/null | wc -c'
+job never --timeout 0.1 -- sleep 300
+job none -- ./no-such-program
+drain
+if portable; then
+	for i in idle busy large never none; do
+		is "$(field user "$(attempt $i 1)")" "" "user= of $i"
+	done
+	run q show busy --json
+	out_lacks maxrss
+else
+	for i in idle busy large never; do
+		like "$(attempt $i 1)" " log=[0-9]+ user=[0-9.]+ sys=[0-9.]+ \
+maxrss=[0-9]+ worker=[0-9]+\$"
+	done
+	within "$(field user "$(attempt idle 1)")" 0 0.1 "user= of idle"
+	within "$(field user "$(attempt busy 1)")" 0.02 60 "user= of busy"
+	within "$(field maxrss "$(attempt idle 1)")" 100 40000 "maxrss= of idle"
+	within "$(field maxrss "$(attempt large 1)")" 48000 500000 "maxrss= of large"
+	run q show busy --json
+	json_lines
+	jis user "$(field user "$(attempt busy 1)")"
+	jis sys "$(field sys "$(attempt busy 1)")"
+	jis maxrss "$(field maxrss "$(attempt busy 1)")"
+	run q show large
+	out_like 'exit 0 \([0-9]+\.[0-9]{3} s user, [0-9]+\.[0-9]{3} s system, [45][0-9]\.[0-9] MiB\)$'
+fi
+like "$(attempt none 1)" " log=0 worker=[0-9]+\$" "what never ran"
+run q show none
+out_lacks " s user"
+
 t "stdin"
 echo "the worker's" >stdin
 job in1 -- cat

@@ -57,7 +57,9 @@ texts_same_attempt(const struct job_attempt *a, const struct job_attempt *b,
 {
 	ck_assert_msg(a->number == b->number && a->outcome == b->outcome &&
 	    a->value == b->value && a->start == b->start && a->end == b->end &&
-	    a->log == b->log && a->worker == b->worker, "round %u: attempt",
-	    round);
+	    a->log == b->log && a->worker == b->worker &&
+	    a->measured == b->measured && a->user == b->user &&
+	    a->sys == b->sys && a->maxrss == b->maxrss,
+	    "round %u: attempt", round);
 	texts_same(a->error, b->error, round, "error");
 }

@@ -229,6 +229,18 @@ board_report(struct board *b, int k, const struct report *r)
 	board_unlock(b);
 }
 
+void
+board_add_dead(struct board *b, int k)
+{
+	struct task *t = &b->seat[k].task;
+
+	board_lock(b);
+	b->dead++;
+	if (t->what == TASK_RUN)
+		t->what = TASK_NONE;
+	board_unlock(b);
+}
+
 int
 board_look(struct board *b, int k, bool *cancel)
 {
@@ -284,6 +296,17 @@ board_hear(struct board *b, int k, struct task *t, struct report *r)
 	}
 	board_unlock(b);
 	return reports;
+}
+
+size_t
+board_dead(struct board *b)
+{
+	size_t n;
+
+	board_lock(b);
+	n = b->dead;
+	board_unlock(b);
+	return n;
 }
 
 bool

@@ -87,6 +87,7 @@ struct board {
 	bool tidy, expire;       /* the next worker that comes is to tidy; */
 	int64_t since;           /* …see struct task */
 	int stop;                /* 1: after the jobs; 2: now */
+	size_t dead;             /* jobs that the workers moved to dead/ */
 	struct queue ready;      /* the jobs that can run, by order */
 	void *names;             /* its memory, */
 	size_t room;             /* …so many bytes */
@@ -126,6 +127,9 @@ struct task board_take(struct board *, int k);
 /* Says what became of its task.  board_take() gives it nothing more before the
  * dispatcher has read that. */
 void board_report(struct board *, int k, const struct report *);
+/* Says that it moved a job to dead/: the one that it ran, if it has a task to run
+ * one, and that task is done then. */
+void board_add_dead(struct board *, int k);
 /* The level of a stop; whether its job may have been cancelled since the last
  * look. */
 int board_look(struct board *, int k, bool *cancel);
@@ -139,6 +143,8 @@ struct seat board_lose(struct board *, int k);
 /* Reads the report of worker k, if there is one, and the task that it is about.
  * Then the worker is free. */
 bool board_hear(struct board *, int k, struct task *, struct report *);
+/* How many jobs the workers have moved to dead/. */
+size_t board_dead(struct board *);
 /* If worker k runs that job, it is to see whether the job is cancelled. */
 bool board_cancel(struct board *, int k, const char *id);
 /* Picks a free worker to be called if there is something to do for it.  Those

@@ -35,6 +35,7 @@ struct dispatch {
 	bool paused;               /* as it was said last */
 	bool drained;
 	bool lost;                 /* the spool is not there any more */
+	size_t dead;               /* jobs that killed workers moved to dead/ */
 
 	struct backlog backlog;
 	int64_t tick;              /* when to look without being told */
@@ -227,6 +228,19 @@ return_task(struct dispatch *d, const struct task *t)
 		backlog_add(&d->backlog, (enum job_state)t->job.state, &name);
 }
 
+/* Whether the job of a worker that was killed is dead: the worker had moved it
+ * and could not say so any more. */
+static bool
+died_unsaid(struct dispatch *d, const struct task *t)
+{
+	enum job_state state;
+	struct job_name name;
+
+	return d->options->check && t->what == TASK_RUN &&
+	    spool_find(d->spool, t->job.id, &state, &name) == SPOOL_OK &&
+	    state == JOB_DEAD;
+}
+
 void
 dispatch_lose(struct dispatch *d, int k)
 {
@@ -235,6 +249,13 @@ dispatch_lose(struct dispatch *d, int k)
 	close_quietly(d->call[k]);
 	d->call[k] = -1;
 	return_task(d, &was.task);
+	d->dead += died_unsaid(d, &was.task);
+}
+
+size_t
+dispatch_dead(const struct dispatch *d)
+{
+	return d->dead + board_dead(d->board);
 }
 
 /* A name that could not be claimed, and for how long it is left alone.  Without

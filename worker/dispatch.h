@@ -49,6 +49,8 @@ int dispatch_step(struct dispatch *);
 bool dispatch_is_ready(const struct dispatch *);
 /* With `drain`: whether nothing is left to do. */
 bool dispatch_drained(const struct dispatch *);
+/* With `check`: how many jobs this pool has moved to dead/. */
+size_t dispatch_dead(const struct dispatch *);
 /* Whether the spool was removed, or another directory is in its place. */
 bool dispatch_is_lost(const struct dispatch *);
 /* Whether somebody may have asked the pool to stop since the last call. */

@@ -22,21 +22,37 @@
 #include <sys/prctl.h>
 #endif
 
+/* The seam: POSIX has no wait4. */
+#if ON_LINUX || (!defined(QUEUECTL_PORTABLE) && (defined(__APPLE__) || \
+    defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
+    defined(__DragonFly__)))
+#include <sys/resource.h>
+#define HAS_WAIT4 1
+#else
+#define HAS_WAIT4 0
+#endif
+
+bool
+path_step(const char **path, const char *name, char file[PATH_MAX])
+{
+	const char *dir = *path, *end = dir + strcspn(dir, ":");
+	int n = snprintf(file, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir,
+	    end > dir ? "/" : "", name);
+
+	*path = *end ? end + 1 : NULL;
+	return n >= 0 && n < PATH_MAX;
+}
+
 /* exec along PATH as the job has it.  Returns what went wrong. */
 static int
 exec_path(const struct launch *l)
 {
 	char file[PATH_MAX];
-	const char *dir = l->path, *end;
+	const char *path = l->path;
 	int worst = ENOENT;
 
-	for (; dir; dir = *end ? end + 1 : NULL) {
-		int n;
-
-		end = dir + strcspn(dir, ":");
-		n = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - dir),
-		    dir, end > dir ? "/" : "", l->argv[0]);
-		if (n < 0 || (size_t)n >= sizeof file)
+	while (path) {
+		if (!path_step(&path, l->argv[0], file))
 			continue;
 		execve(file, (char **)(uintptr_t)l->argv, l->envp);
 		/* of the file, not of a directory that is closed to us */
@@ -182,6 +198,39 @@ start_child(struct launch *l, bool by_vfork)
 	launching = 0;
 	return pid;
 }
+
+#if HAS_WAIT4
+static int64_t
+microseconds(struct timeval t)
+{
+	return t.tv_sec * SECOND + t.tv_usec;
+}
+
+pid_t
+reap_child(pid_t pid, int *status, struct job_attempt *a)
+{
+	struct rusage use;
+
+	pid = wait4(pid, status, WNOHANG, &use);
+	if (pid <= 0)
+		return pid;
+	a->measured = true;
+	a->user = microseconds(use.ru_utime);
+	a->sys = microseconds(use.ru_stime);
+#ifdef __APPLE__
+	use.ru_maxrss /= 1024; /* bytes; elsewhere it is KiB */
+#endif
+	a->maxrss = use.ru_maxrss;
+	return pid;
+}
+#else
+pid_t
+reap_child(pid_t pid, int *status, struct job_attempt *a)
+{
+	(void)a;
+	return waitpid(pid, status, WNOHANG);
+}
+#endif
 
 const char *
 job_directory(const struct job *job)

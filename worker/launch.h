@@ -6,6 +6,8 @@
 #ifndef WORKER_LAUNCH_H
 #define WORKER_LAUNCH_H
 
+#include <limits.h>
+
 #include "worker/worker.h"
 
 /* Variables that every job gets from its worker; the worker's own values are
@@ -45,6 +47,12 @@ struct launch {
  * or -1 with errno.
  */
 pid_t start_child(struct launch *, bool by_vfork);
+/*
+ * Reaps the child if it has ended, and writes into the attempt what it used,
+ * with the descendants that it waited for.  Returns what waitpid() does with
+ * WNOHANG.
+ */
+pid_t reap_child(pid_t, int *status, struct job_attempt *);
 /* Whether a vfork child shares our memory, by which it tells about a failure.
  * On some machines, in emulators and under valgrind it has a copy. */
 bool vfork_shares_memory(void);
@@ -63,5 +71,9 @@ char **make_env(const struct worker *, const struct spool_claim *,
     struct buf *own, size_t *before);
 /* The value of PATH, or the usual one. */
 const char *env_path(char *const *env);
+/* Writes the path that the program has in the first directory of *path, and
+ * moves *path on to the next one; NULL: that was the last.  false: the path is
+ * too long. */
+bool path_step(const char **path, const char *program, char file[PATH_MAX]);
 
 #endif

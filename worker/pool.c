@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <dirent.h>
@@ -147,6 +148,58 @@ notify(const char *state)
 	    (offsetof(struct sockaddr_un, sun_path) + n)) < 0)
 		say(0, "cannot notify %s: %s", path, strerror(errno));
 	close(fd);
+}
+
+/* --- the launcher ------------------------------------------------------- */
+
+/* Whether that is a program.  Sets errno, but leaves EACCES: a file that cannot
+ * be executed says more about a search than those that are not there. */
+static bool
+is_program(const char *file)
+{
+	int before = errno;
+	struct stat st;
+
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+		errno = EACCES;
+	else if (access(file, X_OK) == 0)
+		return true;
+	if (before == EACCES)
+		errno = before;
+	return false;
+}
+
+/* Jobs run in directories of their own. */
+static char *
+make_absolute(const char *file)
+{
+	char cwd[PATH_MAX] = "";
+	struct buf b = { 0 };
+
+	if (*file != '/' && !getcwd(cwd, sizeof cwd))
+		return NULL;
+	buf_printf(&b, "%s%s%s", cwd, *cwd ? "/" : "", file);
+	if (!b.failed)
+		return b.p;
+	buf_free(&b);
+	errno = ENOMEM;
+	return NULL;
+}
+
+char *
+worker_launcher(const char *program)
+{
+	extern char **environ;
+	const char *path = env_path(environ);
+	char file[PATH_MAX];
+
+	errno = ENOENT;
+	if (strchr(program, '/'))
+		return is_program(program) ? make_absolute(program) : NULL;
+	while (path)
+		if (path_step(&path, program, file) && is_program(file))
+			return make_absolute(file);
+	return NULL;
 }
 
 /* --- the supervisor ----------------------------------------------------- */
@@ -460,6 +513,18 @@ supervise(struct pool *p)
 		notify("STOPPING=1\nSTATUS=nothing left to do");
 }
 
+/* Says how many jobs have died, and returns whether any has. */
+static bool
+say_dead(const struct dispatch *d)
+{
+	size_t n = dispatch_dead(d);
+
+	if (n)
+		say(0, "%zu job%s died; see queuectl dlq list", n,
+		    n == 1 ? "" : "s");
+	return n;
+}
+
 /* The pool in this process.  A byte is written to `ready` (-1: none) when its
  * workers have started. */
 static int
@@ -483,10 +548,10 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		if (sp->config.paused)
 			say(0, "paused: no job begins before queuectl resume");
 		supervise(&p);
+		r = p.lost || (options->check && say_dead(p.dispatch)) ? -1 : 0;
 		dispatch_close(p.dispatch);
 		spool_pool_leave(sp, &p.file);
 		say(0, "stopped");
-		r = p.lost ? -1 : 0;
 	}
 	free(p.member);
 	return r;

@@ -76,6 +76,7 @@ struct run {
 	int64_t deadline;          /* monotonic, 0: none */
 	struct job_attempt end;
 	struct buf error;
+	const char *lacks;         /* the launcher, if it cannot be executed */
 };
 
 /* Makes the job's stdin, a pipe whose other end is run->feed; *in stays as it
@@ -96,6 +97,24 @@ open_input(const struct job *job, struct run *run, int *in)
 	return 0;
 }
 
+/* Puts the launcher in front of the words, in memory that the caller frees.
+ * NULL: errno. */
+static const char **
+launcher_words(const char *launcher, const char *const *argv)
+{
+	const char **words;
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	words = malloc((n + 2) * sizeof *words);
+	if (!words)
+		return NULL;
+	words[0] = launcher;
+	memcpy(words + 1, argv, (n + 1) * sizeof *words);
+	return words;
+}
+
 /* Starts the program; when it ends is another matter.  Returns what launching
  * it says, and closes the descriptors that only the child needs. */
 static pid_t
@@ -104,6 +123,7 @@ spawn_child(struct worker *w, const struct spool_claim *c, struct launch *l,
 {
 	const struct job *job = &c->job;
 	const char *shell[] = { "/bin/sh", "-c", job->command, NULL };
+	const char *launcher = w->options->launcher;
 	const char **words = NULL;
 	struct buf own = { 0 };
 	pid_t pid = -1;
@@ -111,15 +131,16 @@ spawn_child(struct worker *w, const struct spool_claim *c, struct launch *l,
 
 	errno = ENOMEM;
 	l->envp = make_env(w, c, &own, &n);
-	if (l->envp) {
-		l->argv = job->command ? shell : job->argv;
-		if (job->command)
-			words = plain_words(&w->env, job->command, l->envp, n,
-			    l->cwd);
-		if (words) {
-			l->argv = words;
-			l->instead = shell;
-		}
+	l->argv = job->command ? shell : job->argv;
+	if (l->envp && launcher)
+		words = launcher_words(launcher, l->argv);
+	else if (l->envp && job->command)
+		words = plain_words(&w->env, job->command, l->envp, n, l->cwd);
+	if (words) {
+		l->argv = words;
+		l->instead = launcher ? NULL : shell;
+	}
+	if (l->envp && (words || !launcher)) {
 		if (!strchr(l->argv[0], '/'))
 			l->path = env_path(l->envp);
 		l->in = in;
@@ -135,13 +156,17 @@ spawn_child(struct worker *w, const struct spool_claim *c, struct launch *l,
 }
 
 /* The child could not run its program.  0: that is the job's fault, and
- * run->error says why; -1: it is not (errno). */
+ * run->error says why; -1: it is not (errno).  All that a job can do to a
+ * launcher is to have more words than the kernel takes. */
 static int
-spawn_failed(struct run *run, const struct job *job, const struct failure *f)
+spawn_failed(struct run *run, const struct job *job, const struct failure *f,
+    const char *launcher)
 {
 	while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (f->stage == STAGE_FDS || f->error == ENOMEM ||
+	if (f->stage == STAGE_EXEC && f->error != E2BIG)
+		run->lacks = launcher;
+	if (run->lacks || f->stage == STAGE_FDS || f->error == ENOMEM ||
 	    f->error == EAGAIN || f->error == ENFILE) {
 		errno = f->error;
 		return -1;
@@ -166,6 +191,7 @@ run_spawn(struct worker *w, const struct spool_claim *c, struct run *run)
 	int in = -1, out[2] = { -1, -1 }, r = -1;
 
 	run->feed = run->output = -1;
+	run->lacks = NULL;
 	if (open_input(&c->job, run, &in) == 0 && make_pipe(out) == 0) {
 		run->output = out[0];
 		run->pid = spawn_child(w, c, &l, in, out[1]);
@@ -173,7 +199,8 @@ run_spawn(struct worker *w, const struct spool_claim *c, struct run *run)
 		if (run->pid > 0 && f.stage == STAGE_NONE)
 			return 1;
 		if (run->pid > 0)
-			r = spawn_failed(run, &c->job, &f);
+			r = spawn_failed(run, &c->job, &f,
+			    w->options->launcher);
 	} else {
 		close_quietly(in);
 	}
@@ -347,7 +374,7 @@ watch_over(struct worker *w, struct run *run)
 
 		if (!gone && child_ended) {
 			child_ended = 0;
-			gone = waitpid(run->pid, &status, WNOHANG) ==
+			gone = reap_child(run->pid, &status, &run->end) ==
 			    run->pid;
 			if (gone)
 				self_pipe_drain();
@@ -409,6 +436,20 @@ say_end(struct worker *w, const struct job *job, const struct job_attempt *end,
 	buf_free(&b);
 }
 
+/* Says that a job cannot be started now, from errno. */
+static void
+say_lack(struct worker *w, const struct run *run)
+{
+	static const char what[] = "cannot start a job; trying again every "
+	    "second";
+
+	if (run->lacks)
+		say(w->number, "%s: launcher %s: %s", what, run->lacks,
+		    strerror(errno));
+	else
+		say_error(w->number, w->spool, what);
+}
+
 /* Begins the log and starts the job, however long that takes; false: we were
  * told to stop instead. */
 static bool
@@ -436,8 +477,7 @@ run_prepare(struct worker *w, struct spool_claim *c, struct run *run,
 			return true;
 		}
 		if (!told)
-			say_error(w->number, w->spool, "cannot start a job; "
-			    "trying again every second");
+			say_lack(w, run);
 		told = true;
 		if (worker_is_cancelled(w, &c->name))
 			run->end.outcome = JOB_CANCELLED;
@@ -478,6 +518,8 @@ run_record(struct worker *w, struct spool_claim *c, struct run *run,
 			return;
 		}
 	}
+	if (r == SPOOL_OK && to == JOB_DEAD)
+		board_add_dead(w->board, w->number - 1);
 	spool_tally_count(&w->tally, &run->end);
 	if (r == SPOOL_OK)
 		say_end(w, &copy, &run->end, to, &next, took);

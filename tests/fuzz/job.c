@@ -70,8 +70,10 @@ move(const struct job *job, const struct job_attempt *end)
 static void
 tear(const struct buf *text, size_t at)
 {
-	static const struct job_attempt last = { 7, JOB_SIGNAL, 9, NOW, NOW + 1,
-		3, 42, NULL };
+	static const struct job_attempt last = { .number = 7,
+		.outcome = JOB_SIGNAL, .value = 9, .start = NOW,
+		.end = NOW + 1, .log = 3, .worker = 42, .measured = true,
+		.user = 5, .sys = 6000000, .maxrss = 7 };
 	struct buf b = { 0 }, line = { 0 }, again = { 0 };
 	struct job job;
 	size_t bad, n;
