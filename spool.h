@@ -43,6 +43,7 @@ enum spool_result {
 	SPOOL_WRONG_STATE, /* the job is in another state than asked for */
 	SPOOL_NO_PARENT,   /* a job that this one is to wait for is not there:
 	                    * spool->at is its id */
+	SPOOL_NO_AFTER,    /* the spool has no after/ yet */
 	SPOOL_NEEDED       /* a waiting job names it as a parent */
 };
 
@@ -114,6 +115,7 @@ struct spool_batch {
 	size_t slots;            /* in a hash table of so many */
 	bool bulk;               /* one sync for all instead of one each */
 	bool locked;             /* we share the lock of ids/ */
+	bool after;              /* there is an after/ */
 	int again;               /* times that a directory went away under us */
 	struct buf text;
 };
@@ -125,8 +127,9 @@ struct spool_batch {
  * before.
  *
  * SPOOL_EXISTS: another job, or one of this batch, has the id.
- * SPOOL_NO_PARENT: neither the spool nor this batch has a parent of it.  Before
- * a job with parents, or one to be held, call spool_waiting_open().
+ * SPOOL_NO_PARENT: neither the spool nor this batch has a parent of it.
+ * SPOOL_NO_AFTER: it is the first one that waits; publish or take back the
+ * batch, call spool_waiting_open() and stage again.
  * SPOOL_STALE_ID: publish or take back the batch, call spool_reclaim() and
  * stage again.  SPOOL_FULL: only for the first job of a batch.
  *

@@ -38,7 +38,6 @@ struct enqueue {
 	size_t n;
 	int again;              /* times that a job was staged again */
 	bool held;              /* signals are blocked */
-	bool waits;             /* the spool is ready for jobs that wait */
 
 	/* enqueue - */
 	struct buf in;          /* read, and not used yet */
@@ -239,20 +238,14 @@ reclaim(struct enqueue *q, const struct job *job)
 	    q->again++ < AGAIN_MAX ? SPOOL_OK : r;
 }
 
-static bool
-is_waiting(const struct draft *d)
-{
-	return d->job.hold || job_parents(&d->job);
-}
-
-/* Makes the spool ready for jobs that wait.  Nothing is staged now. */
+/* Removes what keeps a job from being staged, if that is possible.  Nothing is
+ * staged now.  Returns a result of the spool. */
 static int
-open_waiting(struct enqueue *q)
+make_way(struct enqueue *q, int result, const struct job *job)
 {
-	if (!q->waits && spool_waiting_open(&q->call->spool) != SPOOL_OK)
-		return complain_spool(&q->call->spool);
-	q->waits = true;
-	return DONE;
+	return result == SPOOL_STALE_ID ? reclaim(q, job) :
+	    result == SPOOL_NO_AFTER ? spool_waiting_open(&q->call->spool) :
+	    result;
 }
 
 /* The drafts in an order in which parents come before their children; NULL
@@ -306,8 +299,7 @@ enqueue_sorted(struct enqueue *q, struct draft **sorted, size_t n)
 		}
 		spool_take_back(&q->batch);
 		forget_ids(q);
-		if (r == SPOOL_STALE_ID)
-			r = reclaim(q, job);
+		r = make_way(q, r, job);
 		if (r != SPOOL_OK)
 			return complain_stage(sp, r, job->id, "");
 		i = 0;
@@ -320,16 +312,11 @@ enqueue_sorted(struct enqueue *q, struct draft **sorted, size_t n)
 static int
 enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
 {
-	bool wait = false;
 	struct draft **sorted;
 	size_t i;
 	int r;
 
-	for (i = 0; i < n; i++)
-		wait |= is_waiting(&drafts[i]);
 	sorted = sort_drafts(drafts, n, &r);
-	if (r == DONE && wait)
-		r = open_waiting(q);
 	if (r == DONE)
 		r = enqueue_sorted(q, sorted, n);
 	free(sorted);
@@ -477,20 +464,13 @@ stage_line(struct enqueue *q, struct draft *d)
 	char where[40];
 	int r;
 
-	if (!q->waits && is_waiting(d)) {
-		publish_lines(q);
-		if (!q->stop && open_waiting(q) != DONE)
-			fail_line(q, true);
-		if (q->stop)
-			return;
-	}
 	hold_signals(q, true);
-	while ((r = stage(q, d)) == SPOOL_STALE_ID) {
-		/* reclaim() needs ids/ for itself. */
+	while ((r = stage(q, d)) == SPOOL_STALE_ID || r == SPOOL_NO_AFTER) {
+		/* make_way() needs ids/ for itself. */
 		publish_lines(q);
 		if (q->stop)
 			return;
-		r = reclaim(q, job);
+		r = make_way(q, r, job);
 		if (r != SPOOL_OK)
 			break;
 	}

@@ -172,7 +172,11 @@ place_job(struct spool_batch *b, const struct job *job, struct spool_staged *s)
 		s->to = JOB_HELD;
 		s->name.parent[0] = '\0';
 	}
-	return r;
+	if (r == SPOOL_OK && s->parents && !b->after) {
+		b->after = spool_has_waiting(b->spool);
+		r = b->after ? SPOOL_OK : SPOOL_NO_AFTER;
+	}
+	return r == SPOOL_OK && job->hold ? waiting_make(b->spool, JOB_HELD) : r;
 }
 
 static int

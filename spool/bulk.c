@@ -251,7 +251,7 @@ begin_hold(struct spool *sp, const char *id, struct spool_held *h)
 	if (r == SPOOL_OK && h->claim.from == JOB_HELD)
 		return SPOOL_WRONG_STATE;
 	if (r == SPOOL_OK)
-		r = spool_waiting_open(sp);
+		r = waiting_make(sp, JOB_HELD);
 	/* who has left its parents behind has no need of them any more */
 	if (r == SPOOL_OK && h->claim.from == JOB_WAITING)
 		r = waiting_prepare(sp, &h->claim.job, JOB_HELD, &h->next);

@@ -28,7 +28,10 @@ enum {
 bool
 spool_has_waiting(struct spool *sp)
 {
-	return file_exists(sp, dir_name(JOB_WAITING));
+	struct stat st;
+
+	return fstatat(sp->fd, dir_name(JOB_WAITING), &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 bool
@@ -38,21 +41,29 @@ waiting_is_used(struct spool *sp)
 }
 
 int
+waiting_make(struct spool *sp, enum job_state state)
+{
+	const char *name = dir_name((int)state);
+	struct stat st;
+
+	if (dir_make(sp->fd, name, ".") == 0)
+		return SPOOL_OK;
+	if (errno == EEXIST && fstatat(sp->fd, name, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return SPOOL_OK;
+		errno = ENOTDIR;
+	}
+	return spool_fail(sp, name);
+}
+
+int
 spool_waiting_open(struct spool *sp)
 {
-	bool both = file_exists(sp, dir_name(JOB_HELD)) &&
-	    file_exists(sp, dir_name(JOB_WAITING));
-	int r;
+	int r = waiting_make(sp, JOB_WAITING);
 
-	if (both)
-		return SPOOL_OK;
-	if (mkdirat(sp->fd, dir_name(JOB_HELD), 0700) < 0 && errno != EEXIST)
-		return spool_fail(sp, dir_name(JOB_HELD));
-	if (mkdirat(sp->fd, dir_name(JOB_WAITING), 0700) < 0 &&
-	    errno != EEXIST)
-		return spool_fail(sp, dir_name(JOB_WAITING));
-	if (dir_sync_at(sp->fd, ".") < 0)
-		return spool_fail(sp, "");
+	if (r != SPOOL_OK)
+		return r;
 	/* those that purge share the lock from their look at after/ on */
 	r = ids_lock(sp, LOCK_EX);
 	if (r == SPOOL_OK)

@@ -30,9 +30,8 @@ enum spool_parent {
 };
 
 /*
- * Makes after/ and held/ where they are missing, and returns when no process
- * believes any more that there is no after/.  No job may be staged meanwhile.
- * Does nothing if they are there.
+ * Makes after/, and returns when no process believes any more that there is
+ * none.  No job may be staged meanwhile.
  */
 int spool_waiting_open(struct spool *);
 

@@ -9,6 +9,8 @@
 #include "spool/spool_priv.h"
 #include "spool/waiting.h"
 
+/* Makes held/ or after/ where it is missing. */
+int waiting_make(struct spool *, enum job_state);
 /* Whether a file in after/PARENT/ is a mark. */
 bool waiting_is_mark(const char *file);
 /* Whether there may be children.  While there is no after/, this costs a

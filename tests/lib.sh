@@ -300,9 +300,10 @@ in_state() {
 		name "$qt_d" "$qt_i" >/dev/null || return 1
 	done
 }
-# where ID: the directory of its state.
+# where ID: the directory of its state; of a waiting job, after/PARENT.
 where() {
-	for qt_d in pending processing 'done' failed dead; do
+	for qt_d in pending processing 'done' failed dead held \
+	    $(cd "$S" && ls -d after/* 2>/dev/null); do
 		if name "$qt_d" "$1" >/dev/null; then
 			echo "$qt_d"
 			return

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spool/waiting.h"
 #include "worker/dispatch.h"
 #include "worker/launch.h"
 #include "worker/pool.h"
@@ -525,6 +526,19 @@ say_dead(const struct dispatch *d)
 	return n;
 }
 
+/* Says which jobs a drained pool has left. */
+static void
+say_left(struct spool *sp)
+{
+	struct spool_waiting w;
+
+	if (spool_waiting_count(sp, &w) != SPOOL_OK || !w.waiting)
+		return;
+	say(0, "left %zu waiting job%s: %zu held, %zu blocked; see queuectl "
+	    "list --state waiting", w.waiting, w.waiting == 1 ? "" : "s",
+	    w.held, w.blocked);
+}
+
 /* The pool in this process.  A byte is written to `ready` (-1: none) when its
  * workers have started. */
 static int
@@ -548,6 +562,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 		if (sp->config.paused)
 			say(0, "paused: no job begins before queuectl resume");
 		supervise(&p);
+		if (p.drained)
+			say_left(sp);
 		r = p.lost || (options->check && say_dead(p.dispatch)) ? -1 : 0;
 		dispatch_close(p.dispatch);
 		spool_pool_leave(sp, &p.file);
