@@ -99,7 +99,8 @@ check:
 # These with the fallbacks, too.
 PORTABLE = worker@queuectl-portable order@queuectl-portable \
 	hands@queuectl-portable cancel@queuectl-portable late@queuectl-portable \
-	wait@queuectl-portable pause@queuectl-portable after@queuectl-portable
+	wait@queuectl-portable pause@queuectl-portable run@queuectl-portable \
+	launcher@queuectl-portable after@queuectl-portable
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \

@@ -42,7 +42,7 @@ const struct option_def worker_start_options[] = {
 static int
 complain_launcher(const char *program)
 {
-	if (errno == ENOENT || errno == ENOTDIR)
+	if (errno == ENOENT)
 		return complain("no such launcher: %s (it is one program, by "
 		    "its path or found along PATH%s)", program,
 		    strchr(program, ' ') ? "; a script may add options" : "");

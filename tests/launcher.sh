@@ -48,9 +48,13 @@ for l in ./noexec ./dir; do
 	status 1
 	err_has "launcher $l: Permission denied"
 done
-run env PATH="$T/w/none:$T/w/found:$PATH" "$QUEUECTL" worker start --drain \
+mkdir closed
+chmod 0 closed
+run env PATH="$T/w/none:$T/w/closed:$PATH" "$QUEUECTL" worker start --drain \
     --daemon --launcher no-such-launcher
 status 1
+err_has "no such launcher: no-such-launcher"
+chmod 700 closed
 run q worker start --drain --launcher ''
 status 2
 run q worker start --launcher

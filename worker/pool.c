@@ -153,20 +153,18 @@ notify(const char *state)
 
 /* --- the launcher ------------------------------------------------------- */
 
-/* Whether that is a program.  Sets errno, but leaves EACCES: a file that cannot
- * be executed says more about a search than those that are not there. */
+/* Whether that is a program.  If it is there and is none, *error tells why; a
+ * search goes on, and may find nothing better. */
 static bool
-is_program(const char *file)
+is_program(const char *file, int *error)
 {
-	int before = errno;
 	struct stat st;
 
-	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
-		errno = EACCES;
-	else if (access(file, X_OK) == 0)
+	if (stat(file, &st) < 0)
+		return false;
+	if (S_ISREG(st.st_mode) && access(file, X_OK) == 0)
 		return true;
-	if (before == EACCES)
-		errno = before;
+	*error = S_ISREG(st.st_mode) ? errno : EACCES;
 	return false;
 }
 
@@ -193,13 +191,17 @@ worker_launcher(const char *program)
 	extern char **environ;
 	const char *path = env_path(environ);
 	char file[PATH_MAX];
+	int error = ENOENT;
 
-	errno = ENOENT;
-	if (strchr(program, '/'))
-		return is_program(program) ? make_absolute(program) : NULL;
+	if (strchr(program, '/')) {
+		path = NULL;
+		if (is_program(program, &error))
+			return make_absolute(program);
+	}
 	while (path)
-		if (path_step(&path, program, file) && is_program(file))
+		if (path_step(&path, program, file) && is_program(file, &error))
 			return make_absolute(file);
+	errno = error;
 	return NULL;
 }
 
