@@ -36,7 +36,7 @@ SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
 	job/job.c job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \
 	spool/watch.c spool/log.c spool/look.c spool/recover.c spool/batch.c \
-	spool/waiting.c spool/bulk.c spool/fsck.c spool/expire.c worker.c worker/run.c \
+	spool/waiting.c spool/hook.c spool/bulk.c spool/fsck.c spool/expire.c worker.c worker/run.c \
 	worker/launch.c worker/self.c worker/queue.c worker/words.c \
 	worker/board.c worker/dispatch.c worker/backlog.c worker/pool.c
 HDR != ls *.h */*.h

@@ -37,6 +37,7 @@
  *     spool/bulk       retry, and changes of many jobs with one sync
  *     spool/waiting    after/ and held/: jobs that wait for others, or for
  *                      a person
+ *     spool/hook       the jobs that run when others end
  *     spool/file       one job's file: open, read, lock, append, ids/
  *     spool/look       find a job; is the queue drained?
  *     spool/recover    end a job from outside: recovery, cancel

@@ -243,6 +243,7 @@ struct spool_claim {
 	struct job_name name;    /* in processing/ */
 	struct job job;
 	bool recorded;           /* its Attempt: line is written */
+	bool hooked;             /* it has a hook, which waits for it */
 	bool synced;             /* …and safe, where sync is full */
 	bool moved;              /* it has left processing/, for: */
 	enum job_state to;

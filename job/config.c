@@ -19,6 +19,8 @@ static const char *const forever[] = { "forever", NULL };
 
 #define A_PERCENT "a whole number from 0 to 100, such as 5 or 5%"
 
+#define A_LINE "a line for /bin/sh of at most 1023 bytes, or nothing"
+
 const struct config_key config_keys[] = {
 	{ "max-retries", "3", WHOLE(0),
 	  "attempts that a job has in all (0 counts as 1)",
@@ -70,6 +72,12 @@ const struct config_key config_keys[] = {
 	{ "min-free", "1%", A_PERCENT,
 	  "enqueue refuses jobs if less of the file system is free",
 	  CONFIG_PERCENT, 0, NULL, AT(min_free) },
+	{ "on-done", "", A_LINE,
+	  "what is to run when a job is completed",
+	  CONFIG_LINE, 0, NULL, AT(on_done) },
+	{ "on-dead", "", A_LINE,
+	  "what is to run when a job is dead",
+	  CONFIG_LINE, 0, NULL, AT(on_dead) },
 	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, NULL, 0 }
 };
 
@@ -154,6 +162,23 @@ apply_units(int64_t *field, const struct config_key *k, const char *value)
 	return true;
 }
 
+/* One line, which does not begin or end with a space: those would not survive
+ * in the file. */
+static bool
+apply_line(char *field, const char *value)
+{
+	size_t i, n = strlen(value);
+
+	if (n > CONFIG_LINE_MAX || !text_is_utf8(value, n) ||
+	    (n && (strchr(" \t", value[0]) || strchr(" \t", value[n - 1]))))
+		return false;
+	for (i = 0; i < n; i++)
+		if ((unsigned char)value[i] < 0x20 && value[i] != '\t')
+			return false;
+	memcpy(field, value, n + 1);
+	return true;
+}
+
 bool
 config_apply(struct config *c, const struct config_key *k, const char *value)
 {
@@ -184,6 +209,8 @@ config_apply(struct config *c, const struct config_key *k, const char *value)
 			return false;
 		*(struct job_codes *)field = codes;
 		return true;
+	case CONFIG_LINE:
+		return apply_line(field, value);
 	case CONFIG_SPAN:
 	case CONFIG_SIZE:
 		return apply_units(field, k, value);
@@ -217,6 +244,9 @@ config_value(const struct config *c, const struct config_key *k,
 		break;
 	case CONFIG_CODES:
 		job_codes_format(b, field);
+		break;
+	case CONFIG_LINE:
+		buf_puts(b, field);
 		break;
 	case CONFIG_SPAN:
 		job_span_format(b, n);

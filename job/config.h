@@ -16,6 +16,8 @@
 
 #include "job/policy.h"
 
+enum { CONFIG_LINE_MAX = 1023 }; /* bytes */
+
 enum config_sync { SYNC_NONE, SYNC_ENQUEUE, SYNC_FULL };
 
 struct config {
@@ -29,12 +31,14 @@ struct config {
 	int64_t keep_done, keep_dead; /* microseconds; -1: for ever */
 	int keep_max;            /* jobs; 0: no limit */
 	int min_free;            /* percent */
+	char on_done[CONFIG_LINE_MAX + 1]; /* lines for /bin/sh; "": none */
+	char on_dead[CONFIG_LINE_MAX + 1];
 };
 
 /* The first three are numbers, the others words.  A WAIT is an int of seconds,
- * a SPAN may be without end. */
+ * a SPAN may be without end, a LINE is any text. */
 enum config_kind { CONFIG_INT, CONFIG_WAIT, CONFIG_SECONDS, CONFIG_WORD,
-	CONFIG_PERCENT, CONFIG_SPAN, CONFIG_SIZE, CONFIG_CODES };
+	CONFIG_PERCENT, CONFIG_SPAN, CONFIG_SIZE, CONFIG_CODES, CONFIG_LINE };
 
 struct config_key {
 	const char *name;

@@ -86,7 +86,8 @@ follow_up(struct spool *sp, const struct spool_held *h)
 
 	if (h->to == JOB_WAITING)
 		waiting_settle(sp, &h->next, false, &moved);
-	else if (h->to == JOB_DEAD && waiting_is_used(sp) &&
+	else if (h->to == JOB_DEAD &&
+	    (h->claim.hooked || waiting_is_used(sp)) &&
 	    (fd = waiting_children(sp, h->next.id)) >= 0)
 		waiting_release(sp, h->next.id, fd, &moved);
 }

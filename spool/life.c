@@ -23,6 +23,9 @@
  *                 pending|after/NEXT              sweep completes the release
  *     hold        rename pending|failed|after/… → the job where it was
  *                 held; back: held → pending|after/…
+ *     hook        link ids/HOOK → after/ID/       ids/ entry, link count 1;
+ *                 (before the rename to done|     then a hook that waits for
+ *                 dead)                           the rename
  *     purge       unlink of the state's name      the job whole; after it an
  *                                                 ids/ entry, link count 1
  *
@@ -36,6 +39,7 @@
 #include <unistd.h>
 
 #include "spool/file_priv.h"
+#include "spool/hook_priv.h"
 #include "spool/life_priv.h"
 #include "spool/pool_priv.h"
 #include "spool/waiting_priv.h"
@@ -107,6 +111,25 @@ move_locked(struct spool *sp, enum job_state from, struct job_name *name,
 	return SPOOL_BUSY;
 }
 
+/* Moves a file whose text is bad to dead/.  Its end is when it was last changed,
+ * for the id of the hook: that stays the same if we crash. */
+static int
+bury(struct spool *sp, struct spool_claim *c, const struct stat *st,
+    struct job_name *next)
+{
+	struct job_attempt end = { .outcome = JOB_ERROR, .end = next->stamp,
+		.start = (int64_t)st->st_mtim.tv_sec * 1000000 };
+	size_t released = 0;
+	int fd, r = hook_make(sp, &c->job, next, JOB_DEAD, &end, &c->hooked);
+
+	if (r == SPOOL_OK)
+		r = move_locked(sp, c->from, &c->name, JOB_DEAD, next, st);
+	if (r == SPOOL_OK && (c->hooked || waiting_is_used(sp)) &&
+	    (fd = waiting_children(sp, next->id)) >= 0)
+		waiting_release(sp, next->id, fd, &released);
+	return r;
+}
+
 int
 move_bad_text(struct spool *sp, struct spool_claim *c, const struct stat *st,
     int64_t now, struct job_name *next)
@@ -123,7 +146,7 @@ move_bad_text(struct spool *sp, struct spool_claim *c, const struct stat *st,
 	    now / 1000000 >= st->st_mtim.tv_sec)
 		r = SPOOL_BUSY;
 	else
-		r = move_locked(sp, c->from, &c->name, JOB_DEAD, next, st);
+		r = bury(sp, c, st, next);
 	spool_release(c);
 	sp->why = why;
 	sp->line = line;
@@ -266,7 +289,8 @@ release_children(struct spool *sp, const struct spool_claim *c, bool safe)
 	size_t released = 0;
 	int fd, r = SPOOL_OK, e = errno;
 
-	if ((c->to != JOB_DONE && c->to != JOB_DEAD) || !waiting_is_used(sp))
+	if ((c->to != JOB_DONE && c->to != JOB_DEAD) ||
+	    !(c->hooked || waiting_is_used(sp)))
 		return;
 	fd = waiting_children(sp, c->next.id);
 	if (fd >= 0 && !safe && sp->config.sync != SYNC_NONE)
@@ -300,7 +324,10 @@ spool_finish(struct spool *sp, struct spool_claim *c,
 	if (r == SPOOL_OK && !c->moved) {
 		c->to = job_after(&c->job, &c->name, end, &sp->config.policy,
 		    &c->next);
-		r = move_job(sp, JOB_PROCESSING, &c->name, c->to, &c->next);
+		r = hook_make(sp, &c->job, &c->next, c->to, end, &c->hooked);
+		if (r == SPOOL_OK)
+			r = move_job(sp, JOB_PROCESSING, &c->name, c->to,
+			    &c->next);
 		c->moved = r == SPOOL_OK;
 	}
 	if (r == SPOOL_OK && sync)

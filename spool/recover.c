@@ -21,6 +21,7 @@
 
 #include "spool/bulk_priv.h"
 #include "spool/file_priv.h"
+#include "spool/hook_priv.h"
 #include "spool/life_priv.h"
 #include "spool/pool_priv.h"
 #include "spool/recover_priv.h"
@@ -207,6 +208,9 @@ begin_cancel(struct spool *sp, enum job_state state,
 	job_format_attempt(&line, &end);
 	r = append_line(sp, &h->claim, state, &line);
 	buf_free(&line);
+	if (r == SPOOL_OK)
+		r = hook_make(sp, &h->claim.job, &h->next, h->to, &end,
+		    &h->claim.hooked);
 	return r == SPOOL_GONE ? SPOOL_BUSY : r;
 }
 
