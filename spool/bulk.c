@@ -237,8 +237,11 @@ find_and_lock(struct spool *sp, const char *id, struct spool_held *h)
 	if (state == JOB_PROCESSING || state == JOB_DONE || state == JOB_DEAD)
 		return SPOOL_WRONG_STATE;
 	r = lock_and_read(sp, state, &name, false, &h->claim, &h->st);
-	if (r == SPOOL_OK)
-		r = ensure_id_entry(sp, path_job(state, &name).s, id, &h->st);
+	if (r != SPOOL_OK)
+		return r;
+	r = ensure_id_entry(sp, path_job(state, &name).s, id, &h->st);
+	if (r != SPOOL_OK)
+		spool_release(&h->claim);
 	return r;
 }
 

@@ -365,12 +365,18 @@ purge_locked(struct spool *sp, struct spool_claim *c, const struct stat *st)
 int
 spool_purges_begin(struct spool *sp)
 {
+	struct stat st;
 	int r = ids_lock(sp, LOCK_SH);
 
 	if (r != SPOOL_OK)
 		return r;
+	sp->no_after = fstatat(sp->fd, dir_name(JOB_WAITING), &st, 0) < 0;
+	if (sp->no_after && errno != ENOENT) {
+		r = spool_fail(sp, dir_name(JOB_WAITING));
+		ids_unlock(sp);
+		return r;
+	}
 	sp->purging = true;
-	sp->no_after = !file_exists(sp, dir_name(JOB_WAITING));
 	return SPOOL_OK;
 }
 

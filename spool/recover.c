@@ -186,8 +186,10 @@ begin_cancel(struct spool *sp, enum job_state state,
 		.number = name->attempt + 1, .start = now, .end = now };
 	struct path p = path_job(state, name);
 	struct buf line = { 0 };
+	const struct job_attempt *last;
 	struct job_name run = *name;
 	struct stat st;
+	bool begun;
 	int r, a;
 
 	r = lock_and_read(sp, state, name, true, &h->claim, &h->st);
@@ -201,13 +203,21 @@ begin_cancel(struct spool *sp, enum job_state state,
 	if (job_has_run(&h->claim.job) && fstatat(sp->fd,
 	    path_log(name->id).s, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		end.log = st.st_size;
+	/* a cancel that was cut short; to go on with it leaves one end */
+	last = h->claim.job.counted < h->claim.job.nattempt ?
+	    job_last(&h->claim.job) : NULL;
+	begun = last && last->outcome == JOB_CANCELLED;
+	if (begun)
+		end = *last;
 	run.attempt = end.number;
 	run.parent[0] = '\0';
 	h->to = job_after(&h->claim.job, &run, &end, &sp->config.policy,
 	    &h->next);
-	job_format_attempt(&line, &end);
-	r = append_line(sp, &h->claim, state, &line);
-	buf_free(&line);
+	if (!begun) {
+		job_format_attempt(&line, &end);
+		r = append_line(sp, &h->claim, state, &line);
+		buf_free(&line);
+	}
 	if (r == SPOOL_OK)
 		r = hook_make(sp, &h->claim.job, &h->next, h->to, &end,
 		    &h->claim.hooked);

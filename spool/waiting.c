@@ -433,6 +433,10 @@ release_once(struct spool *sp, const char *id, int fd, size_t *moved)
 			e = errno;
 		}
 	}
+	if (errno) {
+		worst = spool_fail(sp, path_after(id, "").s);
+		e = errno;
+	}
 	names_close(&names);
 	errno = e;
 	return worst;
@@ -506,6 +510,8 @@ waiting_names(struct spool *sp, const char *id, bool *named)
 		if (r == SPOOL_OK && !*named)
 			unlinkat(sp->fd, path_after(id, file).s, 0);
 	}
+	if (r == SPOOL_OK && !*named && errno)
+		r = spool_fail(sp, path_after(id, "").s);
 	names_close(&names);
 	if (r == SPOOL_OK && !*named)
 		remove_dir(sp, id);
@@ -659,6 +665,8 @@ count_parent(struct spool *sp, const char *id, void *arg)
 		r = is_blocked(sp, &name, parent, &blocked);
 		w->blocked += blocked;
 	}
+	if (r == SPOOL_OK && errno)
+		r = spool_fail(sp, path_after(id, "").s);
 	names_close(&names);
 	w->parents += w->blocked > before;
 	if (w->blocked > before)

@@ -78,6 +78,8 @@ after_error(const struct operation *o, const char *when, int r, int e, int fds)
 		ck_assert_msg(holds_count(path, "pending") == 0, "%s: half-done", when);
 	if (enqueues && !o->setup)
 		ck_assert_msg(holds_count(path, "ids") == 0, "%s: left an id", when);
+	if (o->traits & STEP_ADDS)
+		ck_assert_msg(bed_links("k") == 0, "%s: left an id", when);
 	r = o->act();
 	ck_assert_msg(r == SPOOL_OK ||
 	    (r == SPOOL_WRONG_STATE && (o->traits & STEP_ONCE)),
@@ -109,7 +111,8 @@ after_look(const struct operation *o, const char *when, int r, int e, int fds)
 	    "%s: names nothing", when);
 	if (r == SPOOL_OK)
 		return;
-	ck_assert_msg(open_fds() <= fds + (sp.ids >= 0), "%s: leaks", when);
+	ck_assert_msg(open_fds() <= fds + (sp.ids >= 0), "%s: leaks (%s)",
+	    when, fault.hit);
 	r = o->act();
 	ck_assert_msg(r == SPOOL_OK ||
 	    (r == SPOOL_WRONG_STATE && (o->traits & STEP_ONCE)),

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "holds.h"
+#include "spool/waiting.h"
 
 static struct spool sp;
 static const char *path;
@@ -117,8 +118,9 @@ look(const char *when, bool first)
 				    "%s: %s is damaged", when, name.id);
 			job_free(&job);
 			snprintf(p, sizeof p, "%s/ids/%s", path, name.id);
-			snprintf(q, sizeof q, "%s/%s/%s", path,
-			    job_state_dir((enum job_state)i), it.file);
+			snprintf(q, sizeof q, "%s/%s/%s%s%s", path,
+			    job_state_dir((enum job_state)i), it.parent,
+			    *it.parent ? "/" : "", it.file);
 			/* a file that somebody put there has no entry in ids/ until
 			 * it is claimed */
 			if (stat(p, &a) == 0)
@@ -132,6 +134,71 @@ look(const char *when, bool first)
 		ck_assert_msg(it.strange == 0, "%s: %s/%s is no job", when,
 		    job_state_dir((enum job_state)i), it.example);
 		spool_iter_close(&it);
+	}
+}
+
+/* Whether the parent has ended as a child asks. */
+static bool
+has_ended(const char *parent, bool any)
+{
+	const struct sight *s = sight_of(parent);
+
+	return s && (s->state == JOB_DONE || (any && s->state == JOB_DEAD));
+}
+
+/* No child has come past its parents before they have ended as asked, and none
+ * is left behind.  A cancelled one needs no parents. */
+static void
+check_children(const char *when)
+{
+	struct spool_iter it;
+	struct job_name name;
+	int i;
+
+	for (i = 0; i < JOB_STATES; i++) {
+		enum job_state state = (enum job_state)i;
+
+		ck_assert_int_eq(spool_iter_open(&sp, &it, state), SPOOL_OK);
+		while (spool_iter_next(&it, &name) > 0) {
+			bool ready = true;
+			struct job job;
+			size_t k;
+
+			if (spool_load(&sp, state, &name, &job) == SPOOL_OK)
+				for (k = 0; k < job_parents(&job); k++)
+					ready &= has_ended(job_parent(&job, k),
+					    k >= job.after.n);
+			job_free(&job);
+			ck_assert_msg(ready || state == JOB_HELD ||
+			    state == JOB_WAITING || state == JOB_DEAD,
+			    "%s: %s runs before its parents", when, name.id);
+			ck_assert_msg(!ready || state != JOB_WAITING,
+			    "%s: %s is left behind", when, name.id);
+		}
+		spool_iter_close(&it);
+	}
+}
+
+/* With hooks, every job that has ended has just one for its end. */
+static void
+check_hooks(const char *when)
+{
+	size_t k, i, n;
+
+	if (!sp.config.on_done[0])
+		return;
+	for (k = 0; k < nsights; k++) {
+		const struct sight *s = &sights[k];
+		char begins[JOB_ID_MAX + 8];
+
+		if ((s->state != JOB_DONE && s->state != JOB_DEAD) ||
+		    strchr(s->id, '.'))
+			continue;
+		snprintf(begins, sizeof begins, "%s.%s-", s->id,
+		    s->state == JOB_DONE ? "done" : "dead");
+		for (i = n = 0; i < nsights; i++)
+			n += !strncmp(sights[i].id, begins, strlen(begins));
+		ck_assert_msg(n == 1, "%s: %zu hooks %s…", when, n, begins);
 	}
 }
 
@@ -182,7 +249,7 @@ holds_count(const char *spool, const char *sub)
 
 /* Runs every job, each with success. */
 static void
-drain(const char *when)
+run_all(const char *when)
 {
 	static const enum job_state from[] = { JOB_PENDING, JOB_FAILED };
 	struct spool_iter it;
@@ -208,6 +275,38 @@ drain(const char *when)
 		}
 		spool_iter_close(&it);
 	}
+}
+
+static void
+let_go_result(void *arg, int result, void *job)
+{
+	(void)job;
+	ck_assert_msg(result == SPOOL_OK, "%s: a held job cannot be let go: %d",
+	    (const char *)arg, result);
+}
+
+static void
+let_all_go(const char *when)
+{
+	struct spool_bulk b = { .spool = &sp, .each = let_go_result,
+		.arg = (char *)(uintptr_t)when };
+	size_t k;
+
+	for (k = 0; k < nsights; k++)
+		if (sights[k].state == JOB_HELD)
+			spool_bulk_let_go(&b, sights[k].id, NULL);
+	spool_bulk_end(&b);
+}
+
+/* Runs every job, each with success, until no parent's end brings another. */
+static void
+drain(const char *when)
+{
+	int rounds;
+
+	let_all_go(when);
+	for (rounds = 0; rounds < 10; rounds++)
+		run_all(when);
 	ck_assert_msg(holds_count(path, "pending") +
 	    holds_count(path, "failed") +
 	    holds_count(path, "processing") == 0, "%s: does not drain", when);
@@ -217,7 +316,7 @@ void
 holds(const char *spool, int64_t then, const char *when, const char *told)
 {
 	char line[80];
-	size_t held;
+	size_t held, released;
 	int pass;
 
 	path = spool;
@@ -230,7 +329,10 @@ holds(const char *spool, int64_t then, const char *when, const char *told)
 	for (pass = 0; pass < 2; pass++) {
 		const char *p = told;
 
+		ck_assert_int_eq(spool_waiting_sweep(&sp, &released), SPOOL_OK);
 		look(when, pass == 0);
+		check_children(when);
+		check_hooks(when);
 		while (sscanf(p, "%79s", line) == 1) {
 			const struct sight *s = sight_of(line + 1);
 			char purged[82];

@@ -19,6 +19,7 @@
 #include "spool/log.h"
 #include "spool/pool.h"
 #include "steps.h"
+#include "waits.h"
 
 static bool unique;    /* enqueue jobs as unique ones */
 static int acks = -1;  /* the pipe to the parent */
@@ -144,8 +145,8 @@ setup_job(void)
 	ck_assert_int_eq(enqueue(1, true), SPOOL_OK);
 }
 
-static int
-claim_job(void)
+int
+steps_claim(void)
 {
 	enum job_state state;
 	struct job_name name;
@@ -158,14 +159,14 @@ claim_job(void)
 static int
 act_claim(void)
 {
-	return claim_job();
+	return steps_claim();
 }
 
 static void
 setup_claim(void)
 {
 	setup_job();
-	ck_assert_int_eq(claim_job(), SPOOL_OK);
+	ck_assert_int_eq(steps_claim(), SPOOL_OK);
 }
 
 static int
@@ -462,7 +463,7 @@ setup_bad(void)
 static int
 act_bury(void)
 {
-	int r = claim_job();
+	int r = steps_claim();
 
 	return r == SPOOL_BAD ? SPOOL_OK : r;
 }
@@ -562,7 +563,7 @@ setup_long_log(void)
 	setup_claim();
 	ck_assert_int_eq(write_log(4000), SPOOL_OK);
 	ck_assert_int_eq(finish(JOB_EXIT, 1), SPOOL_OK);
-	ck_assert_int_eq(claim_job(), SPOOL_OK);
+	ck_assert_int_eq(steps_claim(), SPOOL_OK);
 }
 
 static int
@@ -663,6 +664,29 @@ const struct operation operations[] = {
 	{ "cancel what waits", setup_job, act_cancel, STEP_ONCE },
 	{ "cancel what waits for a retry", setup_failed, act_cancel, STEP_ONCE },
 	{ "cancel what was lost", setup_lost, act_cancel, STEP_ONCE },
+	{ "a child is enqueued", waits_setup_parent, waits_child, STEP_ADDS },
+	{ "a child of two is enqueued", waits_setup_two, waits_child_of_two,
+	    STEP_ADDS },
+	{ "a held child is enqueued", waits_setup_parent, waits_held_child,
+	    STEP_ADDS },
+	{ "finish to done, with children", waits_setup_family, act_finish_done,
+	    STEP_ENDS },
+	{ "finish to dead, with children", waits_setup_family, act_finish_dead,
+	    0 },
+	{ "cancel what others wait for", waits_setup_child, act_cancel,
+	    STEP_ONCE },
+	{ "sweep", waits_setup_stranded, waits_sweep, 0 },
+	{ "hold what waits", waits_setup_child, waits_hold, STEP_ONCE },
+	{ "hold what is pending", waits_setup_child, waits_hold_parent,
+	    STEP_ONCE },
+	{ "let go", waits_setup_held, waits_let_go, STEP_ONCE },
+	{ "retry what waits", waits_setup_dead, waits_retry, STEP_ONCE },
+	{ "purge a parent", waits_setup_stranded, waits_purge, 0 },
+	{ "finish to done, with a hook", waits_setup_hook_claim,
+	    act_finish_done, STEP_ENDS },
+	{ "finish to dead, with a hook", waits_setup_hook_claim,
+	    act_finish_dead, 0 },
+	{ "cancel, with a hook", waits_setup_hook, act_cancel, STEP_ONCE },
 	{ "find by a prefix", setup_job, act_resolve, STEP_LOOKS },
 	{ "ask what is left", setup_job, act_drained, STEP_LOOKS },
 	{ "ask who works", setup_lost, act_slots, STEP_LOOKS },

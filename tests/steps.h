@@ -19,7 +19,8 @@ enum {
 	STEP_ONCE = 8,       /* a failure may come after it is done, before it
 	                      * is safe: then repeating it says SPOOL_WRONG_STATE */
 	STEP_ENDS = 16,      /* it records the end of an attempt */
-	STEP_PURGES = 32     /* the job may be gone if the process dies */
+	STEP_PURGES = 32,    /* the job may be gone if the process dies */
+	STEP_ADDS = 64       /* it enqueues k */
 };
 
 struct operation {
@@ -34,6 +35,9 @@ extern const int operations_count;
 
 /* The job that the operations have claimed; fd is -1 without one. */
 extern struct spool_claim steps_claimed;
+
+/* Claims j0. */
+int steps_claim(void);
 
 /* To be called before the first operation of a process.  `acks` is where it
  * writes what its parent must know. */
