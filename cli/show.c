@@ -23,6 +23,7 @@ enum { FOLLOW_MS = 100 };       /* between two looks of logs -f */
 struct outlook {
 	struct spool *spool;
 	struct crew crew;
+	bool deep;              /* find out what its parents wait for */
 	struct listing ready;   /* if all workers are busy: what they may run
 	                         * now, in order */
 	struct buf words;
@@ -97,12 +98,14 @@ add_parent(struct outlook *o, const struct job_name *name)
 	struct buf *b = &o->words;
 	struct spool_reason why;
 
-	if (spool_waiting_reason(o->spool, name, &why) != SPOOL_OK)
+	/* for a list, the way up would take too long */
+	if ((o->deep ? spool_waiting_root(o->spool, name, NULL, NULL, &why) :
+	    spool_waiting_reason(o->spool, name, &why)) != SPOOL_OK)
 		return false;
 	buf_printf(b, "waits for %s", name->parent);
 	if (strcmp(why.id, name->parent) != 0)
 		buf_printf(b, ", and so for %s", why.id);
-	if (why.blocked && why.parent == PARENT_WORKS)
+	if (why.blocked && why.waits)
 		buf_puts(b, ", in a ring of jobs that wait for each other");
 	else if (why.blocked)
 		buf_puts(b, words[why.parent]);
@@ -378,8 +381,10 @@ command_show(struct call *c)
 	}
 	v.history = true;
 	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
-	    name_is_ready(&e.name, now_us())) == DONE)
+	    name_is_ready(&e.name, now_us())) == DONE) {
+		o.deep = true;
 		v.why = outlook_why(&o, &v);
+	}
 	r = call_option(c, "json") ? view_print_json("", &v, "\n") :
 	    show_job(&v);
 	outlook_free(&o);

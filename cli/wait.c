@@ -71,6 +71,7 @@ news_wait(struct news *n, int64_t ms)
 struct awaited {
 	char id[JOB_ID_MAX + 1];
 	bool ended;
+	unsigned walk;          /* in which it was met */
 };
 
 int
@@ -83,6 +84,7 @@ waiting_add(void *waiting, const char *id)
 		return complain_memory();
 	w->v = v;
 	v[w->n].ended = false;
+	v[w->n].walk = 0;
 	strcpy(v[w->n++].id, id);
 	return DONE;
 }
@@ -139,6 +141,45 @@ tell_failure(struct spool *sp, const struct job_name *name, bool alone)
 	return status;
 }
 
+static struct awaited *
+find_awaited(const struct waiting *w, const char *id)
+{
+	struct awaited key = { .ended = false };
+
+	strcpy(key.id, id);
+	return bsearch(&key, w->v, w->n, sizeof key, compare_awaited);
+}
+
+/* Of a chain, all jobs may be awaited.  Those that were met on another way in
+ * this round need not be looked at again. */
+static bool
+is_known(void *waiting, const char *id)
+{
+	struct waiting *w = waiting;
+	struct awaited *a = find_awaited(w, id);
+	bool known = a && a->walk >= w->first && a->walk < w->walk;
+
+	if (a && !known)
+		a->walk = w->walk;
+	return known;
+}
+
+/* Looks whether a job waits for what will not come; if so, *why tells. */
+static int
+check_parents(struct waiting *w, struct spool *sp, const struct job_name *name,
+    struct spool_reason *why)
+{
+	const struct awaited *a;
+	int r;
+
+	w->walk++;
+	r = spool_waiting_root(sp, name, is_known, w, why);
+	a = r == SPOOL_OK && why->waits ? find_awaited(w, why->name.id) : NULL;
+	/* it still waits; so if it counts as ended, it is blocked */
+	why->blocked |= a && a->ended;
+	return r;
+}
+
 /* Looks whether a job has ended. */
 static int
 check_one(struct waiting *w, struct spool *sp, struct awaited *a)
@@ -154,7 +195,7 @@ check_one(struct waiting *w, struct spool *sp, struct awaited *a)
 	if (r != SPOOL_OK && r != SPOOL_GONE)
 		return complain_spool(sp);
 	if (r == SPOOL_OK && state == JOB_WAITING &&
-	    spool_waiting_reason(sp, &name, &why) != SPOOL_OK)
+	    check_parents(w, sp, &name, &why) != SPOOL_OK)
 		return complain_spool(sp);
 	w->children |= r == SPOOL_OK && state == JOB_WAITING;
 	if (r == SPOOL_OK && !state_is_final(state) && !why.blocked)
@@ -166,9 +207,9 @@ check_one(struct waiting *w, struct spool *sp, struct awaited *a)
 	w->failed++;
 	w->status = FAILED;
 	if (why.blocked)
-		complain("%s: blocked: %s waits for %s, which will not be "
-		    "completed; queuectl show %s says why", a->id, why.child,
-		    why.id, a->id);
+		complain("%s: blocked: it waits for %s, which will not be "
+		    "completed; queuectl show %s says why", a->id, why.id,
+		    a->id);
 	else if (r == SPOOL_OK)
 		w->status = tell_failure(sp, &name, w->n == 1);
 	else
@@ -182,6 +223,7 @@ check_all(struct waiting *w, struct spool *sp)
 	size_t i;
 	int r = DONE;
 
+	w->first = w->walk + 1;
 	for (i = 0; i < w->n && r == DONE; i++)
 		r = check_one(w, sp, &w->v[i]);
 	return r;
@@ -192,7 +234,7 @@ static int
 check_news(struct waiting *w, struct spool *sp, struct news *news)
 {
 	struct job_name name;
-	struct awaited key = { .ended = false }, *a;
+	struct awaited *a;
 	const char *file;
 	bool lost = false;
 	int dir, s, r = DONE;
@@ -203,8 +245,8 @@ check_news(struct waiting *w, struct spool *sp, struct news *news)
 		lost |= s < 0 || (w->children && dir == JOB_DEAD);
 		if (s < 0 || !job_name_parse(&name, file))
 			continue;
-		strcpy(key.id, name.id);
-		a = bsearch(&key, w->v, w->n, sizeof key, compare_awaited);
+		a = find_awaited(w, name.id);
+		w->first = w->walk + 1;
 		if (a)
 			r = check_one(w, sp, a);
 	}

@@ -16,6 +16,8 @@ int command_cancel(struct call *);
 /* Jobs that somebody waits for.  Zeroed, it has none. */
 struct waiting {
 	bool children;          /* some of the jobs wait for others */
+	unsigned walk, first;   /* the number of a way up from a job, and of the
+	                         * first one in this round of looks */
 	struct awaited *v;      /* n jobs; sorted by id once we wait */
 	size_t n, cap;
 	size_t ended, failed;

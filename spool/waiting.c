@@ -183,6 +183,14 @@ waiting_forget(struct spool *sp, const struct job *job, const char *id)
 
 /* --- parents ------------------------------------------------------------ */
 
+/* What has become of a parent, by what spool_find() says. */
+static enum spool_parent
+ended_as(int result, enum job_state state)
+{
+	return result == SPOOL_GONE ? PARENT_GONE : state == JOB_DONE ?
+	    PARENT_DONE : state == JOB_DEAD ? PARENT_DEAD : PARENT_WORKS;
+}
+
 static int
 look_at(struct spool *sp, const char *id, enum spool_parent *parent)
 {
@@ -190,8 +198,7 @@ look_at(struct spool *sp, const char *id, enum spool_parent *parent)
 	enum job_state state;
 	int r = spool_find(sp, id, &state, &name);
 
-	*parent = r == SPOOL_GONE ? PARENT_GONE : state == JOB_DONE ?
-	    PARENT_DONE : state == JOB_DEAD ? PARENT_DEAD : PARENT_WORKS;
+	*parent = ended_as(r, state);
 	return r == SPOOL_GONE ? SPOOL_OK : r;
 }
 
@@ -598,49 +605,46 @@ is_blocked(struct spool *sp, const struct job_name *name,
 }
 
 int
-spool_waiting_blocked(struct spool *sp, const struct job_name *name,
-    bool *blocked)
-{
-	enum spool_parent parent;
-	int r = look_at(sp, name->parent, &parent);
-
-	return r == SPOOL_OK ? is_blocked(sp, name, parent, blocked) : r;
-}
-
-int
 spool_waiting_reason(struct spool *sp, const struct job_name *name,
     struct spool_reason *why)
 {
-	struct job_name at = *name, ring = *name;
-	enum job_state state = JOB_WAITING;
-	size_t n;
-	int r = SPOOL_OK;
+	enum job_state state;
+	int r;
 
 	*why = (struct spool_reason){ .parent = PARENT_WORKS };
-	for (n = 1; state == JOB_WAITING; n++) {
-		struct job_name child = at;
+	strcpy(why->id, name->parent);
+	r = spool_find(sp, why->id, &state, &why->name);
+	if (r != SPOOL_OK && r != SPOOL_GONE)
+		return r;
+	why->parent = ended_as(r, state);
+	why->held = r == SPOOL_OK && state == JOB_HELD;
+	why->waits = r == SPOOL_OK && state == JOB_WAITING;
+	return is_blocked(sp, name, why->parent, &why->blocked);
+}
 
-		strcpy(why->child, child.id);
-		strcpy(why->id, child.parent);
-		r = spool_find(sp, why->id, &state, &at);
-		if (r != SPOOL_OK && r != SPOOL_GONE)
+int
+spool_waiting_root(struct spool *sp, const struct job_name *name,
+    spool_parent_known *known, void *arg, struct spool_reason *why)
+{
+	struct job_name at = *name, ring = *name;
+	size_t n;
+	int r;
+
+	for (n = 1;; n++) {
+		r = spool_waiting_reason(sp, &at, why);
+		if (r != SPOOL_OK || !why->waits)
 			return r;
-		why->parent = r == SPOOL_GONE ? PARENT_GONE :
-		    state == JOB_DONE ? PARENT_DONE :
-		    state == JOB_DEAD ? PARENT_DEAD : PARENT_WORKS;
-		why->held = r == SPOOL_OK && state == JOB_HELD;
-		if (why->parent != PARENT_WORKS)
-			return is_blocked(sp, &child, why->parent,
-			    &why->blocked);
+		at = why->name;
 		/* a hand may have made a ring (Brent's algorithm) */
-		if (state == JOB_WAITING && !strcmp(at.id, ring.id)) {
+		if (!strcmp(at.id, ring.id)) {
 			why->blocked = true;
 			return SPOOL_OK;
 		}
+		if (known && known(arg, at.id))
+			return SPOOL_OK;
 		if (!(n & (n - 1)))
 			ring = at;
 	}
-	return SPOOL_OK;
 }
 
 static int

@@ -44,20 +44,25 @@ int spool_waiting_sweep(struct spool *, size_t *released);
 
 /* Why a job of JOB_WAITING waits. */
 struct spool_reason {
-	char id[JOB_ID_MAX + 1];   /* the job that it, or an ancestor, waits for */
-	char child[JOB_ID_MAX + 1]; /* the one that waits for it */
+	char id[JOB_ID_MAX + 1];   /* its parent */
 	enum spool_parent parent;  /* what has become of it */
-	bool held;                 /* it has not ended, and is held */
-	bool blocked;              /* this will not end by itself */
+	bool held;                 /* it is held, */
+	bool waits;                /* …or waits for another one; */
+	struct job_name name;      /* …then this is its name */
+	bool blocked;              /* the wait will not end by itself */
 };
 
-/* Finds the job that it waits for in the end: its parent or, if that is waiting
- * as well, the parent's, and so on. */
 int spool_waiting_reason(struct spool *, const struct job_name *,
     struct spool_reason *);
-/* Whether its own parent has ended in a way that blocks it. */
-int spool_waiting_blocked(struct spool *, const struct job_name *,
-    bool *blocked);
+/*
+ * Goes up from parent to parent.  Tells of the first one that does not wait for
+ * another, as the child has it that waits for that one; of a ring, that it is
+ * blocked and waits.  `known`, if not NULL, is asked of each parent that waits;
+ * the way ends there if it returns true.
+ */
+typedef bool spool_parent_known(void *arg, const char *id);
+int spool_waiting_root(struct spool *, const struct job_name *,
+    spool_parent_known *known, void *arg, struct spool_reason *);
 
 /* How many jobs wait. */
 struct spool_waiting {

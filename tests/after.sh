@@ -38,7 +38,7 @@ is "$(grep -c '^After: ' "$S/ids/d")" 2
 is "$(grep '^After' "$S/ids/c" | tr '\n' ' ')" "After: a After: b "
 run q list --state waiting
 out_has "[waits for a]"
-out_has "[waits for c, and so for a]"
+out_has "[waits for c]"
 run q show d
 out_has "State:      waiting"
 out_has "After:      c b"
@@ -76,7 +76,9 @@ work any both
 is "$(where a) $(where b) $(where c)" "dead after/a after/b"
 run q list --state waiting
 out_has "[waits for a, which is dead]"
-out_has "[waits for b, and so for a, which is dead]"
+out_has "[waits for b]"
+run q show c
+out_has "Why:        waits for b, and so for a, which is dead"
 run q status
 out_has "waiting     2"
 out_has "blocked     1: waits for a, which will not be completed"
@@ -88,7 +90,7 @@ out_has 'queuectl_jobs{state="waiting"} 2'
 out_has "queuectl_jobs_blocked 1"
 run q wait c
 status 1
-err_has "c: blocked: b waits for a, which will not be completed"
+err_has "c: blocked: it waits for a, which will not be completed"
 run q wait b c
 status 1
 err_has "2 of 2 jobs did not succeed"
@@ -453,6 +455,25 @@ case $(name pending b) in
 *) fail "a time" "$(name pending b)" ;;
 esac
 stop_pool
+
+t "a ring that a hand made"
+fresh
+q enqueue --id p --hold -- true >/dev/null
+note a --after p >/dev/null
+note b --after a >/dev/null
+note c --after b >/dev/null
+mkdir -m 700 "$S/after/c"
+mv "$S/after/p/"*-a "$S/after/c/"
+run q show b
+out_has "Why:        waits for a, in a ring of jobs that wait for each other"
+run q wait a b c
+status 1
+err_has "3 of 3 jobs did not succeed"
+note d --after c >/dev/null
+run q wait d
+status 1
+run q worker start --drain
+status 0
 
 t "many children, and a long chain"
 fresh
