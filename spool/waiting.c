@@ -400,6 +400,9 @@ waiting_settle(struct spool *sp, const struct job_name *name, bool sure,
 	if (r == SPOOL_OK || r == SPOOL_BAD)
 		r = settle(sp, &job, &now, !sure, moved);
 	job_free(&job);
+	/* who ended the parent may have looked before the child came */
+	if (sure && *moved)
+		remove_dir(sp, name->parent);
 	/* somebody else has moved it, or it is not ours */
 	return r == SPOOL_GONE || r == SPOOL_REFUSED ? SPOOL_OK : r;
 }
