@@ -359,13 +359,12 @@ sync_batch(struct spool_batch *b)
 static int
 settle_batch(struct spool_batch *b)
 {
-	size_t i, moved = 0;
+	size_t i;
 	int r = SPOOL_OK;
 
 	for (i = 0; i < b->n && r == SPOOL_OK; i++)
 		if (b->v[i].to == JOB_WAITING)
-			r = waiting_settle(b->spool, &b->v[i].name, true,
-			    &moved);
+			r = waiting_settle(b->spool, &b->v[i].name, true);
 	return r;
 }
 

@@ -85,11 +85,11 @@ follow_up(struct spool *sp, const struct spool_held *h)
 	int fd;
 
 	if (h->to == JOB_WAITING)
-		waiting_settle(sp, &h->next, false, &moved);
+		waiting_settle(sp, &h->next, false);
 	else if (h->to == JOB_DEAD &&
 	    (h->claim.hooked || waiting_is_used(sp)) &&
 	    (fd = waiting_children(sp, h->next.id)) >= 0)
-		waiting_release(sp, h->next.id, fd, &moved);
+		waiting_release(sp, h->next.id, JOB_DEAD, fd, &moved);
 }
 
 /* Moves the jobs whose lines are written, and tells what became of each. */

@@ -126,7 +126,7 @@ bury(struct spool *sp, struct spool_claim *c, const struct stat *st,
 		r = move_locked(sp, c->from, &c->name, JOB_DEAD, next, st);
 	if (r == SPOOL_OK && (c->hooked || waiting_is_used(sp)) &&
 	    (fd = waiting_children(sp, next->id)) >= 0)
-		waiting_release(sp, next->id, fd, &released);
+		waiting_release(sp, next->id, JOB_DEAD, fd, &released);
 	return r;
 }
 
@@ -296,7 +296,7 @@ release_children(struct spool *sp, const struct spool_claim *c, bool safe)
 	if (fd >= 0 && !safe && sp->config.sync != SYNC_NONE)
 		r = sync_end(sp, c);
 	if (fd >= 0 && r == SPOOL_OK)
-		waiting_release(sp, c->next.id, fd, &released);
+		waiting_release(sp, c->next.id, c->to, fd, &released);
 	else
 		fd_close(fd);
 	errno = e;

@@ -210,7 +210,7 @@ is_satisfied(const struct job *job, size_t i, enum spool_parent parent)
 	    (parent == PARENT_DEAD && i >= job->after.n);
 }
 
-/* Finds the first parent from `i` on that has not ended as asked; *i is their
+/* Finds the first parent from *i on that has not ended as asked; *i is their
  * number if there is none. */
 static int
 next_parent(struct spool *sp, const struct job *job, size_t *i)
@@ -345,22 +345,19 @@ sync_ends(struct spool *sp)
 	return r;
 }
 
-/* Goes from parent to parent until one has not ended.  After each move it looks
- * at that parent again.  `safe`: the ends are. */
+/* Goes from parent to parent until one has not ended.  `ended` is what became of
+ * the one in whose directory the job lies.  After each move it looks at that
+ * parent again.  `safe`: the ends are. */
 static int
 settle(struct spool *sp, const struct job *job, struct job_name *name,
-    bool safe, size_t *moved)
+    enum spool_parent ended, bool safe, size_t *moved)
 {
 	size_t at = place_of(job, name->parent), n = job_parents(job), next;
-	enum spool_parent parent;
 	int r = SPOOL_OK;
 
-	if (at == n) {
-		r = look_at(sp, name->parent, &parent);
-		if (r != SPOOL_OK || parent != PARENT_DONE)
-			return r;
-	}
-	for (next = at == n ? 0 : at;; at = next) {
+	if (at == n ? ended != PARENT_DONE : !is_satisfied(job, at, ended))
+		return SPOOL_OK;
+	for (next = at == n ? 0 : at + 1;; at = next) {
 		r = next_parent(sp, job, &next);
 		if (r != SPOOL_OK || (next == at && next < n))
 			return r;
@@ -380,31 +377,52 @@ settle(struct spool *sp, const struct job *job, struct job_name *name,
 	return SPOOL_OK;
 }
 
-int
-waiting_settle(struct spool *sp, const struct job_name *name, bool sure,
-    size_t *moved)
+/* Reads a job of after/ and settles it.  A worker buries what is no job; that
+ * has no parents. */
+static int
+load_and_settle(struct spool *sp, struct job_name *name,
+    enum spool_parent ended, bool is_new, size_t *moved)
 {
 	struct path p = path_job(JOB_WAITING, name);
-	struct job_name now = *name;
 	struct stat st;
 	struct job job;
 	int fd, r = job_open(sp, p.s, &fd, &st);
 
 	if (r != SPOOL_OK)
-		return r == SPOOL_GONE || r == SPOOL_REFUSED ? SPOOL_OK : r;
-	/* a worker buries what is no job; it has no parents */
+		return r;
 	r = job_read(sp, p.s, fd, &st, name->id, &job);
 	fd_close(fd);
-	if (r == SPOOL_OK && sure)
+	if (r == SPOOL_OK && is_new)
 		r = check_parents(sp, &job);
 	if (r == SPOOL_OK || r == SPOOL_BAD)
-		r = settle(sp, &job, &now, !sure, moved);
+		r = settle(sp, &job, name, ended, !is_new, moved);
 	job_free(&job);
+	return r;
+}
+
+/* The result of settling a job: somebody else may have moved it, and a file that
+ * is not ours stays. */
+static int
+settled(int result)
+{
+	return result == SPOOL_GONE || result == SPOOL_REFUSED ? SPOOL_OK :
+	    result;
+}
+
+int
+waiting_settle(struct spool *sp, const struct job_name *name, bool is_new)
+{
+	struct job_name now = *name;
+	enum spool_parent ended;
+	size_t moved = 0;
+	int r = look_at(sp, name->parent, &ended);
+
+	if (r == SPOOL_OK)
+		r = load_and_settle(sp, &now, ended, is_new, &moved);
 	/* who ended the parent may have looked before the child came */
-	if (sure && *moved)
+	if (moved)
 		remove_dir(sp, name->parent);
-	/* somebody else has moved it, or it is not ours */
-	return r == SPOOL_GONE || r == SPOOL_REFUSED ? SPOOL_OK : r;
+	return settled(r);
 }
 
 /* --- a parent's directory ----------------------------------------------- */
@@ -423,7 +441,8 @@ waiting_is_mark(const char *file)
 
 /* Moves on all that can be.  *moved is their number. */
 static int
-release_once(struct spool *sp, const char *id, int fd, size_t *moved)
+release_once(struct spool *sp, const char *id, enum spool_parent ended, int fd,
+    size_t *moved)
 {
 	struct spool_names names;
 	struct job_name name;
@@ -437,7 +456,7 @@ release_once(struct spool *sp, const char *id, int fd, size_t *moved)
 		if (!names.regular || !job_name_parse(&name, file))
 			continue;
 		strcpy(name.parent, id);
-		r = waiting_settle(sp, &name, false, moved);
+		r = settled(load_and_settle(sp, &name, ended, false, moved));
 		if (r != SPOOL_OK) {
 			worst = r;
 			e = errno;
@@ -453,13 +472,14 @@ release_once(struct spool *sp, const char *id, int fd, size_t *moved)
 }
 
 int
-waiting_release(struct spool *sp, const char *id, int fd, size_t *released)
+waiting_release(struct spool *sp, const char *id, enum job_state to, int fd,
+    size_t *released)
 {
 	size_t moved;
 	int r;
 
 	do {
-		r = release_once(sp, id, fd, &moved);
+		r = release_once(sp, id, ended_as(SPOOL_OK, to), fd, &moved);
 		*released += moved;
 		remove_dir(sp, id);
 		/* a new child may have come, or readdir missed one */
@@ -571,7 +591,8 @@ sweep_parent(struct spool *sp, const char *id, void *released)
 	if (fd >= 0 && (r = sync_ends(sp)) != SPOOL_OK)
 		fd_close(fd);
 	else if (fd >= 0)
-		r = waiting_release(sp, id, fd, released);
+		r = waiting_release(sp, id, parent == PARENT_DONE ? JOB_DONE :
+		    JOB_DEAD, fd, released);
 	if (r == SPOOL_OK)
 		r = waiting_names(sp, id, &named);
 	return r;

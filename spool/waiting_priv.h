@@ -34,17 +34,18 @@ int waiting_prepare(struct spool *, const struct job *, enum job_state,
 void waiting_forget(struct spool *, const struct job *, const char *id);
 /*
  * A job has come to JOB_WAITING, as *name: moves it on if its parents have ended
- * meanwhile.  With `sure`, SPOOL_NO_PARENT if one that has ended was removed
+ * meanwhile.  If it is new, SPOOL_NO_PARENT if one that has ended was removed
  * meanwhile.
  */
-int waiting_settle(struct spool *, const struct job_name *name, bool sure,
-    size_t *moved);
+int waiting_settle(struct spool *, const struct job_name *name, bool is_new);
 
 /* Opens the directory of the job's children; -1: it has none. */
 int waiting_children(struct spool *, const char *id);
-/* The job has ended, and that is safe: releases its children in the directory
- * that waiting_children() opened, and closes it. */
-int waiting_release(struct spool *, const char *id, int fd, size_t *released);
+/* The job has ended as `to` says, JOB_DONE or JOB_DEAD, and that is safe: releases
+ * its children in the directory that waiting_children() opened, and closes
+ * it. */
+int waiting_release(struct spool *, const char *id, enum job_state to, int fd,
+    size_t *released);
 /* Whether a mark belongs to no job that waits for the parent. */
 bool waiting_is_stale(struct spool *, const char *parent, const char *child);
 /* Whether a waiting job names the job, whose lock the caller has. */

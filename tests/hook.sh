@@ -105,7 +105,7 @@ is "$(hooks r | wc -l | tr -d ' ')" 1 "the same end, the same hook"
 t "a worker that dies: the hook comes with the end"
 fresh
 q config set max-crashes 1
-q enqueue --id lost -- sh -c 'kill -9 $PPID; sleep 60' >/dev/null
+q enqueue --id lost -- sh -c 'kill -9 $PPID' >/dev/null
 pool
 await 10 in_state dead lost
 await 10 test -s out

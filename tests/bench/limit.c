@@ -9,6 +9,7 @@
  *     limit spawn N FLIGHT CMD…   vfork, execve, wait4, N times, FLIGHT at once
  *     limit spool DIR             makes the directories for the following
  *     limit queue N DIR           open, flock, rename, append, rename, close
+ *     limit move N DIR            open, fstat, read, close, rename
  *     limit same N DIR            the system calls that queuectl makes there
  *     limit life N FLIGHT DIR CMD…  the first N files of a spool by FLIGHT
  *                                 processes, that read the directory and then
@@ -133,6 +134,31 @@ file_name(char name[64], const char *dir, long i)
 {
 	snprintf(name, 64, "%s/5-20261124T000000.%06ldZ-0-aaa%07ld", dir,
 	    i % 1000000, i);
+}
+
+static void
+run_move(long n, const char *path)
+{
+	int dir = open_at(AT_FDCWD, path);
+	double began = now();
+	char bytes[4096];
+	long i;
+
+	for (i = 0; i < n; i++) {
+		char a[64], b[64];
+		struct stat st;
+		int fd;
+
+		file_name(a, "pending", i);
+		file_name(b, "done", i);
+		fd = openat(dir, a, O_RDONLY | O_CLOEXEC);
+		need(fd >= 0, a);
+		need(fstat(fd, &st) == 0, a);
+		need(pread(fd, bytes, sizeof bytes, 0) > 0, a);
+		close(fd);
+		need(renameat(dir, a, dir, b) == 0, b);
+	}
+	printf("%.6f\n", now() - began);
 }
 
 static void
@@ -557,6 +583,8 @@ main(int argc, char **argv)
 		make_spool(argv[2]);
 	else if (!strcmp(what, "queue") && argc == 4)
 		run_queue(number(argv[2]), argv[3]);
+	else if (!strcmp(what, "move") && argc == 4)
+		run_move(number(argv[2]), argv[3]);
 	else if (!strcmp(what, "same") && argc == 4)
 		run_same(number(argv[2]), argv[3]);
 	else if (!strcmp(what, "life") && argc > 5)
