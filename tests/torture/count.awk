@@ -1,5 +1,5 @@
 # count.awk: counts what is there after the storm against what was promised,
-# from the files removed, acked, states, ids, history and events.  `killed` is
+# from the files removed, acked, after, states, ids, history and events.  `killed` is
 # the number of workers that were killed.
 # SPDX-License-Identifier: MIT
 
@@ -19,6 +19,7 @@ function struck(pid, from, to,    i, n, v) {
 }
 FILENAME == "removed" { removed[$1] = 1; next }
 FILENAME == "acked" { if (!($1 in acked)) jobs++; acked[$1] = 1; next }
+FILENAME == "after" { parent[$1] = $2; next }
 FILENAME == "states" {
 	id = $2
 	sub(/^.*Z-[0-9]*-/, "", id)
@@ -26,6 +27,11 @@ FILENAME == "states" {
 		fault("two", id ": " state[id] " and " $3)
 	state[id] = $3
 	inode[id] = $1
+	if (match(id, /\.(done|dead)-[0-9a-z]*$/)) {
+		hooks[substr(id, 1, RSTART + 4)]++
+		of_all[substr(id, 1, RSTART - 1)]++
+		is_hook[id] = 1
+	}
 	next
 }
 FILENAME == "ids" { entry[$2] = $1; next }
@@ -35,7 +41,11 @@ FILENAME == "history" {
 			fault("unreadable", $2)
 		next
 	}
-	attempts[$2]++
+	# the beginning of its first attempt and the end of that
+	if (!attempts[$2]++) {
+		began[$2] = substr($4, 7)
+		first[$2] = substr($5, 5)
+	}
 	lost += $3 == "lost"
 	if ($3 == "exit=0" && ++good[$2] > 1)
 		fault("twice", $2 " has succeeded twice in its history")
@@ -82,6 +92,17 @@ END {
 			fault("untold", id ": " run[id] " executions, " \
 			    attempts[id] + 0 " in its history")
 	}
+	for (id in parent)
+		if ((id in began) && (!(parent[id] in first) ||
+		    began[id] < first[parent[id]]))
+			fault("early", id " before " parent[id])
+	for (id in state)
+		if ((state[id] == "done" || state[id] == "dead") &&
+		    !is_hook[id] && !hooks[id "." state[id]])
+			fault("hookless", id " in " state[id])
+	for (id in of_all)
+		if (of_all[id] > attempts[id])
+			fault("hooked", id ": " of_all[id])
 	for (id in state)
 		if (state[id] != "done" && state[id] != "dead")
 			fault("stuck", id " in " state[id])
@@ -93,6 +114,12 @@ END {
 	printf "executions                            %6d\n", runs
 	printf "  that came to their end              %6d\n", ended
 	printf "jobs that ran more than once          %6d\n", again
+	for (id in parent)
+		children += id in state
+	for (id in hooks)
+		hooked += hooks[id]
+	printf "children of other jobs                %6d\n", children
+	printf "hooks                                 %6d\n", hooked
 	printf "lost attempts                         %6d\n", lost
 	printf "killed: jobs                          %6d\n", total["job"]
 	printf "        workers                       %6d\n", total["worker"]
@@ -107,6 +134,8 @@ END {
 	    "died:executions that died of nothing;" \
 	    "lost:lost attempts, no worker killed;" \
 	    "stuck:jobs left after the drain;" \
+	    "early:ran before their parents;hookless:ends without a hook;" \
+	    "hooked:ends with two hooks;" \
 	    "undone:jobs in done/ that never succeeded", v, ";")
 	for (i = 1; i <= n; i++) {
 		split(v[i], w, ":")

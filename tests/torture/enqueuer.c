@@ -19,9 +19,10 @@
 
 static char *prog;                 /* queuectl */
 
-/* A job as JSON.  PREFIX or 0: mostly an id of our own, else always. */
+/* A job as JSON.  PREFIX or 0: mostly an id of our own, else always.  It waits
+ * for the job `parent`, unless that is 0. */
 static int
-make_job(char *p, size_t size, unsigned *seed, long n, char prefix)
+make_job(char *p, size_t size, unsigned *seed, long n, char prefix, long parent)
 {
 	int x = rand_r(seed) % 100, m, own;
 	int ms = x < 50 ? 0 : x < 90 ? rand_r(seed) % 30 : 100;
@@ -39,6 +40,9 @@ make_job(char *p, size_t size, unsigned *seed, long n, char prefix)
 	if (rand_r(seed) % 20 == 0)
 		m += snprintf(p + m, size - (size_t)m, ",\"delay\":0.%03d",
 		    rand_r(seed) % 1000);
+	if (parent)
+		m += snprintf(p + m, size - (size_t)m,
+		    ",\"after_any\":\"j%ld\"", parent);
 	x = rand_r(seed) % 10;
 	if (x < 4)
 		m += snprintf(p + m, size - (size_t)m, ",\"argv\":[\"%s/storm\","
@@ -165,6 +169,32 @@ complaints(const char *err)
 	}
 }
 
+/* An array in which about half of the jobs wait for one before them; the file
+ * `after` has each of these pairs. */
+static size_t
+make_workflow(char *p, size_t size, unsigned *seed, long first, int count)
+{
+	char pair[64];
+	size_t m = 0;
+	long n, parent = 0;
+
+	for (n = first; n < first + count; n++) {
+		int named = n > first && rand_r(seed) % 2;
+
+		m += (size_t)make_job(p + m, size - m, seed, n, 'j',
+		    named ? parent : 0);
+		if (named) {
+			int k = snprintf(pair, sizeof pair, "j%ld j%ld\n", n,
+			    parent);
+
+			put("after", O_APPEND, pair, (size_t)k);
+		}
+		if (!parent || rand_r(seed) % 2)
+			parent = n;
+	}
+	return m;
+}
+
 /* enqueuer SEED K COUNT SECONDS PROG: its jobs are numbered from K million. */
 int
 storm_enqueuer(char **arg)
@@ -195,9 +225,15 @@ storm_enqueuer(char **arg)
 		while (access("over", F_OK) < 0 && (pending() > 400 || n *
 		    seconds > most * (time(NULL) - began + 1)))
 			storm_sleep(20);
+		if (how >= 17) {
+			m = make_workflow(jobs, sizeof jobs, &seed,
+			    k * 1000000 + n, count);
+			n += count;
+			count = 0;
+		}
 		for (; count; count--)
 			m += (size_t)make_job(jobs + m, sizeof jobs - m,
-			    &seed, k * 1000000 + n++, 0);
+			    &seed, k * 1000000 + n++, 0, 0);
 		put(in[0], O_TRUNC, jobs, m);
 		if (how < 8) {
 			st = enqueue(jobs, "/dev/null", outfile, errfile, us);
@@ -254,7 +290,7 @@ storm_one(char **arg)
 	unsigned seed = (unsigned)atol(arg[0]);
 	char job[1024];
 
-	make_job(job, sizeof job, &seed, atol(arg[1]), *arg[2]);
+	make_job(job, sizeof job, &seed, atol(arg[1]), *arg[2], 0);
 	fputs(job, stdout);
 	return 0;
 }

@@ -79,6 +79,14 @@ hand() {
 	workers) try_cmd "$q" worker list ;;
 	dlq)
 		pick spool/dead/* && "$q" dlq retry "${f##*-}" ;;
+	hold) # and let go, or leave that to the end
+		pick spool/pending/* && i=${f##*-} && "$q" hold "$i" &&
+		    echo "hold $i" >>hands && [ "$digit" -lt 8 ] &&
+		    "$q" release "$i" ;;
+	aside) # the same by mv
+		pick spool/pending/* && mkdir -p spool/held &&
+		    mv "$f" spool/held/ && echo "aside $f" >>hands &&
+		    mv "spool/held/${f##*/}" spool/pending/ ;;
 	dlqall) try_cmd "$q" dlq retry --all ;;
 	config) try_cmd "$q" config set backoff-max $((1 + r % 2)) ;;
 	stop) try_cmd "$q" worker stop ;;
@@ -91,7 +99,7 @@ hands() {
 		srand(seed)
 		n = split("retry 20 priority 24 again 8 rm 10 new 9 copy 3 " \
 		    "look 2 list 5 show 7 status 3 workers 2 dlq 3 dlqall 1 " \
-		    "config 2 stop 1", v, " ")
+		    "config 2 stop 1 hold 6 aside 2", v, " ")
 		for (;;) {
 			x = rand() * 100
 			for (i = 1; i < n - 1 && x >= v[i + 1]; i += 2)
