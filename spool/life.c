@@ -273,7 +273,7 @@ sync_end(struct spool *sp, const struct spool_claim *c)
 {
 	int r = SPOOL_OK;
 
-	if (fsync(c->fd) < 0)
+	if (!c->synced && fsync(c->fd) < 0)
 		return spool_fail(sp, path_job(c->to, &c->next).s);
 	if ((r = dir_sync(sp, (int)c->to)) == SPOOL_OK &&
 	    (r = dir_sync(sp, JOB_PROCESSING)) == SPOOL_OK)

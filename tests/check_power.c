@@ -30,6 +30,7 @@
 #include "holds.h"
 #include "power.h"
 #include "spool/log.h"
+#include "spool/waiting.h"
 #include "suite.h"
 
 /* With more loose changes than this, so many subsets are tried. */
@@ -341,6 +342,76 @@ retried_together(void)
 	spool_bulk_end(&b);
 }
 
+/* Enqueues a job that waits for one or two others. */
+static void
+enqueue_child(const char *id, const char *a, const char *b)
+{
+	const char *ids[] = { a, b, NULL };
+	struct spool_batch batch = { .spool = &sp };
+	struct job job;
+	int r;
+
+	holds_fill(&job, id, now++);
+	job.after = (struct job_list){ ids, b ? 2 : 1 };
+	while ((r = spool_stage(&batch, &job)) == SPOOL_NO_AFTER)
+		ck_assert_int_eq(spool_waiting_open(&sp), SPOOL_OK);
+	ck_assert_int_eq(r, SPOOL_OK);
+	ck_assert_int_eq(spool_publish(&batch), SPOOL_OK);
+	power_tell('+', id);
+	spool_batch_free(&batch);
+}
+
+static void
+waited(void)
+{
+	enqueue(1);
+	enqueue_child("m", "k0", NULL);
+	claim();
+	finish(JOB_EXIT, 0);
+}
+
+static void
+waited_for_two(void)
+{
+	enqueue(2);
+	enqueue_child("m", "k0", "k1");
+	claim();
+	finish(JOB_EXIT, 0);
+}
+
+static void
+see_ok(void *arg, int result, void *job)
+{
+	(void)arg;
+	(void)job;
+	ck_assert_int_eq(result, SPOOL_OK);
+}
+
+static void
+held(void)
+{
+	struct spool_bulk b = { .spool = &sp, .each = see_ok };
+
+	enqueue(1);
+	enqueue_child("m", "k0", NULL);
+	spool_bulk_hold(&b, "m", NULL);
+	spool_bulk_end(&b);
+	spool_bulk_let_go(&b, "m", NULL);
+	spool_bulk_end(&b);
+}
+
+static void
+hooked(void)
+{
+	ck_assert_int_eq(spool_config_set(&sp, config_key("on-done"), "true"),
+	    SPOOL_OK);
+	ck_assert_int_eq(spool_config_set(&sp, config_key("on-dead"), "true"),
+	    SPOOL_OK);
+	enqueue(1);
+	claim();
+	finish(JOB_EXIT, 0);
+}
+
 static void
 configured(void)
 {
@@ -360,6 +431,8 @@ static const struct scenario {
 	{ "a unique one", replaced },
 	{ "cancels together", cancelled_together },
 	{ "retries together", retried_together },
+	{ "a child", waited }, { "a child of two", waited_for_two },
+	{ "hold and release", held }, { "a hook", hooked },
 	{ "a setting", configured },
 };
 
@@ -448,6 +521,7 @@ main(void)
 	};
 	const char *full = getenv("POWER");
 
+	holds_ends_twice = true;
 	if (full && !strcmp(full, "full")) {
 		loose_max = 10;
 		sample = 1024;

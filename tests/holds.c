@@ -179,7 +179,10 @@ check_children(const char *when)
 	}
 }
 
-/* With hooks, every job that has ended has just one for its end. */
+bool holds_ends_twice;
+
+/* With hooks, every job that has ended has just one for its end.  If a power cut
+ * took the end back, another end came, and each has its hook. */
 static void
 check_hooks(const char *when)
 {
@@ -198,7 +201,8 @@ check_hooks(const char *when)
 		    s->state == JOB_DONE ? "done" : "dead");
 		for (i = n = 0; i < nsights; i++)
 			n += !strncmp(sights[i].id, begins, strlen(begins));
-		ck_assert_msg(n == 1, "%s: %zu hooks %s…", when, n, begins);
+		ck_assert_msg(n == 1 || (n && holds_ends_twice),
+		    "%s: %zu hooks %s…", when, n, begins);
 	}
 }
 

@@ -7,6 +7,7 @@
 #ifndef HOLDS_H
 #define HOLDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@
  */
 void holds(const char *spool, int64_t then, const char *when,
     const char *told);
+
+/* What ended before may end again. */
+extern bool holds_ends_twice;
 
 /* A plain job: `true`, 2 attempts, no backoff. */
 void holds_fill(struct job *, const char *id, int64_t created);

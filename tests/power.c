@@ -302,6 +302,21 @@ move(const char *from, const char *to)
 	cut_off(b);
 }
 
+/* Whether it is a directory that holds something. */
+static bool
+is_full(const struct entry *e)
+{
+	char parent[200];
+	size_t i;
+
+	for (i = 0; e && !e->ino && i < ntree; i++) {
+		parent_of(parent, tree[i].path);
+		if (!strcmp(parent, e->path))
+			return true;
+	}
+	return false;
+}
+
 /* A change does not happen if it needs another one that did not happen. */
 static void
 apply(const struct event *e)
@@ -314,7 +329,7 @@ apply(const struct event *e)
 		add(e->a, e->ino);
 	else if (e->kind == LINK && a)
 		add(e->b, a->ino);
-	else if (e->kind == UNLINK)
+	else if (e->kind == UNLINK && !is_full(a))
 		cut_off(entry_of(e->a));
 	else if (e->kind == RENAME)
 		move(e->a, e->b);
