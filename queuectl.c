@@ -105,7 +105,7 @@ static const struct command commands[] = {
 	  "JSON is an object or an array of objects with \"command\" (a line "
 	  "for\n/bin/sh) or \"argv\" (an array, run without a shell), and "
 	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
-	  "delay, run_at,\ntimeout, cwd, env, stdin.  With - an array, or one "
+	  "delay, run_at,\ntimeout, cwd, env, stdin, after, after_any, hold.  With - an array, or one "
 	  "object per\nline, is read from standard input; bad lines are named "
 	  "and skipped.\nThe options go with -- CMD and --command LINE, a line "
 	  "for /bin/sh.\n",
