@@ -10,12 +10,16 @@
 #include "cli/hold.h"
 #include "spool/waiting.h"
 
-/* The jobs of one call. */
+enum { ROUNDS = 10 };           /* for jobs that move while we look at them */
+
+/* The jobs of one call; an id becomes "" when its job is done with. */
 struct holding {
 	struct spool *spool;
 	bool hold;              /* else release */
 	char (*id)[JOB_ID_MAX + 1];
 	size_t n;
+	int left;               /* rounds */
+	bool again;             /* a job has moved */
 	int worst;              /* exit status */
 };
 
@@ -47,21 +51,38 @@ print_result(void *holding, int result, void *id)
 {
 	struct holding *h = holding;
 
+	if (result == SPOOL_GONE && h->left) {
+		h->again = true;
+		return;
+	}
 	if (result == SPOOL_OK)
 		puts(id);
 	else if (result == SPOOL_WRONG_STATE)
 		h->worst = complain_state(h, id);
 	else
 		h->worst = complain_job(h->spool, result, id);
+	*(char *)id = '\0';
+}
+
+static void
+change_round(struct holding *h)
+{
+	struct spool_bulk b = { .spool = h->spool, .each = print_result,
+		.arg = h };
+	size_t i;
+
+	h->again = false;
+	for (i = 0; i < h->n; i++)
+		if (*h->id[i])
+			(h->hold ? spool_bulk_hold : spool_bulk_let_go)(&b,
+			    h->id[i], h->id[i]);
+	spool_bulk_end(&b);
 }
 
 static int
 change_all(struct call *c, bool hold)
 {
 	struct holding h = { .spool = &c->spool, .hold = hold };
-	struct spool_bulk b = { .spool = &c->spool, .each = print_result,
-		.arg = &h };
-	size_t i;
 	int r;
 
 	if (call_open_spool(c, false) != DONE)
@@ -70,10 +91,8 @@ change_all(struct call *c, bool hold)
 	if (!h.id)
 		return complain_memory();
 	r = call_each_id(c, holding_add, &h);
-	for (i = 0; i < h.n; i++)
-		(hold ? spool_bulk_hold : spool_bulk_let_go)(&b, h.id[i],
-		    h.id[i]);
-	spool_bulk_end(&b);
+	for (h.left = ROUNDS, h.again = true; h.again && h.left--;)
+		change_round(&h);
 	free(h.id);
 	return h.worst > r ? h.worst : r;
 }

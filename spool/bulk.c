@@ -222,7 +222,7 @@ spool_bulk_retry(struct spool_bulk *b, const struct job_name *name,
 	bulk_add(b, &h, r);
 }
 
-/* Finds a job and locks it. */
+/* Finds a job and locks it.  SPOOL_GONE also if it has moved in between. */
 static int
 find_and_lock(struct spool *sp, const char *id, struct spool_held *h)
 {

@@ -19,7 +19,8 @@
 #include "spool/waiting_priv.h"
 
 enum {
-	PATIENCE_MS = 2000,     /* for the lock of a parent that is purged */
+	PATIENCE_MS = 2000,     /* for the lock of ids/, or of a parent that is
+	                         * purged */
 	AGAIN_MAX = 100         /* times that a directory went away under us */
 };
 
@@ -60,15 +61,21 @@ waiting_make(struct spool *sp, enum job_state state)
 int
 spool_waiting_open(struct spool *sp)
 {
+	int64_t deadline = monotonic_ms() + PATIENCE_MS;
 	int r = waiting_make(sp, JOB_WAITING);
 
 	if (r != SPOOL_OK)
 		return r;
 	/* those that purge share the lock from their look at after/ on */
-	r = ids_lock(sp, LOCK_EX);
+	while ((r = ids_lock(sp, LOCK_EX | LOCK_NB)) == SPOOL_BUSY &&
+	    monotonic_ms() < deadline)
+		sleep_ms(1);
 	if (r == SPOOL_OK)
 		ids_unlock(sp);
-	return r;
+	if (r != SPOOL_BUSY)
+		return r;
+	errno = EBUSY;
+	return spool_fail(sp, dir_name(SPOOL_IDS));
 }
 
 static struct path

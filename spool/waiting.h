@@ -76,7 +76,8 @@ int spool_waiting_count(struct spool *, struct spool_waiting *);
 /*
  * Holds a job back: SPOOL_WRONG_STATE unless it is pending, failed or waiting.
  * Lets a held job go, to its parent or to pending/: SPOOL_WRONG_STATE unless it
- * is held.  Both tell in *state where it was.
+ * is held.  SPOOL_GONE: there is no such job, or it has just moved, and the call
+ * can be repeated.
  */
 void spool_bulk_hold(struct spool_bulk *, const char *id, void *job);
 void spool_bulk_let_go(struct spool_bulk *, const char *id, void *job);
