@@ -81,9 +81,10 @@ find_slot(struct gates *g, const char *lock)
 	}
 }
 
-/* Makes a gate, in memory that workers do not inherit. */
+/* Makes a gate for names of that length, in memory that workers do not
+ * inherit. */
 static struct gate *
-gate_open(struct gates *g, const char *lock)
+gate_open(struct gates *g, const char *lock, size_t len)
 {
 	struct gate *gate = mmap(NULL, GATE_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -98,7 +99,7 @@ gate_open(struct gates *g, const char *lock)
 	gate->watch = -1;
 	gate->worst = nothing;
 	queue_lay_out(&gate->kept, gate + 1, GATE_BYTES - sizeof *gate,
-	    queue_width(USUAL_ID));
+	    queue_width(len > USUAL_ID ? len : USUAL_ID));
 	gate->kept.sorted = !g->passing;
 	g->n++;
 	return gate;
@@ -118,7 +119,7 @@ find_gates(struct gates *g, const struct candidate *c, bool make,
 		struct gate **slot = find_slot(g, lock);
 
 		if (!*slot && make && g->n < GATES_MAX)
-			*slot = gate_open(g, lock);
+			*slot = gate_open(g, lock, strlen(c->id));
 		if (*slot)
 			v[n++] = *slot;
 	}
