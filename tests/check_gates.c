@@ -305,6 +305,27 @@ START_TEST(an_urgent_name_comes_next)
 }
 END_TEST
 
+/* A name that is longer than those for which there is room is not late. */
+START_TEST(a_long_name_comes_in_its_turn)
+{
+	struct job_name name = name_of(5, T + 2, X16 X16 X16 X16, "+l");
+
+	slots("l", 2);
+	put(5, T, X16 X16 X16 "x", "+l");
+	put(5, T + 1, "b", "");
+	put(5, T + 3, "c", "");
+	open_backlog(3, 100);
+	pops(0, X16 X16 X16 "x");
+	take_away(&board->seat[0].task.job);
+	pops(1, "b");
+	take_away(&board->seat[1].task.job);
+	put(5, T + 2, X16 X16 X16 X16, "+l");
+	backlog_add(&b, JOB_PENDING, &name);
+	pops(1, X16 X16 X16 X16);
+	pops(2, "c");
+}
+END_TEST
+
 START_TEST(several_locks)
 {
 	slots("x", 1);
@@ -433,6 +454,7 @@ main(void)
 		{ a_busy_lock_hides_nobody, 0 },
 		{ all_come_in_order, 0 },
 		{ an_urgent_name_comes_next, 0 },
+		{ a_long_name_comes_in_its_turn, 0 },
 		{ several_locks, 0 },
 		{ news_that_was_early, 0 },
 		{ a_closed_lock, 0 },

@@ -357,6 +357,7 @@ backlog_step(struct backlog *b)
 		if ((b->timed.over && !b->timed.n &&
 		    b->timed.horizon.when <= now) || (misses_busy(b) &&
 		    p->ended + LOOK_AGAIN <= monotonic()) ||
+		    b->gates.wider ||
 		    (b->gates.wants && rested(p) <= monotonic()))
 			backlog_refresh(b);
 		if (p->front < b->wanted) {
@@ -389,6 +390,8 @@ backlog_due(const struct backlog *b)
 	if (misses_busy(b) && now + LOOK_AGAIN < due)
 		due = now + LOOK_AGAIN;
 	again = gates_due(&b->gates);
+	if (b->gates.wider)
+		again = monotonic();
 	if (b->gates.wants && rested(&b->pass) < again)
 		again = rested(&b->pass);
 	if (again != INT64_MAX && now + again - monotonic() < due)

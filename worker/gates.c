@@ -131,8 +131,14 @@ find_gates(struct gates *g, const struct candidate *c, bool make,
 static void
 keep(struct gates *g, struct gate *gate, const struct candidate *c)
 {
+	struct queue *ready = &g->board->ready;
+	size_t width = queue_width(strlen(c->id));
+
 	if (!queue_push(&gate->kept, c) && gate->kept.wider)
-		g->wants = g->wider = true;
+		g->wider = true;
+	/* it is to stand on the board, too, which is ours during a pass */
+	if (g->passing && width > ready->width && width > ready->wider)
+		ready->wider = width;
 }
 
 /* Whether a candidate must wait at a gate.  If better ones than this had to be
@@ -178,7 +184,7 @@ let_through(struct gates *g, struct gate *const *v, size_t n,
 	}
 	/* what the board turns away, a pass finds; it counts again, too */
 	if (!board_add(g->board, c) && g->board->ready.wider)
-		g->wants = true;
+		g->wider = true;
 }
 
 bool

@@ -40,7 +40,7 @@ struct gates {
 	size_t n;
 	bool passing;              /* a pass lasts */
 	bool wants;                /* a pass */
-	bool wider;                /* …because a name was too long for a gate */
+	bool wider;                /* at once: a name was too long */
 };
 
 void gates_open(struct gates *, struct spool *, struct board *);
