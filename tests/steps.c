@@ -20,7 +20,7 @@
 #include "spool/pool.h"
 #include "steps.h"
 
-static bool unique;    /* enqueue jobs as unique ones */
+static bool unique, locked; /* enqueue jobs as unique ones, with locks */
 static int acks = -1;  /* the pipe to the parent */
 
 struct spool_claim steps_claimed = { .fd = -1 };
@@ -47,6 +47,7 @@ enqueue(size_t n, bool own)
 {
 	static const char *argv[] = { "true", "x", NULL };
 	static const char *env[] = { "A=b", NULL };
+	static const char *lock[] = { "gpu", "db" };
 	struct spool_batch b = { .spool = &sp, .bulk = n > 1 };
 	struct job job;
 	size_t i;
@@ -64,6 +65,7 @@ enqueue(size_t n, bool own)
 		job.env = env;
 		job.nenv = 1;
 		job.unique = unique;
+		job.lock = (struct job_list){ lock, locked ? 2 : 0 };
 		r = spool_stage(&b, &job);
 	}
 	if (r == SPOOL_OK)
@@ -138,6 +140,19 @@ act_enqueue_queued(void)
 	return r == SPOOL_DUPLICATE ? SPOOL_OK : r == SPOOL_OK ? SPOOL_WRONG_STATE : r;
 }
 
+static int
+act_enqueue_locked(void)
+{
+	locked = true;
+	return enqueue(1, true);
+}
+
+static void
+setup_locked(void)
+{
+	ck_assert_int_eq(act_enqueue_locked(), SPOOL_OK);
+}
+
 static void
 setup_job(void)
 {
@@ -166,6 +181,13 @@ setup_claim(void)
 {
 	setup_job();
 	ck_assert_int_eq(claim_job(), SPOOL_OK);
+}
+
+static void
+setup_locked_claim(void)
+{
+	setup_locked();
+	ck_assert_int_eq(act_claim(), SPOOL_OK);
 }
 
 static int
@@ -262,7 +284,7 @@ static void
 setup_recorded(void)
 {
 	struct job_attempt end = { .number = 1, .outcome = JOB_EXIT };
-	char file[JOB_NAME_MAX + 1], p[300];
+	char file[JOB_NAME_MAX + 1], p[400];
 	struct buf line = { 0 };
 	int fd;
 
@@ -470,7 +492,7 @@ act_bury(void)
 static void
 setup_leftover(void)
 {
-	char p[300];
+	char p[400];
 	int fd;
 
 	snprintf(p, sizeof p, "%s/ids/j0", path);
@@ -489,7 +511,7 @@ act_reclaim(void)
 
 /* The path of the job's file in pending/, below `path`. */
 static void
-pending_path(char p[300])
+pending_path(char p[400])
 {
 	char file[JOB_NAME_MAX + 1];
 	struct job_name name;
@@ -497,7 +519,7 @@ pending_path(char p[300])
 
 	ck_assert_int_eq(spool_find(&sp, "j0", &state, &name), SPOOL_OK);
 	job_name_format(file, &name);
-	snprintf(p, 300, "%s/pending/%s", path, file);
+	snprintf(p, 400, "%s/pending/%s", path, file);
 }
 
 /* Makes a file with that text. */
@@ -515,7 +537,7 @@ put(const char *p, const char *text, size_t n)
 static void
 setup_copy(void)
 {
-	char p[300], aside[200], copy[200], text[4096];
+	char p[400], aside[200], copy[200], text[4096];
 	ssize_t n;
 	int fd;
 
@@ -604,7 +626,7 @@ act_slots(void)
 static void
 setup_amiss(void)
 {
-	char p[300], q[300];
+	char p[400], q[300];
 
 	setup_job();
 	pending_path(p);
@@ -642,6 +664,9 @@ const struct operation operations[] = {
 	{ "enqueue over a leftover", setup_leftover, act_reclaim, 0 },
 	{ "enqueue, unique, over one that has ended", setup_dead,
 	    act_enqueue_unique, 0 },
+	{ "enqueue the first jobs with locks", NULL, act_enqueue_locked, 0 },
+	{ "claim with locks", setup_locked, act_claim, STEP_READS },
+	{ "finish with locks", setup_locked_claim, act_finish_done, STEP_ENDS },
 	{ "see that a unique one is queued", setup_job, act_enqueue_queued, 0 },
 	{ "claim", setup_job, act_claim, STEP_READS },
 	{ "claim what a hand put there", setup_hand, act_claim, STEP_READS },
