@@ -39,6 +39,9 @@ make_job(char *p, size_t size, unsigned *seed, long n, char prefix)
 	if (rand_r(seed) % 20 == 0)
 		m += snprintf(p + m, size - (size_t)m, ",\"delay\":0.%03d",
 		    rand_r(seed) % 1000);
+	if (rand_r(seed) % 5 == 0)
+		m += snprintf(p + m, size - (size_t)m, ",\"lock\":\"t%d\"",
+		    rand_r(seed) % 3);
 	x = rand_r(seed) % 10;
 	if (x < 4)
 		m += snprintf(p + m, size - (size_t)m, ",\"argv\":[\"%s/storm\","
