@@ -243,6 +243,9 @@ START_TEST(the_child_keeps_it)
 	close(a.lock[0].fd);
 	close(a.lock[0].end);
 	close(a.fd);
+	a.nlock = 0;
+	a.fd = -1;
+	spool_release(&a);
 	ck_assert_int_eq(bed_claim("b", &b), SPOOL_LOCKED);
 	close(hold[1]);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
