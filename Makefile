@@ -31,13 +31,14 @@ VERSION = 0.1.0
 # start is together.  This is the only list of them; `make sources` prints it
 # for the tests.  A new room needs one word here.
 SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
-	cli/graph.c cli/hold.c \
+	cli/graph.c cli/hold.c cli/lock.c \
 	cli/show.c cli/status.c cli/admin.c cli/late.c job/field.c job/json.c \
 	job/job.c job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \
 	spool/watch.c spool/log.c spool/look.c spool/recover.c spool/batch.c \
-	spool/waiting.c spool/hook.c spool/bulk.c spool/fsck.c spool/expire.c worker.c worker/run.c \
-	worker/launch.c worker/self.c worker/queue.c worker/words.c \
+	spool/waiting.c spool/why.c spool/hook.c spool/lock.c spool/bulk.c spool/fsck.c \
+	spool/expire.c worker.c worker/run.c \
+	worker/launch.c worker/self.c worker/queue.c worker/gates.c worker/words.c \
 	worker/board.c worker/dispatch.c worker/backlog.c worker/pool.c
 HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
@@ -100,7 +101,8 @@ check:
 PORTABLE = worker@queuectl-portable order@queuectl-portable \
 	hands@queuectl-portable cancel@queuectl-portable late@queuectl-portable \
 	wait@queuectl-portable pause@queuectl-portable run@queuectl-portable \
-	launcher@queuectl-portable after@queuectl-portable
+	launcher@queuectl-portable after@queuectl-portable \
+	lock@queuectl-portable
 
 check-asan: queuectl-asan
 	@CC='$(CC)' CFLAGS='$(WARNINGS) $(SANITIZE)' CPPFLAGS='$(CPPFLAGS)' \

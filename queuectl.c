@@ -11,6 +11,7 @@
  *     cli/show         list, show, logs, and why a job is not running
  *     cli/wait         wait, cancel, the progress bar
  *     cli/hold         hold, release
+ *     cli/lock         lock, and which lock a job waits for
  *     cli/enqueue      enqueue: JSON or lines of stdin become a batch of jobs
  *     cli/graph        the order of jobs that wait for each other
  *     cli/words        the options of enqueue and the words of its command
@@ -23,6 +24,7 @@
  *     worker/pool      the supervisor forks the workers: restart, stop
  *     worker/dispatch  what goes onto the board, and when
  *     worker/backlog   the names that wait for a worker
+ *     worker/gates     names that need locks, and wait for a slot
  *     worker/queue     the best candidates by order, in bounded memory
  *     worker/board     the memory that dispatcher and workers share
  *     worker/run       one attempt: start, output, timeout, end
@@ -37,7 +39,9 @@
  *     spool/bulk       retry, and changes of many jobs with one sync
  *     spool/waiting    after/ and held/: jobs that wait for others, or for
  *                      a person
+ *     spool/why        why jobs wait, for people
  *     spool/hook       the jobs that run when others end
+ *     spool/lock       locks/: named locks and their slots
  *     spool/file       one job's file: open, read, lock, append, ids/
  *     spool/look       find a job; is the queue drained?
  *     spool/recover    end a job from outside: recovery, cancel
@@ -80,6 +84,7 @@
 #include "cli/call.h"
 #include "cli/enqueue.h"
 #include "cli/hold.h"
+#include "cli/lock.h"
 #include "cli/show.h"
 #include "cli/status.h"
 #include "cli/wait.h"
@@ -105,9 +110,9 @@ static const struct command commands[] = {
 	  "JSON is an object or an array of objects with \"command\" (a line "
 	  "for\n/bin/sh) or \"argv\" (an array, run without a shell), and "
 	  "optionally\nid, max_retries, backoff_base, backoff_max, priority, "
-	  "delay, run_at,\ntimeout, cwd, env, stdin, after, after_any, hold.  With - an array, or one "
-	  "object per\nline, is read from standard input; bad lines are named "
-	  "and skipped.\nThe options go with -- CMD and --command LINE, a line "
+	  "delay, run_at,\ntimeout, cwd, env, stdin, after, after_any, hold, lock.  "
+	  "With - an array,\nor one object per line, is read from standard "
+	  "input; bad lines are named\nand skipped.\nThe options go with -- CMD and --command LINE, a line "
 	  "for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
 	{ "list", "[--state STATE] [--limit N] [--json | --jsonl]",
@@ -128,6 +133,12 @@ static const struct command commands[] = {
 	{ "release", "ID...", "let held jobs go",
 	  "A job whose parents have not ended goes on to wait for them.  "
 	  "Prints the ids.\n", NULL, 1, -1, command_release },
+	{ "lock", "[NAME [SLOTS]] [--json]", "show locks, or set the number of "
+	  "slots",
+	  "SLOTS 0 closes a lock: its jobs wait.  A slot that is removed while a "
+	  "job has\nit is the job's to its end; until then, more jobs than "
+	  "SLOTS may run.\n",
+	  lock_options, 0, 2, command_lock },
 	{ "wait", "[--timeout SPAN] ID... | --all",
 	  "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "

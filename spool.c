@@ -6,6 +6,7 @@
  *     held/ after/PARENT/    the same, of a job that waits; see spool/waiting.h
  *     ids/ID        hard link to the job, whatever its state
  *     log/ID.log    its output
+ *     locks/NAME/SLOT    a slot of a lock; see spool/lock.h
  *     workers/POOL  one per pool, flocked by it; POOL.stop, POOL.now: requests
  *     workers/NAME.cancel    a request to end that run, by its name in
  *                            processing/
@@ -21,6 +22,7 @@
  *     1. the job's own, an flock on its file: only its holder may move the job.
  *        The job's process inherits it from the worker, so a job in processing/
  *        is free only when both have ended
+ *        The slots of named locks come after it, without waiting
  *     2. ids/: shared by every process that adds or removes entries, exclusive
  *        for one that must know that no entry is being written
  *     3. the spool's directory: for a change of config or metrics
@@ -50,7 +52,7 @@ enum { FEW = 8 };              /* up to so many files are synced one by one */
 
 static const char *const dir_names[SPOOL_DIRS] = {
 	"pending", "processing", "done", "failed", "dead", "held", "after",
-	"ids", "log", "workers"
+	"ids", "log", "workers", "locks"
 };
 
 const char *
@@ -75,7 +77,8 @@ path_in(int dir, const char *file)
 bool
 dir_is_needed(int dir)
 {
-	return dir < SPOOL_DIRS && dir != JOB_HELD && dir != JOB_WAITING;
+	return dir < SPOOL_DIRS && dir != JOB_HELD && dir != JOB_WAITING &&
+	    dir != SPOOL_LOCKS;
 }
 
 struct path

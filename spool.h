@@ -44,12 +44,14 @@ enum spool_result {
 	SPOOL_NO_PARENT,   /* a job that this one is to wait for is not there:
 	                    * spool->at is its id */
 	SPOOL_NO_AFTER,    /* the spool has no after/ yet */
-	SPOOL_NEEDED       /* a waiting job names it as a parent */
+	SPOOL_NEEDED,      /* a waiting job names it as a parent */
+	SPOOL_LOCKED       /* no slot is free of a lock that it needs */
 };
 
 /* The directories: the states, and these. */
 enum spool_dir {
-	SPOOL_IDS = JOB_STATES, SPOOL_LOG, SPOOL_WORKERS, SPOOL_DIRS,
+	SPOOL_IDS = JOB_STATES, SPOOL_LOG, SPOOL_WORKERS, SPOOL_LOCKS,
+	SPOOL_DIRS,
 	SPOOL_ROOT = SPOOL_DIRS  /* the spool itself, to be watched */
 };
 
@@ -227,12 +229,20 @@ uint64_t spool_version(struct spool *);
 /*
  * Whether nothing is left to do.  1: no job is pending, processing or failed;
  * 0: there is one, or everything is in motion; -1: errno.  Files that cannot be
- * run do not count.  Takes 20 ms when the answer is 1 (2 s on a file system
+ * run, and jobs that need a lock without
+ * slots, do not count.  Takes 20 ms when the answer is 1 (2 s on a file system
  * whose times are whole seconds).
  */
 int spool_drained(struct spool *);
 
 /* --- a job's life ------------------------------------------------------- */
+
+/* A slot of a named lock. */
+struct spool_taken {
+	int fd;                  /* for writing; it holds the flock */
+	int end;                 /* its last close tells that the slot is free */
+	char slot[JOB_ID_MAX + 1];
+};
 
 /* A job whose lock this process holds. */
 struct spool_claim {
@@ -242,6 +252,11 @@ struct spool_claim {
 	enum job_state from;     /* where it was claimed */
 	struct job_name name;    /* in processing/ */
 	struct job job;
+	struct spool_taken lock[JOB_LOCKS]; /* nlock slots, in the order of */
+	size_t nlock;            /* name.locks */
+	unsigned char busy;      /* SPOOL_LOCKED: the number of that lock, from
+	                          * 0 */
+	struct spool *spool;     /* if there are locks */
 	bool recorded;           /* its Attempt: line is written */
 	bool hooked;             /* it has a hook, which waits for it */
 	bool synced;             /* …and safe, where sync is full */
@@ -253,7 +268,8 @@ struct spool_claim {
 /*
  * Claims a job for a run.  On SPOOL_OK it is in processing/, locked, with
  * attempt+1.  SPOOL_GONE, SPOOL_BUSY: another worker has it.  SPOOL_BAD: it was
- * moved to dead/.  SPOOL_REFUSED: it was left where it is.
+ * moved to dead/.  SPOOL_REFUSED: it was left where it is; SPOOL_LOCKED: also,
+ * because lock number claim->busy of its name has no free slot.
  */
 int spool_claim(struct spool *, enum job_state, const struct job_name *,
     int64_t now, struct spool_claim *);

@@ -137,6 +137,14 @@ say_refused(struct worker *w, enum job_state state,
 		    job_state_dir(state), file, w->spool->why);
 }
 
+/* Tells the dispatcher that others may have the job's locks. */
+static void
+let_go(struct worker *w, const struct job_name *name)
+{
+	if (name->locks[0])
+		board_let_go(w->board, w->number - 1, name->locks);
+}
+
 /* Claims and runs a job.  What the dispatcher can do something about is
  * reported: the name is to be tried again. */
 static void
@@ -144,7 +152,7 @@ try_job(struct worker *w)
 {
 	const struct job_name name = candidate_name(&w->task.job);
 	enum job_state state = (enum job_state)w->task.job.state;
-	struct report report = { .held = 0 };
+	struct report report = { .began = name.locks[0] ? monotonic() : 0 };
 	struct spool_claim claim;
 
 	spool_config_refresh(w->spool);
@@ -157,10 +165,12 @@ try_job(struct worker *w)
 	switch (report.result) {
 	case SPOOL_OK:
 		run_job(w, &claim);
+		let_go(w, &name);
 		return;
 	case SPOOL_BAD:
 		board_add_dead(w->board, w->number - 1);
 		say_bad(w, name.id);
+		let_go(w, &name);
 		return;
 	case SPOOL_REFUSED:
 		say_refused(w, state, &name);
@@ -168,9 +178,13 @@ try_job(struct worker *w)
 	case SPOOL_ERROR:
 		say_failure(w, "cannot claim a job; trying again every second");
 		break;
+	case SPOOL_LOCKED:
+		report.busy = claim.busy;
+		break;
 	case SPOOL_BUSY:
 		break;
 	default: /* another worker has it */
+		let_go(w, &name);
 		return;
 	}
 	board_report(w->board, w->number - 1, &report);

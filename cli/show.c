@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/listing.h"
+#include "cli/lock.h"
 #include "cli/show.h"
 #include "spool/log.h"
 #include "spool/waiting.h"
@@ -26,6 +27,7 @@ struct outlook {
 	bool deep;              /* find out what its parents wait for */
 	struct listing ready;   /* if all workers are busy: what they may run
 	                         * now, in order */
+	struct lock_view locks;
 	struct buf words;
 };
 
@@ -68,6 +70,7 @@ static void
 outlook_free(struct outlook *o)
 {
 	free(o->ready.v);
+	lock_view_free(&o->locks);
 	buf_free(&o->words);
 }
 
@@ -123,6 +126,7 @@ outlook_why(struct outlook *o, const struct field_view *v)
 	struct buf *b = &o->words;
 	int64_t now = now_us();
 	bool waits = !name_is_ready(name, now);
+	const char *lock = NULL;
 
 	buf_clear(b);
 	if (v->state == JOB_HELD)
@@ -131,6 +135,8 @@ outlook_why(struct outlook *o, const struct field_view *v)
 		return add_parent(o, name) ? b->p : NULL;
 	if (v->state != JOB_PENDING && v->state != JOB_FAILED)
 		return NULL;
+	if (!waits && !v->bad)
+		lock = lock_why(o->spool, &o->locks, name->locks);
 	if (v->bad)
 		buf_printf(b, "unreadable file: %s", v->bad);
 	else if (v->state == JOB_FAILED && waits)
@@ -138,6 +144,8 @@ outlook_why(struct outlook *o, const struct field_view *v)
 		    name->attempt + 1, job_allowed(v->job, v->policy));
 	else if (waits)
 		buf_puts(b, "due in ");
+	else if (lock)
+		buf_puts(b, lock);
 	else if (o->spool->config.paused)
 		buf_puts(b, "paused");
 	else if (!o->crew.workers)
@@ -246,12 +254,17 @@ add_ids(struct buf *b, const char *label, const struct job_list *l)
 }
 
 static void
-add_given(struct buf *b, const struct job *job)
+add_given(struct buf *b, const struct job *job, const struct job_name *name)
 {
+	const char *locks = name->locks;
+	char lock[JOB_LOCK_MAX + 1];
 	size_t i;
 
 	add_ids(b, "After:      ", &job->after);
 	add_ids(b, "After any:  ", &job->after_any);
+	for (i = 0; job_lock_next(&locks, lock); i++)
+		buf_printf(b, "%s%s%s", i ? " " : "Lock:       ", lock,
+		    *locks ? "" : "\n");
 	if (job->timeout >= 0) {
 		buf_puts(b, "Timeout:    ");
 		job_seconds_format(b, job->timeout);
@@ -354,7 +367,7 @@ show_job(const struct field_view *v)
 	}
 	job_time_format(time, field_updated(v));
 	buf_printf(&b, "Updated:    %s\n", time);
-	add_given(&b, v->job);
+	add_given(&b, v->job, v->name);
 	add_history(&b, v);
 	return print_buf(&b);
 }

@@ -30,6 +30,8 @@ const struct option_def enqueue_options[] = {
 	{ "after", 0, "ID[,ID...]", "when these jobs are completed" },
 	{ "after-any", 0, "ID[,ID...]", "when these jobs have ended, completed "
 	    "or dead" },
+	{ "lock", 0, "NAME[,NAME...]", "while it has a slot of each of these "
+	    "locks" },
 	{ "hold", 0, NULL, "not before it is released" },
 	{ "unique", 0, NULL, "unless a job of that id waits or runs; then print "
 	    "that id" },

@@ -329,6 +329,9 @@ static const struct field fields[] = {
 	  "the id of a job, or an array of ids" },
 	{ "after_any", set_names, JSON_ARRAY, JOB_KEY_AFTER_ANY,
 	  "the id of a job, or an array of ids" },
+	{ "lock", set_names, JSON_ARRAY, JOB_KEY_LOCK, "1 to 32 of A-Z a-z 0-9 "
+	  ". _ - that begin with a letter, a digit or _, or an array of such "
+	  "names" },
 	{ "hold", set_hold, JSON_FALSE, JOB_KEYS, "true or false" },
 	{ .name = "state" }, { .name = "attempts" }, { .name = "created_at" },
 	{ .name = "updated_at" }, { .name = "next_retry_at" },
@@ -438,7 +441,11 @@ static bool
 check_fields(struct reader *r, const struct json *object)
 {
 	const struct job *job = r->job;
+	char locks[JOB_LOCKS_LEN + 1];
+	const char *wrong = job_locks_join(locks, job->lock.v, job->lock.n);
 
+	if (wrong)
+		return refuse(r, find_member(object, "lock"), wrong);
 	if (!job->command && !job->argv)
 		return refuse(r, object, "neither \"command\" nor \"argv\" "
 		    "is there");
@@ -665,6 +672,8 @@ field_write(struct buf *b, const struct field_view *v)
 	    job->max_retries : v->policy->max_retries);
 	json_member_number(b, "priority", v->name->priority);
 	put_given(b, job);
+	if (*v->name->locks)
+		json_member_list(b, "lock", v->name->locks);
 	put_waiting(b, v);
 	if (job->created >= 0)
 		put_time(b, "created_at", job->created);

@@ -6,8 +6,8 @@
  * "Created:".  Between them stand "Key: value" lines, in any order; one space
  * after the colon is not part of the value.  A newline in a value is stored as
  * newline and space.  A key is printable ASCII without space and colon; its
- * case matters, and a reader ignores unknown keys.  Only Arg, Env, After and
- * After-Any may come more than once, and no byte of the header is NUL.
+ * case matters, and a reader ignores unknown keys.  Only Arg, Env, After,
+ * After-Any and Lock may come more than once, and no byte of the header is NUL.
  *
  *	Id            as in the name
  *	Command       for /bin/sh -c, not empty; or else
@@ -25,6 +25,7 @@
  *	Unique        yes or no: whether it was enqueued so
  *	After         the id of a job that must be completed before
  *	After-Any     the id of a job that must have ended before
+ *	Lock          a lock that it needs; its name says so, too, and counts
  *	Created       a time; never continued, and its newline may be missing
  *
  * Numbers are decimal integers from 0 to 2147483647.  Either Command or Arg
@@ -90,6 +91,8 @@ static const struct {
 	[JOB_KEY_AFTER] = { "After", NAMES, AT(after), "After is no job id" },
 	[JOB_KEY_AFTER_ANY] = { "After-Any", NAMES, AT(after_any),
 	    "After-Any is no job id" },
+	[JOB_KEY_LOCK] = { "Lock", NAMES, AT(lock),
+	    "Lock is no name of a lock" },
 	[JOB_KEY_CREATED] = { "Created", TIME, AT(created),
 	    "Created is no RFC 3339 time from 1970 on" },
 };
@@ -114,6 +117,7 @@ job_free(struct job *job)
 		free(job->attempt);
 		free(job->after.v);
 		free(job->after_any.v);
+		free(job->lock.v);
 		free(job->text);
 	}
 	job_init(job);
@@ -156,8 +160,8 @@ job_names(struct job *job, enum job_key key)
 bool
 job_names_valid(enum job_key key, const char *value)
 {
-	(void)key;
-	return job_id_valid(value);
+	return key == JOB_KEY_LOCK ? job_lock_valid(value) :
+	    job_id_valid(value);
 }
 
 size_t

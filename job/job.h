@@ -47,6 +47,7 @@ struct job {
 	bool hold;               /* to be enqueued into held/; not in the text */
 	struct job_list after;   /* ids of parents that must be completed, */
 	struct job_list after_any; /* and of those that must have ended */
+	struct job_list lock;    /* the names of the locks that it needs */
 	int64_t created;
 
 	struct job_attempt *attempt; /* oldest first */
@@ -75,7 +76,7 @@ enum job_key {
 	JOB_KEY_BACKOFF_BASE, JOB_KEY_BACKOFF_MAX, JOB_KEY_PRIORITY,
 	JOB_KEY_TIMEOUT, JOB_KEY_DEAD_EXIT, JOB_KEY_RUN_AT, JOB_KEY_CWD,
 	JOB_KEY_ENV, JOB_KEY_STDIN, JOB_KEY_UNIQUE, JOB_KEY_AFTER,
-	JOB_KEY_AFTER_ANY, JOB_KEY_CREATED, JOB_KEYS
+	JOB_KEY_AFTER_ANY, JOB_KEY_LOCK, JOB_KEY_CREATED, JOB_KEYS
 };
 
 enum { JOB_VALUE_ROOM = 32 }; /* for a number or a time */
@@ -87,7 +88,7 @@ const char *job_value(const struct job *, enum job_key,
 /* Stores such a value, and lends it to the job; false: it is not a value of
  * that key. */
 bool job_set(struct job *, enum job_key, const char *value);
-/* The list of a key whose values are names: After, After-Any; NULL: it is
+/* The list of a key whose values are names: After, After-Any, Lock; NULL: it is
  * another key. */
 struct job_list *job_names(struct job *, enum job_key);
 /* Whether `value` can be in the list of that key. */

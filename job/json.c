@@ -506,3 +506,19 @@ json_member_bool(struct buf *b, const char *key, bool yes)
 	json_member(b, key);
 	buf_puts(b, yes ? "true" : "false");
 }
+
+void
+json_member_list(struct buf *b, const char *key, const char *strings)
+{
+	const char *comma = "[\"";
+	size_t n;
+
+	json_member(b, key);
+	for (; *strings == '+'; strings += n) {
+		n = 1 + strcspn(strings + 1, "+");
+		buf_puts(b, comma);
+		buf_add(b, strings + 1, n - 1);
+		comma = "\",\"";
+	}
+	buf_puts(b, "\"]");
+}

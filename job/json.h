@@ -64,5 +64,7 @@ void json_member(struct buf *b, const char *key);
 void json_member_string(struct buf *, const char *key, const char *);
 void json_member_number(struct buf *, const char *key, int64_t);
 void json_member_bool(struct buf *, const char *key, bool);
+/* The value is an array of strings; a '+' stands before each of them. */
+void json_member_list(struct buf *, const char *key, const char *strings);
 
 #endif

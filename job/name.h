@@ -10,7 +10,11 @@
 
 enum {
 	JOB_ID_MAX = 64,
-	JOB_NAME_MAX = 1 + 1 + JOB_STAMP_LEN + 1 + 10 + 1 + JOB_ID_MAX,
+	JOB_LOCK_MAX = 32,        /* bytes of the name of a lock */
+	JOB_LOCKS = 4,            /* that one job can have */
+	JOB_LOCKS_LEN = JOB_LOCKS * (1 + JOB_LOCK_MAX),
+	JOB_NAME_MAX = 1 + 1 + JOB_STAMP_LEN + 1 + 10 + 1 + JOB_ID_MAX +
+	    JOB_LOCKS_LEN,
 	JOB_PRIORITY = 5,         /* default */
 	JOB_PRIORITY_MAX = 9
 };
@@ -39,10 +43,30 @@ struct job_name {
 	char id[JOB_ID_MAX + 1];
 	char parent[JOB_ID_MAX + 1]; /* in JOB_WAITING: whose directory in
 	                            * after/ it lies in; else "" */
+	char locks[JOB_LOCKS_LEN + 1]; /* what it needs to run, sorted:
+	                            * "+db+gpu"; else "" */
 };
 
 /* Whether `id` is 1-64 of A-Za-z0-9._- and begins with none of . and -. */
 bool job_id_valid(const char *id);
+/* The same with 1-32 characters: the name of a lock. */
+bool job_lock_valid(const char *lock);
+/*
+ * Takes the next name off the locks of a job, and moves *locks on to the others.
+ * false: there are no more.
+ */
+bool job_lock_next(const char **locks, char lock[JOB_LOCK_MAX + 1]);
+/* Whether the locks of a job have that one among them. */
+bool job_lock_among(const char *locks, const char *lock);
+/* Writes QUEUECTL_LOCK_NAME, with '_' for what cannot be in the name of a
+ * variable. */
+void job_lock_variable(struct buf *, const char *lock);
+/*
+ * Sorts n names of locks, each there once, and writes them as a job's file name
+ * has them.  Returns NULL or, in constant words, what is wrong.
+ */
+const char *job_locks_join(char out[JOB_LOCKS_LEN + 1], const char **lock,
+    size_t n);
 /* Writes the 10-character id that belongs to a time: base 36, so that ids
  * sort by time until the year 2085. */
 void job_id_make(char id[JOB_ID_MAX + 1], int64_t time);

@@ -25,6 +25,7 @@
 
 #include "spool/file_priv.h"
 #include "spool/life_priv.h"
+#include "spool/lock_priv.h"
 #include "spool/waiting_priv.h"
 
 enum { RECLAIM_MS = 1000 };    /* how long we wait for other enqueuers */
@@ -218,6 +219,7 @@ stage_locked(struct spool_batch *b, struct job *job)
 	s->name.timed = job->run_at >= 0;
 	s->name.priority = (unsigned char)job->priority;
 	strcpy(s->name.id, job->id);
+	job_locks_join(s->name.locks, job->lock.v, job->lock.n);
 	*find_slot(b, job->id) = (uint32_t)++b->n;
 out:
 	if (made)
@@ -296,6 +298,24 @@ prepare(struct spool_batch *b, size_t i)
 	job_free(&job);
 	return r == SPOOL_OK || r == SPOOL_ERROR ? r :
 	    spool_fail(sp, path_in(SPOOL_IDS, s->name.id).s);
+}
+
+/* Makes the locks that the jobs need and nobody needed before. */
+static int
+make_locks(struct spool_batch *b)
+{
+	const char *before = "";
+	size_t i;
+	int r = SPOOL_OK;
+
+	for (i = 0; i < b->n && r == SPOOL_OK; i++) {
+		const char *locks = b->v[i].name.locks;
+
+		if (strcmp(locks, before) != 0)
+			r = locks_make(b->spool, locks);
+		before = locks;
+	}
+	return r;
 }
 
 static int
@@ -379,6 +399,8 @@ spool_publish(struct spool_batch *b)
 		return SPOOL_OK;
 	if (sync && b->bulk)
 		r = sync_many(sp, b->n, sync_staged, b);
+	if (r == SPOOL_OK)
+		r = make_locks(b);
 	if (r == SPOOL_OK)
 		r = link_batch(b);
 	if (r == SPOOL_OK && sync)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "spool/file_priv.h"
+#include "spool/lock_priv.h"
 
 int
 job_open(struct spool *sp, const char *path, int *fd, struct stat *st)
@@ -204,6 +205,7 @@ spool_release(struct spool_claim *c)
 {
 	int e = errno;
 
+	locks_let_go(c);
 	/* Unlock, do not only close: a daemon that the job left behind may
 	 * hold the same file description. */
 	if (c->fd >= 0) {

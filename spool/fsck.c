@@ -14,6 +14,7 @@
 #include "spool/file_priv.h"
 #include "spool/fsck.h"
 #include "spool/life_priv.h"
+#include "spool/lock_priv.h"
 #include "spool/pool_priv.h"
 #include "spool/recover_priv.h"
 #include "spool/waiting_priv.h"
@@ -210,6 +211,40 @@ check_parent(struct fsck *f, const char *parent)
 	names_close(&names);
 }
 
+static void
+bad_slot(void *fsck, const char *path, const char *why)
+{
+	problem(fsck, path, why, NULL, false);
+}
+
+/* Checks an entry of locks/, which is a lock's directory. */
+static void
+check_lock(struct fsck *f, const char *lock)
+{
+	struct spool *sp = f->spool;
+	struct path p = path_slot(lock, "");
+	struct stat st;
+
+	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (lock_is_unmade(lock)) {
+		/* an enqueuer that lives shares the lock of ids/ */
+		if (ids_lock(sp, LOCK_EX | LOCK_NB) != SPOOL_OK)
+			return;
+		problem(f, p.s, "an enqueue was cut short", "remove it",
+		    f->repair && lock_unmake(sp, lock));
+		ids_unlock(sp);
+		return;
+	}
+	if (!job_lock_valid(lock) || !S_ISDIR(st.st_mode)) {
+		problem(f, p.s, "it is no directory of a lock's slots", NULL,
+		    false);
+		return;
+	}
+	check_mode(f, p.s, &st);
+	lock_check(sp, lock, bad_slot, f);
+}
+
 /* Checks an entry of ids/. */
 static void
 check_id(struct fsck *f, const char *id)
@@ -316,6 +351,11 @@ int
 spool_fsck(struct spool *sp, bool repair, int64_t now,
     spool_problem_seen *each, void *arg, size_t *left)
 {
+	static const struct {
+		int dir;
+		void (*check)(struct fsck *, const char *);
+	} walks[] = { { JOB_WAITING, check_parent }, { SPOOL_LOCKS, check_lock },
+		{ SPOOL_IDS, check_id }, { SPOOL_LOG, check_log } };
 	struct fsck f = { .spool = sp, .repair = repair, .now = now,
 		.each = each, .arg = arg };
 	size_t held, released;
@@ -324,9 +364,8 @@ spool_fsck(struct spool *sp, bool repair, int64_t now,
 	check_dirs(&f);
 	for (i = 0; i < JOB_STATES; i++)
 		check_state(&f, (enum job_state)i);
-	check_files(&f, JOB_WAITING, check_parent);
-	check_files(&f, SPOOL_IDS, check_id);
-	check_files(&f, SPOOL_LOG, check_log);
+	for (i = 0; i < 4; i++)
+		check_files(&f, walks[i].dir, walks[i].check);
 	if (f.lost && repair)
 		spool_recover(sp, now, recovered_quietly, NULL, &held);
 	check_files(&f, SPOOL_WORKERS, check_pool);

@@ -8,7 +8,8 @@
  *     step        commit                          a crash before it leaves
  *     enqueue     link ids/ID → pending/          ids/ entry, link count 1
  *     claim       rename pending|failed →         the job where it was
- *                 processing (locked before)
+ *                 processing (locked before, and
+ *                 its named locks, too)
  *     finish      rename processing →             an Attempt: line in a file
  *                 done|failed|dead                in processing/ (recovery
  *                                                 goes by it)
@@ -41,6 +42,7 @@
 #include "spool/file_priv.h"
 #include "spool/hook_priv.h"
 #include "spool/life_priv.h"
+#include "spool/lock_priv.h"
 #include "spool/pool_priv.h"
 #include "spool/waiting_priv.h"
 
@@ -51,13 +53,13 @@
 enum { BAD_GRACE_S = 2 }; /* after its last change a text may still grow */
 
 /*
- * A rename that replaces nothing.  Where there is no RENAME_NOREPLACE, we look
+ * Where there is no RENAME_NOREPLACE, we look
  * for the target first.  That leaves a small gap: the name holds the job's own
  * id and a fresh stamp, and we hold the job's lock, so only a hand could put
  * the same name there in between.  link and unlink would close the gap and open
  * a worse one, the job in two states at once.
  */
-static int
+int
 rename_noreplace(int dir, const char *from, const char *to)
 {
 	struct stat st;
@@ -222,6 +224,11 @@ spool_claim(struct spool *sp, enum job_state state,
 		return move_bad_text(sp, c, &st, now, &next);
 	if (state == JOB_PENDING && is_unknown_delay(name, &c->job, now))
 		return delay_anew(sp, c, &st, now);
+	r = locks_take(sp, c);
+	if (r != SPOOL_OK) {
+		spool_release(c);
+		return r;
+	}
 	next.timed = false;
 	next.stamp = now;
 	/* A pending job that has had all its attempts, or was lost too often,

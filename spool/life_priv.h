@@ -8,6 +8,10 @@
 
 #include "spool/spool_priv.h"
 
+/* A rename that replaces nothing; both names are below the directory `dir`.  0,
+ * or -1 with errno. */
+int rename_noreplace(int dir, const char *from, const char *to);
+
 /*
  * Moves a locked file whose text is bad to dead/, byte for byte as it is, and
  * lets go of it.  SPOOL_BAD: it is there, as *next.  SPOOL_BUSY: it is too

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "spool/file_priv.h"
+#include "spool/lock.h"
 #include "spool/waiting.h"
 
 /* The states in which a job has not ended. */
@@ -102,6 +103,7 @@ predict_name(struct spool *sp, const char *id, enum job_state *state,
 	fd_close(fd);
 	*name = (struct job_name){ .priority = (unsigned char)job.priority };
 	strcpy(name->id, id);
+	job_locks_join(name->locks, job.lock.v, job.lock.n);
 	*state = JOB_PENDING;
 	if (job.counted < job.nattempt) {
 		struct job_name run = *name;
@@ -329,11 +331,50 @@ is_work(int result)
 	return result == SPOOL_ERROR ? -1 : result != SPOOL_REFUSED;
 }
 
+/* Whether a job needs a lock without slots.  `last` are the locks of the last
+ * such job: thousands may need the same ones. */
+static bool
+is_locked_out(struct spool *sp, enum job_state state,
+    const struct job_name *name, char last[JOB_LOCKS_LEN + 1])
+{
+	char lock[JOB_LOCK_MAX + 1];
+
+	if (!name->locks[0] || state == JOB_PROCESSING)
+		return false;
+	if (!strcmp(name->locks, last))
+		return true;
+	if (!spool_lock_closed(sp, name->locks, lock))
+		return false;
+	strcpy(last, name->locks);
+	return true;
+}
+
+int
+spool_lock_left(struct spool *sp, size_t *n)
+{
+	char last[JOB_LOCKS_LEN + 1] = "";
+	struct spool_iter it;
+	struct job_name name;
+	size_t i;
+	int r = 0;
+
+	*n = 0;
+	for (i = 0; i < 2 && r == 0; i++) {
+		if (spool_iter_open(sp, &it, unfinished[i]) != SPOOL_OK)
+			return SPOOL_ERROR;
+		while ((r = spool_iter_next(&it, &name)) > 0)
+			*n += is_locked_out(sp, unfinished[i], &name, last);
+		spool_iter_close(&it);
+	}
+	return r < 0 ? SPOOL_ERROR : SPOOL_OK;
+}
+
 /* Looks once for a job that has not ended.  1: there is one; 0: there is
  * none; -1: errno. */
 static int
 any_work(struct spool *sp)
 {
+	char last[JOB_LOCKS_LEN + 1] = "";
 	struct spool_iter it;
 	struct job_name name;
 	size_t i;
@@ -343,7 +384,8 @@ any_work(struct spool *sp)
 		if (spool_iter_open(sp, &it, unfinished[i]) != SPOOL_OK)
 			return -1;
 		while (work == 0 && (r = spool_iter_next(&it, &name)) != 0)
-			work = r < 0 ? -1 : is_work(spool_check(sp,
+			work = r < 0 ? -1 : is_locked_out(sp, unfinished[i],
+			    &name, last) ? 0 : is_work(spool_check(sp,
 			    unfinished[i], &name));
 		spool_iter_close(&it);
 	}

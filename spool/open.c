@@ -15,7 +15,7 @@
 
 #include "spool/spool_priv.h"
 
-enum { NEEDED = SPOOL_DIRS - 2 }; /* dir_is_needed(): all but two */
+enum { NEEDED = SPOOL_DIRS - 3 }; /* dir_is_needed(): all but three */
 
 /* Makes a directory and its parents, as mkdir -p does, but the last part must
  * not exist yet.  0, or -1 with errno. */

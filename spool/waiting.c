@@ -190,22 +190,21 @@ waiting_forget(struct spool *sp, const struct job *job, const char *id)
 
 /* --- parents ------------------------------------------------------------ */
 
-/* What has become of a parent, by what spool_find() says. */
-static enum spool_parent
-ended_as(int result, enum job_state state)
+enum spool_parent
+waiting_ended_as(int result, enum job_state state)
 {
 	return result == SPOOL_GONE ? PARENT_GONE : state == JOB_DONE ?
 	    PARENT_DONE : state == JOB_DEAD ? PARENT_DEAD : PARENT_WORKS;
 }
 
-static int
-look_at(struct spool *sp, const char *id, enum spool_parent *parent)
+int
+waiting_look_at(struct spool *sp, const char *id, enum spool_parent *parent)
 {
 	struct job_name name;
 	enum job_state state;
 	int r = spool_find(sp, id, &state, &name);
 
-	*parent = ended_as(r, state);
+	*parent = waiting_ended_as(r, state);
 	return r == SPOOL_GONE ? SPOOL_OK : r;
 }
 
@@ -226,7 +225,7 @@ next_parent(struct spool *sp, const struct job *job, size_t *i)
 	int r = SPOOL_OK;
 
 	for (; *i < job_parents(job) && r == SPOOL_OK; ++*i) {
-		r = look_at(sp, job_parent(job, *i), &parent);
+		r = waiting_look_at(sp, job_parent(job, *i), &parent);
 		if (r == SPOOL_OK && !is_satisfied(job, *i, parent))
 			break;
 	}
@@ -255,7 +254,7 @@ waiting_place(struct spool *sp, const struct job *job, waiting_known *known,
 		if (known && known(arg, id))
 			r = SPOOL_OK;
 		else
-			r = look_at(sp, id, &parent);
+			r = waiting_look_at(sp, id, &parent);
 		if (r != SPOOL_OK)
 			return r;
 		if (known && parent == PARENT_GONE)
@@ -327,10 +326,8 @@ move_on(struct spool *sp, struct job_name *name, enum job_state to,
 	return r;
 }
 
-/* Where the directory that it lies in stands among its parents; their number:
- * a hand has put it there. */
-static size_t
-place_of(const struct job *job, const char *parent)
+size_t
+waiting_place_of(const struct job *job, const char *parent)
 {
 	size_t i = 0;
 
@@ -359,7 +356,7 @@ static int
 settle(struct spool *sp, const struct job *job, struct job_name *name,
     enum spool_parent ended, bool safe, size_t *moved)
 {
-	size_t at = place_of(job, name->parent), n = job_parents(job), next;
+	size_t at = waiting_place_of(job, name->parent), n = job_parents(job), next;
 	int r = SPOOL_OK;
 
 	if (at == n ? ended != PARENT_DONE : !is_satisfied(job, at, ended))
@@ -422,7 +419,7 @@ waiting_settle(struct spool *sp, const struct job_name *name, bool is_new)
 	struct job_name now = *name;
 	enum spool_parent ended;
 	size_t moved = 0;
-	int r = look_at(sp, name->parent, &ended);
+	int r = waiting_look_at(sp, name->parent, &ended);
 
 	if (r == SPOOL_OK)
 		r = load_and_settle(sp, &now, ended, is_new, &moved);
@@ -486,7 +483,7 @@ waiting_release(struct spool *sp, const char *id, enum job_state to, int fd,
 	int r;
 
 	do {
-		r = release_once(sp, id, ended_as(SPOOL_OK, to), fd, &moved);
+		r = release_once(sp, id, waiting_ended_as(SPOOL_OK, to), fd, &moved);
 		*released += moved;
 		remove_dir(sp, id);
 		/* a new child may have come, or readdir missed one */
@@ -511,7 +508,7 @@ check_mark(struct spool *sp, const char *parent, const char *child,
 		return r == SPOOL_ERROR ? r : SPOOL_OK;
 	r = spool_load(sp, state, &name, &job);
 	*holds = r == SPOOL_OK &&
-	    place_of(&job, parent) < job_parents(&job);
+	    waiting_place_of(&job, parent) < job_parents(&job);
 	job_free(&job);
 	return r == SPOOL_ERROR ? r : SPOOL_OK;
 }
@@ -557,11 +554,8 @@ waiting_names(struct spool *sp, const char *id, bool *named)
 
 /* --- the sweep ---------------------------------------------------------- */
 
-/* Calls `each` for every directory of after/, until it fails. */
-typedef int each_parent(struct spool *, const char *id, void *arg);
-
-static int
-for_each_parent(struct spool *sp, each_parent *each, void *arg)
+int
+waiting_each_parent(struct spool *sp, waiting_parent_seen *each, void *arg)
 {
 	int fd = dir_open(sp, JOB_WAITING), r = SPOOL_OK;
 	struct dirent *e;
@@ -589,7 +583,7 @@ sweep_parent(struct spool *sp, const char *id, void *released)
 {
 	enum spool_parent parent;
 	bool named;
-	int fd, r = look_at(sp, id, &parent);
+	int fd, r = waiting_look_at(sp, id, &parent);
 
 	if (r != SPOOL_OK)
 		return r;
@@ -610,119 +604,5 @@ spool_waiting_sweep(struct spool *sp, size_t *released)
 {
 	*released = 0;
 	return waiting_is_used(sp) ?
-	    for_each_parent(sp, sweep_parent, released) : SPOOL_OK;
-}
-
-/* --- for people --------------------------------------------------------- */
-
-/* Whether a job of after/ waits for what will not come.  A hand may have put it
- * there; then it wants the parent completed. */
-static int
-is_blocked(struct spool *sp, const struct job_name *name,
-    enum spool_parent parent, bool *blocked)
-{
-	struct job job;
-	size_t i;
-	int r;
-
-	*blocked = parent == PARENT_GONE;
-	if (parent != PARENT_DEAD)
-		return SPOOL_OK;
-	r = spool_load(sp, JOB_WAITING, name, &job);
-	i = place_of(&job, name->parent);
-	*blocked = i < job.after.n || i == job_parents(&job);
-	job_free(&job);
-	return r == SPOOL_ERROR ? r : SPOOL_OK;
-}
-
-int
-spool_waiting_reason(struct spool *sp, const struct job_name *name,
-    struct spool_reason *why)
-{
-	enum job_state state;
-	int r;
-
-	*why = (struct spool_reason){ .parent = PARENT_WORKS };
-	strcpy(why->id, name->parent);
-	r = spool_find(sp, why->id, &state, &why->name);
-	if (r != SPOOL_OK && r != SPOOL_GONE)
-		return r;
-	why->parent = ended_as(r, state);
-	why->held = r == SPOOL_OK && state == JOB_HELD;
-	why->waits = r == SPOOL_OK && state == JOB_WAITING;
-	return is_blocked(sp, name, why->parent, &why->blocked);
-}
-
-int
-spool_waiting_root(struct spool *sp, const struct job_name *name,
-    spool_parent_known *known, void *arg, struct spool_reason *why)
-{
-	struct job_name at = *name, ring = *name;
-	size_t n;
-	int r;
-
-	for (n = 1;; n++) {
-		r = spool_waiting_reason(sp, &at, why);
-		if (r != SPOOL_OK || !why->waits)
-			return r;
-		at = why->name;
-		/* a hand may have made a ring (Brent's algorithm) */
-		if (!strcmp(at.id, ring.id)) {
-			why->blocked = true;
-			return SPOOL_OK;
-		}
-		if (known && known(arg, at.id))
-			return SPOOL_OK;
-		if (!(n & (n - 1)))
-			ring = at;
-	}
-}
-
-static int
-count_parent(struct spool *sp, const char *id, void *arg)
-{
-	struct spool_waiting *w = arg;
-	struct spool_names names;
-	struct job_name name;
-	enum spool_parent parent;
-	const char *file;
-	bool blocked;
-	size_t before = w->blocked;
-	int fd = waiting_children(sp, id), r = look_at(sp, id, &parent);
-
-	if (fd < 0 || r != SPOOL_OK || names_open(&names, fd) < 0)
-		return r;
-	while (r == SPOOL_OK && (file = names_next(&names))) {
-		if (!names.regular || !job_name_parse(&name, file))
-			continue;
-		strcpy(name.parent, id);
-		w->waiting++;
-		r = is_blocked(sp, &name, parent, &blocked);
-		w->blocked += blocked;
-	}
-	if (r == SPOOL_OK && errno)
-		r = spool_fail(sp, path_after(id, "").s);
-	names_close(&names);
-	w->parents += w->blocked > before;
-	if (w->blocked > before)
-		strcpy(w->example, id);
-	return r;
-}
-
-int
-spool_waiting_count(struct spool *sp, struct spool_waiting *w)
-{
-	struct spool_iter it;
-	struct job_name name;
-	int r;
-
-	*w = (struct spool_waiting){ .waiting = 0 };
-	r = for_each_parent(sp, count_parent, w);
-	if (r != SPOOL_OK || spool_iter_open(sp, &it, JOB_HELD) != SPOOL_OK)
-		return SPOOL_ERROR;
-	while ((r = spool_iter_next(&it, &name)) > 0)
-		w->held++;
-	spool_iter_close(&it);
-	w->waiting += w->held;
-	return r < 0 ? SPOOL_ERROR : SPOOL_OK;
+	    waiting_each_parent(sp, sweep_parent, released) : SPOOL_OK;
 }

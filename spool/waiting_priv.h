@@ -39,6 +39,16 @@ void waiting_forget(struct spool *, const struct job *, const char *id);
  */
 int waiting_settle(struct spool *, const struct job_name *name, bool is_new);
 
+/* What has become of a parent; and the same by what spool_find() has said. */
+int waiting_look_at(struct spool *, const char *id, enum spool_parent *);
+enum spool_parent waiting_ended_as(int result, enum job_state);
+/* Where the directory that a job lies in stands among its parents.  Their number
+ * means that a hand has put it there. */
+size_t waiting_place_of(const struct job *, const char *parent);
+/* Calls `each` for every directory of after/, until it fails. */
+typedef int waiting_parent_seen(struct spool *, const char *id, void *arg);
+int waiting_each_parent(struct spool *, waiting_parent_seen *each, void *arg);
+
 /* Opens the directory of the job's children; -1: it has none. */
 int waiting_children(struct spool *, const char *id);
 /* The job has ended as `to` says, JOB_DONE or JOB_DEAD, and that is safe: releases

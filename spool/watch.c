@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "spool/spool_priv.h"
+#include "spool/lock_priv.h"
 #include "spool/watch.h"
 #include "spool/watch_priv.h"
 
@@ -60,6 +60,38 @@ spool_watch_add(struct spool *sp, struct spool_watch *w, int dir,
 }
 
 int
+spool_watch_lock(struct spool *sp, struct spool_watch *w, const char *lock)
+{
+#if ON_LINUX
+	char path[PATH_MAX];
+
+	if (w->fd < 0)
+		return -1;
+	snprintf(path, sizeof path, "%.*s/%s",
+	    (int)(sizeof path - SPOOL_AT_MAX - 1), sp->path,
+	    path_slot(lock, "").s);
+	return inotify_add_watch(w->fd, path, IN_ONLYDIR | IN_CREATE |
+	    IN_MOVED_TO | IN_CLOSE_NOWRITE);
+#else
+	(void)sp;
+	(void)w;
+	(void)lock;
+	return -1;
+#endif
+}
+
+void
+spool_watch_forget(struct spool_watch *w, int lock)
+{
+#if ON_LINUX
+	inotify_rm_watch(w->fd, lock);
+#else
+	(void)w;
+	(void)lock;
+#endif
+}
+
+int
 spool_watch_next(struct spool_watch *w, int *dir, const char **file)
 {
 #if ON_LINUX
@@ -81,15 +113,19 @@ spool_watch_next(struct spool_watch *w, int *dir, const char **file)
 		}
 		e = (void *)(w->buf.bytes + w->at);
 		w->at += sizeof *e + e->len;
-		if (e->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT |
-		    IN_MOVE_SELF | IN_DELETE_SELF))
+		for (i = 0; i <= SPOOL_ROOT && w->wd[i] != e->wd;)
+			i++;
+		if (e->mask & (IN_Q_OVERFLOW | IN_UNMOUNT) ||
+		    (i <= SPOOL_ROOT && e->mask & (IN_IGNORED | IN_MOVE_SELF |
+		    IN_DELETE_SELF)))
 			return -1;
-		for (i = 0; i <= SPOOL_ROOT; i++)
-			if (w->wd[i] == e->wd && e->len) {
-				*dir = i;
-				*file = e->name;
-				return 1;
-			}
+		/* of locks/NAME itself, a close is one of its files */
+		if (i <= SPOOL_ROOT ? !e->len : e->mask & IN_ISDIR)
+			continue;
+		*dir = i;
+		*file = e->len ? e->name : "";
+		w->lock = e->wd;
+		return 1;
 	}
 #else
 	(void)w;

@@ -94,7 +94,7 @@ put(enum job_state state, int priority, int64_t stamp, bool timed,
 {
 	struct job_name name = { .stamp = stamp, .timed = timed,
 		.priority = (unsigned char)priority };
-	char file[JOB_NAME_MAX + 1], p[300];
+	char file[JOB_NAME_MAX + 1], p[400];
 	int fd;
 
 	strcpy(name.id, id);
@@ -109,7 +109,7 @@ put(enum job_state state, int priority, int64_t stamp, bool timed,
 static void
 take_away(enum job_state state, const struct job_name *name)
 {
-	char file[JOB_NAME_MAX + 1], p[300];
+	char file[JOB_NAME_MAX + 1], p[400];
 
 	job_name_format(file, name);
 	snprintf(p, sizeof p, "%s/%s/%s", path, job_state_dir(state), file);

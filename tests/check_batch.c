@@ -220,7 +220,7 @@ START_TEST(replaces_not_what_is_held)
 {
 	struct job_name name;
 	enum job_state state;
-	char file[JOB_NAME_MAX + 1], p[300];
+	char file[JOB_NAME_MAX + 1], p[400];
 	int fd;
 
 	ck_assert_int_eq(enqueue_unique(&sp, "u"), SPOOL_OK);

@@ -66,7 +66,7 @@ START_TEST(replaces_no_file)
 	struct spool_claim c;
 	struct job_name name, next;
 	enum job_state state, to;
-	char file[JOB_NAME_MAX + 1], command[200];
+	char file[JOB_NAME_MAX + 1], command[300];
 
 	bed_enqueue("a");
 	ck_assert_int_eq(bed_claim("a", &c), SPOOL_OK);

@@ -11,6 +11,8 @@
 #include "suite.h"
 #include "texts.h"
 
+#define Y31 "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+
 START_TEST(name_format)
 {
 	struct job_name name = {
@@ -27,7 +29,12 @@ START_TEST(name_format)
 	memset(name.id, 'x', JOB_ID_MAX);
 	job_name_format(out, &name);
 	ck_assert_str_eq(out, "9@" STAMP "-2147483647-" X16 X16 X16 X16);
+	strcpy(name.locks, "+a" Y31 "+b" Y31 "+c" Y31 "+d" Y31);
+	job_name_format(out, &name);
 	ck_assert_uint_eq(strlen(out), JOB_NAME_MAX);
+	ck_assert_uint_le(JOB_NAME_MAX, 255); /* NAME_MAX */
+	ck_assert(job_name_parse(&name, out));
+	ck_assert_str_eq(name.locks, "+a" Y31 "+b" Y31 "+c" Y31 "+d" Y31);
 	/* One attempt more is written as the same number. */
 	name.attempt++;
 	job_name_format(out, &name);
@@ -40,6 +47,7 @@ START_TEST(name_round_trip)
 {
 	struct job_name name, back;
 	char out[JOB_NAME_MAX + 1];
+	unsigned n;
 	int i;
 
 	chance_seed(42);
@@ -51,13 +59,51 @@ START_TEST(name_round_trip)
 		name.priority = (unsigned char)chance_below(10);
 		name.timed = chance_below(2);
 		chance_id(name.id);
+		for (n = chance_below(5); n > 0; n--)
+			sprintf(name.locks + strlen(name.locks), "+%c%u",
+			    (char)('e' - n), chance_below(1000));
 		job_name_format(out, &name);
 		if (!job_name_parse(&back, out) || name.stamp != back.stamp ||
 		    name.attempt != back.attempt ||
 		    name.priority != back.priority ||
-		    name.timed != back.timed || strcmp(name.id, back.id) != 0)
+		    name.timed != back.timed ||
+		    strcmp(name.locks, back.locks) != 0 || strcmp(name.id, back.id) != 0)
 			ck_abort_msg("round %d: %s", i, out);
 	}
+}
+END_TEST
+
+/* What the names of locks become for the name of a job and its variables. */
+START_TEST(locks_join)
+{
+	const char *three[] = { "gpu", "db.2", "a" };
+	const char *same[] = { "a-b", "b", "a.0", "a.b" };
+	const char *five[] = { "a", "b", "c", "d", "e" };
+	const char *locks = "+a+db.2+gpu";
+	char out[JOB_LOCKS_LEN + 1], lock[JOB_LOCK_MAX + 1];
+	struct buf b = { 0 };
+
+	ck_assert_ptr_null(job_locks_join(out, three, 3));
+	ck_assert_str_eq(out, "+a+db.2+gpu");
+	ck_assert_ptr_null(job_locks_join(out, NULL, 0));
+	ck_assert_str_eq(out, "");
+	ck_assert_ptr_nonnull(job_locks_join(out, same, 4));
+	ck_assert_ptr_nonnull(job_locks_join(out, five, 5));
+	ck_assert(job_lock_among(locks, "db.2"));
+	ck_assert(!job_lock_among(locks, "db"));
+	ck_assert(!job_lock_among(locks, ""));
+	ck_assert(job_lock_next(&locks, lock));
+	ck_assert(job_lock_next(&locks, lock));
+	ck_assert_str_eq(lock, "db.2");
+	job_lock_variable(&b, lock);
+	ck_assert_str_eq(b.p, "QUEUECTL_LOCK_db_2");
+	buf_free(&b);
+	ck_assert(job_lock_next(&locks, lock));
+	ck_assert(!job_lock_next(&locks, lock));
+	ck_assert(job_lock_valid("_" Y31));
+	ck_assert(!job_lock_valid("__" Y31));
+	ck_assert(!job_lock_valid("a+b"));
+	ck_assert(!job_lock_valid("a/b"));
 }
 END_TEST
 
@@ -74,6 +120,10 @@ static const char *const hostile[] = {
 	"5-" STAMP "-0-.job1", "5-" STAMP "-0--job1", "5-" STAMP "-0-a/b",
 	"5-" STAMP "-0-..", "5-" STAMP "-0-a b", "5-" STAMP "-0-\xc3\xa9",
 	"5-" STAMP "-0-" X16 X16 X16 X16 "x", "5-" STAMP "@0-job1",
+	"5-" STAMP "-0-a+", "5-" STAMP "-0-a++b", "5-" STAMP "-0-a+b+",
+	"5-" STAMP "-0-+b", "5-" STAMP "-0-a+b+a", "5-" STAMP "-0-a+b+b",
+	"5-" STAMP "-0-a+b+c+d+e+f", "5-" STAMP "-0-a+.b", "5-" STAMP "-0-a+-b",
+	"5-" STAMP "-0-a+b c", "5-" STAMP "-0-a+x" Y31 "y",
 	"5-20261124T053012.345678-0-job1", "5-20261124T053012Z-0-job1",
 	"5-20261124T053012.34567Z-0-job1", "5-20261124T053012.3456789Z-0-job1",
 	"5-20261124t053012.345678Z-0-job1", "5-20261124T053012.345678z-0-job1",
@@ -188,6 +238,7 @@ main(void)
 		{ name_format, 0 },
 		{ name_round_trip, 0 },
 		{ name_order, 0 },
+		{ locks_join, 0 },
 		{ name_hostile, COUNT(hostile) },
 		{ id_valid, 0 },
 		{ id_make, 0 },

@@ -47,7 +47,7 @@ claim_and_die(const char *id, const char *append)
 		int r = bed_claim(id, &c);
 
 		if (r == SPOOL_OK && append) {
-			char file[JOB_NAME_MAX + 1], p[300];
+			char file[JOB_NAME_MAX + 1], p[400];
 			int fd;
 
 			job_name_format(file, &c.name);

@@ -122,7 +122,7 @@ enum { READY = 64, TIMED = 16 };
 static int
 hold(const char *id)
 {
-	char file[JOB_NAME_MAX + 1], at[300];
+	char file[JOB_NAME_MAX + 1], at[400];
 	enum job_state state;
 	struct job_name name;
 	int fd;

@@ -19,7 +19,7 @@ out_is "$all"
 
 t "help COMMAND, COMMAND --help"
 for c in enqueue list show logs status 'worker start' 'worker stop' \
-    'worker list' cancel wait pause resume purge 'dlq list' 'dlq retry' 'dlq purge' 'config set' \
+    'worker list' cancel lock wait pause resume purge 'dlq list' 'dlq retry' 'dlq purge' 'config set' \
     'config get' 'config unset'; do
 	# shellcheck disable=SC2086
 	run q help $c

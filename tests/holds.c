@@ -272,6 +272,9 @@ run_all(const char *when)
 				continue;
 			ck_assert_msg(r == SPOOL_OK, "%s: %s: claim: %d",
 			    when, name.id, r);
+			/* nobody holds a slot whose job was not claimed */
+			ck_assert_uint_eq(c.nlock, strlen(c.name.locks) ? 2 :
+			    0);
 			end.number = c.name.attempt;
 			end.start = end.end = c.name.stamp;
 			ck_assert_int_eq(spool_finish(&sp, &c, &end, &to,

@@ -18,10 +18,11 @@
 #include "spool/fsck.h"
 #include "spool/log.h"
 #include "spool/pool.h"
+#include "places.h"
 #include "steps.h"
 #include "waits.h"
 
-static bool unique;    /* enqueue jobs as unique ones */
+static bool unique, locked; /* enqueue jobs as unique ones, with locks */
 static int acks = -1;  /* the pipe to the parent */
 
 struct spool_claim steps_claimed = { .fd = -1 };
@@ -48,6 +49,7 @@ enqueue(size_t n, bool own)
 {
 	static const char *argv[] = { "true", "x", NULL };
 	static const char *env[] = { "A=b", NULL };
+	static const char *lock[] = { "gpu", "db" };
 	struct spool_batch b = { .spool = &sp, .bulk = n > 1 };
 	struct job job;
 	size_t i;
@@ -65,6 +67,7 @@ enqueue(size_t n, bool own)
 		job.env = env;
 		job.nenv = 1;
 		job.unique = unique;
+		job.lock = (struct job_list){ lock, locked ? 2 : 0 };
 		r = spool_stage(&b, &job);
 	}
 	if (r == SPOOL_OK)
@@ -139,6 +142,19 @@ act_enqueue_queued(void)
 	return r == SPOOL_DUPLICATE ? SPOOL_OK : r == SPOOL_OK ? SPOOL_WRONG_STATE : r;
 }
 
+static int
+act_enqueue_locked(void)
+{
+	locked = true;
+	return enqueue(1, true);
+}
+
+static void
+setup_locked(void)
+{
+	ck_assert_int_eq(act_enqueue_locked(), SPOOL_OK);
+}
+
 static void
 setup_job(void)
 {
@@ -167,6 +183,13 @@ setup_claim(void)
 {
 	setup_job();
 	ck_assert_int_eq(steps_claim(), SPOOL_OK);
+}
+
+static void
+setup_locked_claim(void)
+{
+	setup_locked();
+	ck_assert_int_eq(act_claim(), SPOOL_OK);
 }
 
 static int
@@ -263,7 +286,7 @@ static void
 setup_recorded(void)
 {
 	struct job_attempt end = { .number = 1, .outcome = JOB_EXIT };
-	char file[JOB_NAME_MAX + 1], p[300];
+	char file[JOB_NAME_MAX + 1], p[400];
 	struct buf line = { 0 };
 	int fd;
 
@@ -392,44 +415,6 @@ act_retry_many(void)
 	return end_many(&b);
 }
 
-static int
-act_config(void)
-{
-	return spool_config_set(&sp, config_key("max-retries"), "9");
-}
-
-static int
-act_pool(void)
-{
-	struct spool_slot slot = { .number = 1, .pid = 7,
-		.tally = { .outcome = { 1 }, .took = { 1 } } };
-	struct spool_pool pool;
-	int r = spool_pool_join(&sp, &pool, 2, now++);
-
-	if (r != SPOOL_OK)
-		return r;
-	spool_slot_write(&pool, &slot);
-	spool_pool_leave(&sp, &pool);
-	close(pool.fd);
-	return SPOOL_OK;
-}
-
-static int
-act_create(void)
-{
-	struct spool other;
-	char p[200];
-	int r;
-
-	snprintf(p, sizeof p, "%s/a/b/spool", dir);
-	r = spool_open(&other, p, true);
-	if (r == SPOOL_OK)
-		spool_close(&other);
-	else
-		strcpy(sp.at, other.at);
-	return r;
-}
-
 /* A file that somebody wrote into pending/. */
 static void
 plant(const char *text)
@@ -471,7 +456,7 @@ act_bury(void)
 static void
 setup_leftover(void)
 {
-	char p[300];
+	char p[400];
 	int fd;
 
 	snprintf(p, sizeof p, "%s/ids/j0", path);
@@ -490,7 +475,7 @@ act_reclaim(void)
 
 /* The path of the job's file in pending/, below `path`. */
 static void
-pending_path(char p[300])
+pending_path(char p[400])
 {
 	char file[JOB_NAME_MAX + 1];
 	struct job_name name;
@@ -498,7 +483,7 @@ pending_path(char p[300])
 
 	ck_assert_int_eq(spool_find(&sp, "j0", &state, &name), SPOOL_OK);
 	job_name_format(file, &name);
-	snprintf(p, 300, "%s/pending/%s", path, file);
+	snprintf(p, 400, "%s/pending/%s", path, file);
 }
 
 /* Makes a file with that text. */
@@ -516,7 +501,7 @@ put(const char *p, const char *text, size_t n)
 static void
 setup_copy(void)
 {
-	char p[300], aside[200], copy[200], text[4096];
+	char p[400], aside[200], copy[200], text[4096];
 	ssize_t n;
 	int fd;
 
@@ -572,40 +557,11 @@ act_long_log(void)
 	return write_log(1000);
 }
 
-static int
-act_resolve(void)
-{
-	char id[JOB_ID_MAX + 1];
-
-	return spool_resolve(&sp, "j", id);
-}
-
-static int
-act_drained(void)
-{
-	return spool_drained(&sp) < 0 ? SPOOL_ERROR : SPOOL_OK;
-}
-
-static void
-see_slot(void *arg, const char *pool, long pid, const struct spool_slot *s)
-{
-	(void)arg;
-	(void)pool;
-	(void)pid;
-	(void)s;
-}
-
-static int
-act_slots(void)
-{
-	return spool_slots(&sp, true, see_slot, NULL);
-}
-
 /* Something that fsck repairs in each directory. */
 static void
 setup_amiss(void)
 {
-	char p[300], q[300];
+	char p[400], q[300];
 
 	setup_job();
 	pending_path(p);
@@ -643,6 +599,9 @@ const struct operation operations[] = {
 	{ "enqueue over a leftover", setup_leftover, act_reclaim, 0 },
 	{ "enqueue, unique, over one that has ended", setup_dead,
 	    act_enqueue_unique, 0 },
+	{ "enqueue the first jobs with locks", NULL, act_enqueue_locked, 0 },
+	{ "claim with locks", setup_locked, act_claim, STEP_READS },
+	{ "finish with locks", setup_locked_claim, act_finish_done, STEP_ENDS },
 	{ "see that a unique one is queued", setup_job, act_enqueue_queued, 0 },
 	{ "claim", setup_job, act_claim, STEP_READS },
 	{ "claim what a hand put there", setup_hand, act_claim, STEP_READS },
@@ -687,13 +646,13 @@ const struct operation operations[] = {
 	{ "finish to dead, with a hook", waits_setup_hook_claim,
 	    act_finish_dead, 0 },
 	{ "cancel, with a hook", waits_setup_hook, act_cancel, STEP_ONCE },
-	{ "find by a prefix", setup_job, act_resolve, STEP_LOOKS },
-	{ "ask what is left", setup_job, act_drained, STEP_LOOKS },
-	{ "ask who works", setup_lost, act_slots, STEP_LOOKS },
+	{ "find by a prefix", setup_job, places_resolve, STEP_LOOKS },
+	{ "ask what is left", setup_job, places_drained, STEP_LOOKS },
+	{ "ask who works", setup_lost, places_slots, STEP_LOOKS },
 	{ "fsck --repair", setup_amiss, act_fsck, 0 },
-	{ "config set", NULL, act_config, 0 },
-	{ "a pool's life", NULL, act_pool, 0 },
-	{ "making a spool", NULL, act_create, STEP_MAKES },
+	{ "config set", NULL, places_config, 0 },
+	{ "a pool's life", NULL, places_pool, 0 },
+	{ "making a spool", NULL, places_create, STEP_MAKES },
 };
 
 const int operations_count = sizeof operations / sizeof operations[0];

@@ -14,7 +14,7 @@ else
 		tail -n 60 "$T/c/err"
 	} >&2
 	# Each count that must be 0 is one.
-	is "$(grep -c 'must be 0$' "$T/c/out")" 14 "counts that must be 0"
+	is "$(grep -c 'must be 0$' "$T/c/out")" 18 "counts that must be 0"
 	is "$(grep 'must be 0$' "$T/c/out" | grep -v ' 0   must')" ""
 	jobs=$(awk '/^jobs acknowledged/ { print $NF }' "$T/c/out")
 	within "$jobs" 20 1000 "jobs acknowledged"

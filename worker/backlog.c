@@ -21,20 +21,21 @@ enum {
 size_t
 backlog_size(size_t timed)
 {
-	return 2 * queue_size(timed, queue_width(JOB_ID_MAX));
+	return 2 * queue_size(timed, queue_width(QUEUE_ID_MAX));
 }
 
 void
 backlog_open(struct backlog *b, struct spool *sp, struct board *board,
     void *memory, size_t timed)
 {
-	const size_t wide = queue_width(JOB_ID_MAX);
+	const size_t wide = queue_width(QUEUE_ID_MAX);
 	size_t size = queue_size(timed, wide);
 
 	b->spool = sp;
 	b->board = board;
 	queue_lay_out(&b->timed, memory, size, wide);
 	queue_lay_out(&b->busy, (char *)memory + size, size, wide);
+	gates_open(&b->gates, sp, board);
 	b->pass = (struct pass){ .active = false };
 	b->wanted = monotonic();
 }
@@ -44,6 +45,7 @@ backlog_close(struct backlog *b)
 {
 	if (b->pass.active)
 		spool_iter_close(&b->pass.it);
+	gates_close(&b->gates);
 }
 
 /* --- what is known of a name -------------------------------------------- */
@@ -96,6 +98,8 @@ appraise(struct backlog *b, enum job_state state, const struct job_name *name,
 static void
 push_ready(struct backlog *b, const struct candidate *c)
 {
+	if (*candidate_locks(c) && gates_add(&b->gates, c))
+		return;
 	if (!board_add(b->board, c) && b->board->ready.wider)
 		backlog_refresh(b);
 }
@@ -160,6 +164,18 @@ backlog_postpone(struct backlog *b, enum job_state state,
 }
 
 void
+backlog_lock(struct backlog *b, const struct candidate *c, unsigned char busy,
+    int64_t began)
+{
+	const struct candidate ready = as_ready(c);
+	const struct job_name name = candidate_name(c);
+
+	if (!gates_shut(&b->gates, &ready, busy, began))
+		backlog_postpone(b, (enum job_state)c->state, &name, c->tries,
+		    LOOK_AGAIN);
+}
+
+void
 backlog_refresh(struct backlog *b)
 {
 	b->wanted = monotonic();
@@ -201,6 +217,7 @@ pass_begin(struct backlog *b, const struct candidate *from)
 	if (!from)
 		b->pass.front = b->pass.began;
 	board_begin(b->board);
+	gates_begin(&b->gates);
 	queue_clear(&b->timed);
 	if (!from && b->busy.over) {
 		/* the pass finds those that found no room */
@@ -247,13 +264,14 @@ pass_end(struct backlog *b)
 	struct pass *p = &b->pass;
 
 	mend_deadlines(b, today());
-	if (b->board->ready.wider) { /* once more, with room for longer ids */
+	if (b->board->ready.wider || b->gates.wider) { /* once more, with room for longer ids */
 		pass_begin(b, p->front == p->began ? NULL : &p->from);
 		return;
 	}
 	queue_sort(&b->board->ready);
 	queue_sort(&b->timed);
 	hide_postponed(b);
+	gates_end(&b->gates);
 	board_end(b->board);
 	p->active = false;
 	p->ended = monotonic();
@@ -273,6 +291,8 @@ pass_step(struct backlog *b)
 	    (r = spool_iter_next(&p->it, &name)) > 0; n++)
 		if (!appraise(b, p->state, &name, now, &c))
 			queue_push(&b->timed, &c);
+		else if (*candidate_locks(&c) && gates_add(&b->gates, &c))
+			continue;
 		else if (candidate_compare(&c, &p->from) >= 0)
 			queue_push(&b->board->ready, &c);
 	if (n == PASS_STEP)
@@ -312,20 +332,33 @@ misses_busy(const struct backlog *b)
 	    !b->board->ready.over;
 }
 
+/* When a pass for the sake of locks may begin: nobody gets a name while it
+ * lasts, so it takes a tenth of the time at most. */
+static int64_t
+rested(const struct pass *p)
+{
+	return p->ended + 9 * (p->ended - p->began);
+}
+
 void
 backlog_step(struct backlog *b)
 {
 	struct pass *p = &b->pass;
 	int64_t now = today();
 
-	if (board_was_torn(b->board))
+	if (board_was_torn(b->board)) {
 		backlog_refresh(b);
+		gates_try(&b->gates);
+	}
 	if (!p->active) {
+		gates_step(&b->gates);
 		collect_due(b, &b->timed, now);
 		collect_due(b, &b->busy, monotonic());
 		if ((b->timed.over && !b->timed.n &&
 		    b->timed.horizon.when <= now) || (misses_busy(b) &&
-		    p->ended + LOOK_AGAIN <= monotonic()))
+		    p->ended + LOOK_AGAIN <= monotonic()) ||
+		    b->gates.wider ||
+		    (b->gates.wants && rested(p) <= monotonic()))
 			backlog_refresh(b);
 		if (p->front < b->wanted) {
 			pass_begin(b, NULL);
@@ -350,11 +383,18 @@ backlog_due(const struct backlog *b)
 {
 	const struct candidate *c = queue_best(&b->timed);
 	int64_t due = c ? c->when : b->timed.over ? b->timed.horizon.when :
-	    INT64_MAX, now = today();
+	    INT64_MAX, now = today(), again;
 
 	if ((c = queue_best(&b->busy)) && now + c->when - monotonic() < due)
 		due = now + c->when - monotonic();
 	if (misses_busy(b) && now + LOOK_AGAIN < due)
 		due = now + LOOK_AGAIN;
+	again = gates_due(&b->gates);
+	if (b->gates.wider)
+		again = monotonic();
+	if (b->gates.wants && rested(&b->pass) < again)
+		again = rested(&b->pass);
+	if (again != INT64_MAX && now + again - monotonic() < due)
+		due = now + again - monotonic();
 	return due;
 }

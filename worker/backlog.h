@@ -26,6 +26,7 @@
 
 #include "spool.h"
 #include "worker/board.h"
+#include "worker/gates.h"
 
 /* A pass over pending/ and failed/. */
 struct pass {
@@ -43,6 +44,7 @@ struct backlog {
 	struct board *board;
 	struct queue timed;        /* deadlines that lie ahead */
 	struct queue busy;         /* locked; to be tried again (monotonic) */
+	struct gates gates;        /* names that need locks */
 	struct pass pass;
 	int64_t wanted;            /* a pass from the front must have begun then
 	                            * or later (monotonic) */
@@ -61,6 +63,10 @@ void backlog_add(struct backlog *, enum job_state, const struct job_name *);
  * microseconds.  `tries`: how often that has happened before. */
 void backlog_postpone(struct backlog *, enum job_state,
     const struct job_name *, unsigned tries, int64_t us);
+/* Takes in a name that could not be claimed, because the lock of that number was
+ * busy; a worker began to try it then (monotonic). */
+void backlog_lock(struct backlog *, const struct candidate *,
+    unsigned char busy, int64_t began);
 /* Asks for a pass from the front. */
 void backlog_refresh(struct backlog *);
 

@@ -32,7 +32,7 @@ static size_t
 queue_room(size_t ready)
 {
 	size_t size = queue_size(ready, queue_width(USUAL_ID));
-	size_t least = queue_size(1, queue_width(JOB_ID_MAX));
+	size_t least = queue_size(1, queue_width(QUEUE_ID_MAX));
 
 	return size > least ? size : least;
 }
@@ -150,6 +150,18 @@ board_remove(struct board *b, const struct candidate *c)
 	board_unlock(b);
 }
 
+bool
+board_displace(struct board *b, const char *lock,
+    const struct candidate *better, struct candidate *worse)
+{
+	bool found;
+
+	board_lock(b);
+	found = b->ready.sorted && queue_displace(&b->ready, lock, better, worse);
+	board_unlock(b);
+	return found;
+}
+
 void
 board_begin(struct board *b)
 {
@@ -230,6 +242,21 @@ board_report(struct board *b, int k, const struct report *r)
 }
 
 void
+board_let_go(struct board *b, int k, const char *locks)
+{
+	struct seat *s = &b->seat[k];
+
+	board_lock(b);
+	if (strlen(s->locks) + strlen(locks) < sizeof s->locks)
+		strcat(s->locks, locks);
+	else
+		b->locks_lost = true;
+	s->task.what = TASK_NONE;
+	board_unlock(b);
+	bell_ring(b->bell[1]);
+}
+
+void
 board_add_dead(struct board *b, int k)
 {
 	struct task *t = &b->seat[k].task;
@@ -298,6 +325,33 @@ board_hear(struct board *b, int k, struct task *t, struct report *r)
 	return reports;
 }
 
+bool
+board_freed(struct board *b, int k, char locks[BOARD_LOCKS])
+{
+	bool lost;
+
+	board_lock(b);
+	strcpy(locks, b->seat[k].locks);
+	b->seat[k].locks[0] = '\0';
+	lost = b->locks_lost;
+	b->locks_lost = false;
+	board_unlock(b);
+	return !lost;
+}
+
+int
+board_running(struct board *b, const char *lock)
+{
+	int k, n = 0;
+
+	board_lock(b);
+	for (k = 0; k < b->count; k++)
+		n += b->seat[k].task.what == TASK_RUN && job_lock_among(
+		    candidate_locks(&b->seat[k].task.job), lock);
+	board_unlock(b);
+	return n;
+}
+
 size_t
 board_dead(struct board *b)
 {
@@ -316,7 +370,8 @@ board_cancel(struct board *b, int k, const char *id)
 	bool runs;
 
 	board_lock(b);
-	runs = s->task.what == TASK_RUN && !strcmp(s->task.job.id, id);
+	runs = s->task.what == TASK_RUN &&
+	    !strcmp(candidate_name(&s->task.job).id, id);
 	s->cancel |= runs;
 	board_unlock(b);
 	return runs;

@@ -28,6 +28,8 @@
 
 #include "worker/queue.h"
 
+enum { BOARD_LOCKS = 512 };      /* bytes: locks that a worker let go of */
+
 /* What a worker is to do. */
 struct task {
 	enum {
@@ -46,6 +48,8 @@ struct report {
 	int result;              /* RUN: of spool_claim(), or SPOOL_OK: it was
 	                          * not tried; TIDY: of spool_recover() */
 	size_t held;             /* TIDY: what spool_recover() says */
+	unsigned char busy;      /* RUN, SPOOL_LOCKED: the number of the lock, */
+	int64_t began;           /* …and when it was not tried yet (monotonic) */
 	bool more;               /* TIDY: there is more to purge */
 	int64_t took;            /* TIDY: purging took so many microseconds */
 };
@@ -64,6 +68,8 @@ struct seat {
 	struct report report;
 	bool cancel;             /* its job may have been cancelled */
 	bool used;               /* a worker has been here */
+	char locks[BOARD_LOCKS]; /* the worker let go of these, which the
+	                          * dispatcher does not know yet */
 	int64_t called;          /* when (monotonic) */
 };
 
@@ -79,6 +85,7 @@ struct board {
 	pthread_mutex_t lock;
 	bool reading;            /* no name can be taken: a pass reads the
 	                          * directories, or must begin */
+	bool locks_lost;         /* a seat had no room for its locks */
 	bool torn;               /* a process died with the lock: a name may be
 	                          * missing */
 	bool paused;             /* no job is to begin */
@@ -113,6 +120,10 @@ size_t board_waiting(struct board *);
 bool board_add(struct board *, const struct candidate *);
 /* Takes a name away that is not to be run yet. */
 void board_remove(struct board *, const struct candidate *);
+/* Takes away the worst name that needs the lock, if it is worse than `better`.
+ * false: there is none. */
+bool board_displace(struct board *, const char *lock,
+    const struct candidate *better, struct candidate *worse);
 /* A pass empties the queue.  Until it ends, the queue is a heap and its alone:
  * nobody takes a name. */
 void board_begin(struct board *);
@@ -127,6 +138,9 @@ struct task board_take(struct board *, int k);
 /* Says what became of its task.  board_take() gives it nothing more before the
  * dispatcher has read that. */
 void board_report(struct board *, int k, const struct report *);
+/* Says that it has no more to do with a job that has locks: it has let go of
+ * them, or has not got them. */
+void board_let_go(struct board *, int k, const char *locks);
 /* Says that it moved a job to dead/: the one that it ran, if it has a task to run
  * one, and that task is done then. */
 void board_add_dead(struct board *, int k);
@@ -143,6 +157,11 @@ struct seat board_lose(struct board *, int k);
 /* Reads the report of worker k, if there is one, and the task that it is about.
  * Then the worker is free. */
 bool board_hear(struct board *, int k, struct task *, struct report *);
+/* Reads the locks that worker k has let go of, one after the other.  false: some
+ * are lost. */
+bool board_freed(struct board *, int k, char locks[BOARD_LOCKS]);
+/* How many workers have jobs that need the lock, or try to claim such. */
+int board_running(struct board *, const char *lock);
 /* How many jobs the workers have moved to dead/. */
 size_t board_dead(struct board *);
 /* If worker k runs that job, it is to see whether the job is cancelled. */

@@ -111,6 +111,7 @@ dispatch_open(struct spool *sp, const struct worker_options *o)
 	for (k = 0; k < o->count; k++)
 		d->call[k] = -1;
 	watch_spool(d);
+	d->backlog.gates.watch = d->told ? &d->watch : NULL;
 	d->expire = monotonic();
 	d->offset = today() - monotonic();
 	d->tick = d->expire + (d->told ? TICK : POLL);
@@ -154,6 +155,7 @@ static void
 lose_news(struct dispatch *d)
 {
 	backlog_refresh(&d->backlog);
+	gates_try(&d->backlog.gates);
 	d->reconfigure = d->requests = true;
 	d->lost = !spool_is_there(d->spool);
 	spool_requests(d->spool, pass_on_request, d);
@@ -174,6 +176,8 @@ dispatch_news(struct dispatch *d)
 		if ((dir == JOB_PENDING || dir == JOB_FAILED) &&
 		    job_name_parse(&name, file))
 			backlog_add(&d->backlog, (enum job_state)dir, &name);
+		if (dir == SPOOL_SLOTS)
+			gates_news(&d->backlog.gates, d->watch.lock, !*file);
 	}
 	if (r < 0)
 		lose_news(d);
@@ -225,6 +229,8 @@ return_task(struct dispatch *d, const struct task *t)
 
 	d->tidy |= t->what == TASK_TIDY;
 	if (t->what == TASK_RUN)
+		gates_let_go(&d->backlog.gates, name.locks);
+	if (t->what == TASK_RUN)
 		backlog_add(&d->backlog, (enum job_state)t->job.state, &name);
 }
 
@@ -237,7 +243,8 @@ died_unsaid(struct dispatch *d, const struct task *t)
 	struct job_name name;
 
 	return d->options->check && t->what == TASK_RUN &&
-	    spool_find(d->spool, t->job.id, &state, &name) == SPOOL_OK &&
+	    spool_find(d->spool, candidate_name(&t->job).id, &state, &name) ==
+	    SPOOL_OK &&
 	    state == JOB_DEAD;
 }
 
@@ -248,6 +255,7 @@ dispatch_lose(struct dispatch *d, int k)
 
 	close_quietly(d->call[k]);
 	d->call[k] = -1;
+	gates_let_go(&d->backlog.gates, was.locks);
 	return_task(d, &was.task);
 	d->dead += died_unsaid(d, &was.task);
 }
@@ -262,13 +270,20 @@ dispatch_dead(const struct dispatch *d)
  * news there is one pass after the other, and each meets the name: if it were
  * tried each time, the names behind it would never be reached. */
 static void
-hear_unclaimed(struct dispatch *d, const struct candidate *c, int result)
+hear_unclaimed(struct dispatch *d, const struct candidate *c,
+    const struct report *report)
 {
+	int result = report->result;
 	const struct job_name name = candidate_name(c);
 	unsigned n = c->tries < 8 ? c->tries : 8;
 	int64_t us = result != SPOOL_BUSY && result != SPOOL_OK ? RETRY :
 	    BUSY_MIN << n < BUSY_MAX ? BUSY_MIN << n : BUSY_MAX;
 
+	if (result == SPOOL_LOCKED) {
+		backlog_lock(&d->backlog, c, report->busy, report->began);
+		return;
+	}
+	gates_let_go(&d->backlog.gates, name.locks);
 	/* the worker saw that the queue is paused; we may not know it yet */
 	d->reconfigure |= result == SPOOL_OK;
 	if (result != SPOOL_REFUSED || !d->told)
@@ -292,6 +307,22 @@ hear_tidied(struct dispatch *d, const struct task *t, const struct report *r)
 		d->expire = now + (r->more ? 0 : pause > TICK ? pause : TICK);
 }
 
+/* Hears of locks that were let go.  The workers told inotify before they told
+ * us: so that comes first. */
+static void
+hear_freed(struct dispatch *d)
+{
+	char locks[BOARD_LOCKS];
+	int k;
+
+	dispatch_news(d);
+	for (k = 0; k < d->options->count; k++) {
+		if (!board_freed(d->board, k, locks))
+			backlog_refresh(&d->backlog);
+		gates_let_go(&d->backlog.gates, locks);
+	}
+}
+
 void
 dispatch_hear(struct dispatch *d)
 {
@@ -300,13 +331,15 @@ dispatch_hear(struct dispatch *d)
 	int k;
 
 	bell_drain(dispatch_bell(d));
+	if (d->backlog.gates.n)
+		hear_freed(d);
 	for (k = 0; k < d->options->count; k++)
 		if (!board_hear(d->board, k, &t, &r))
 			continue;
 		else if (t.what == TASK_TIDY)
 			hear_tidied(d, &t, &r);
 		else
-			hear_unclaimed(d, &t.job, r.result);
+			hear_unclaimed(d, &t.job, &r);
 }
 
 /* Calls as many workers as have something to do.  A worker that hangs or is
@@ -396,6 +429,8 @@ tick(struct dispatch *d, int64_t now)
 		/* unless we have looked not long ago */
 		if (!p->whole || p->front < now - interval(d) / 2)
 			backlog_refresh(&d->backlog);
+		if (d->told)
+			gates_try(&d->backlog.gates);
 		d->tick = now + interval(d);
 	}
 	if (d->recover && now >= d->recover) {

@@ -64,6 +64,18 @@ exec_path(const struct launch *l)
 	return worst;
 }
 
+/* Lets the program inherit what it is to hold. */
+static bool
+keep_open(const struct launch *l)
+{
+	int i;
+
+	for (i = 0; i < l->nkeep; i++)
+		if (fcntl(l->keep[i], F_SETFD, 0) < 0)
+			return false;
+	return true;
+}
+
 /* The child's way from vfork to exec.  It shares the worker's memory.  The
  * signals that the worker catches are reset by exec.  Returns what went
  * wrong. */
@@ -86,7 +98,7 @@ child_main(const struct launch *l)
 #endif
 	umask(l->umask);
 	if ((l->in >= 0 && dup2(l->in, 0) < 0) || dup2(l->out, 1) < 0 ||
-	    dup2(l->out, 2) < 0 || fcntl(l->lock, F_SETFD, 0) < 0) {
+	    dup2(l->out, 2) < 0 || !keep_open(l)) {
 		f.error = errno;
 	} else if (chdir(l->cwd) < 0) {
 		f = (struct failure){ STAGE_CHDIR, errno };
@@ -172,7 +184,7 @@ vfork_shares_memory(void)
 	pid_t pid;
 
 	/* a child that fails at its first step, and should tell us so */
-	l.lock = l.out = -1;
+	l.out = -1;
 	l.in = -1;
 	l.parent = getpid();
 	launching = 1;
@@ -256,15 +268,34 @@ has_name(char *const *env, size_t n, const char *entry)
 const char *const job_env[JOB_ENV] = { "QUEUECTL_ID", "QUEUECTL_ATTEMPT",
 	"QUEUECTL_SPOOL", "PWD" };
 
+/* Adds a variable for each slot; at[…] is where it begins. */
+static void
+add_slots(const struct spool_claim *c, struct buf *own, size_t *at)
+{
+	const char *locks = c->name.locks;
+	char lock[JOB_LOCK_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < c->nlock && job_lock_next(&locks, lock); i++) {
+		at[i] = own->n;
+		job_lock_variable(own, lock);
+		buf_putc(own, '=');
+		buf_puts(own, c->lock[i].slot);
+		buf_putc(own, '\0');
+	}
+}
+
 char **
 make_env(const struct worker *w, const struct spool_claim *c, struct buf *own,
     size_t *before)
 {
 	extern char **environ;
 	const struct job *job = &c->job;
-	size_t at[4], n = 0, i, have, jobs;
+	size_t at[4 + JOB_LOCKS], n = 0, i, have, jobs;
+	const size_t ours = 3 + c->nlock;
 	char **env;
 
+	add_slots(c, own, at + 4);
 	for (i = 0; i < 4; i++) {
 		at[i] = own->n;
 		buf_puts(own, job_env[i]);
@@ -280,15 +311,15 @@ make_env(const struct worker *w, const struct spool_claim *c, struct buf *own,
 	}
 	for (have = 0; environ && environ[have]; have++)
 		;
-	env = malloc((have + job->nenv + 5) * sizeof *env);
+	env = malloc((have + job->nenv + ours + 2) * sizeof *env);
 	if (!env || own->failed) {
 		free(env);
 		return NULL;
 	}
-	for (i = 0; i < 3; i++)
-		env[n++] = own->p + at[i];
+	for (i = 0; i < ours; i++)
+		env[n++] = own->p + at[i < 3 ? i : i + 1];
 	for (i = 0; i < job->nenv; i++)
-		if (!has_name(env, 3, job->env[i]))
+		if (!has_name(env, ours, job->env[i]))
 			env[n++] = (char *)(uintptr_t)job->env[i];
 	jobs = n;
 	if (!has_name(env, n, "PWD="))

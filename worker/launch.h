@@ -33,8 +33,11 @@ struct launch {
 	const char *cwd;
 	int in;                    /* -1: the worker's stdin, /dev/null */
 	int out;                   /* its stdout and stderr */
-	int lock;                  /* the claim's fd; the child keeps it open, so
-	                            * the job is locked until both have ended */
+	int keep[1 + 2 * JOB_LOCKS]; /* nkeep descriptors that the child keeps
+	                            * open: the claim's, and those of its slots.
+	                            * So the job is locked, and has its slots,
+	                            * until both have ended */
+	int nkeep;
 	pid_t parent;
 	mode_t umask;
 	bool terminal;             /* the worker has one; the job must not */

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spool/lock.h"
 #include "spool/waiting.h"
 #include "worker/dispatch.h"
 #include "worker/launch.h"
@@ -484,6 +485,17 @@ announce(struct pool *p)
 	p->announced = true;
 }
 
+/* Says how many jobs are left that nobody can run. */
+static void
+say_locked_out(struct spool *sp)
+{
+	size_t n;
+
+	if (spool_lock_left(sp, &n) == SPOOL_OK && n)
+		say(0, "%zu job%s left: closed locks; see queuectl lock", n,
+		    n == 1 ? "" : "s");
+}
+
 static void
 supervise(struct pool *p)
 {
@@ -512,8 +524,10 @@ supervise(struct pool *p)
 	}
 	if (!p->announced) /* it was stopped before it had started */
 		announce(p);
-	if (p->drained)
+	if (p->drained) {
 		notify("STOPPING=1\nSTATUS=nothing left to do");
+		say_locked_out(p->spool);
+	}
 }
 
 /* Says how many jobs have died, and returns whether any has. */

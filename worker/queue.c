@@ -23,7 +23,7 @@ candidate_of(enum job_state state, const struct job_name *name)
 		.timed = name->timed
 	};
 
-	strcpy(c.id, name->id);
+	strcat(strcpy(c.id, name->id), name->locks);
 	return c;
 }
 
@@ -35,8 +35,17 @@ candidate_name(const struct candidate *c)
 		.priority = c->priority, .timed = c->timed
 	};
 
-	strcpy(name.id, c->id);
+	size_t n = strcspn(c->id, "+");
+
+	memcpy(name.id, c->id, n);
+	strcpy(name.locks, c->id + n);
 	return name;
+}
+
+const char *
+candidate_locks(const struct candidate *c)
+{
+	return c->id + strcspn(c->id, "+");
 }
 
 int
@@ -223,6 +232,26 @@ queue_remove(struct queue *q, const struct candidate *c)
 		    (q->n - place) * sizeof *q->order);
 		q->order[q->n] = slot;
 	}
+}
+
+bool
+queue_displace(struct queue *q, const char *lock,
+    const struct candidate *better, struct candidate *worse)
+{
+	size_t i;
+
+	for (i = 0; i < q->n; i++) {
+		const struct candidate *c = queue_at(q, i);
+
+		if (candidate_compare(c, better) <= 0)
+			return false;
+		if (!job_lock_among(candidate_locks(c), lock))
+			continue;
+		*worse = queue_get(q, i);
+		queue_remove(q, worse);
+		return true;
+	}
+	return false;
 }
 
 bool

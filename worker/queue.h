@@ -14,8 +14,8 @@
  * the top, so that a name costs log(n).  queue_sort() puts the best one last;
  * from then on candidates are inserted where they belong.
  *
- * A slot is as wide as the longest id that it must hold.  Most ids are short,
- * so more of them find room.
+ * A slot is as wide as the longest id, with its locks, that it must hold.  Most
+ * ids are short, so more of them find room.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,6 +28,8 @@
 
 #include "job/job.h"
 
+enum { QUEUE_ID_MAX = JOB_ID_MAX + JOB_LOCKS_LEN };
+
 struct candidate {
 	int64_t when;              /* ready: its stamp; else: when to look */
 	int64_t stamp;             /* this and the rest are its name */
@@ -37,7 +39,8 @@ struct candidate {
 	unsigned char state;       /* JOB_PENDING or JOB_FAILED */
 	unsigned char tries;       /* how often it was locked */
 	bool timed;
-	char id[JOB_ID_MAX + 1];   /* a slot holds as much as it has room for */
+	char id[QUEUE_ID_MAX + 1]; /* with its locks; a slot holds as much as it
+	                            * has room for */
 };
 
 struct queue {
@@ -53,6 +56,8 @@ struct queue {
 
 struct candidate candidate_of(enum job_state, const struct job_name *);
 struct job_name candidate_name(const struct candidate *);
+/* Its locks, as its name has them. */
+const char *candidate_locks(const struct candidate *);
 /* By rank, when, then id: below 0 if the first is better. */
 int candidate_compare(const struct candidate *, const struct candidate *);
 
@@ -76,6 +81,10 @@ const struct candidate *queue_best(const struct queue *);
 struct candidate queue_pop(struct queue *);
 /* Takes out those that are equal to it, if there are any. */
 void queue_remove(struct queue *, const struct candidate *);
+/* Takes out the worst one that needs the lock, if it is worse than `better`.
+ * false: there is none. */
+bool queue_displace(struct queue *, const char *lock,
+    const struct candidate *better, struct candidate *worse);
 /* The one in order[i]. */
 struct candidate queue_get(const struct queue *, size_t i);
 

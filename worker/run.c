@@ -183,13 +183,18 @@ static int
 run_spawn(struct worker *w, const struct spool_claim *c, struct run *run)
 {
 	struct launch l = {
-		.cwd = job_directory(&c->job), .lock = c->fd,
+		.cwd = job_directory(&c->job), .keep = { c->fd }, .nkeep = 1,
 		.parent = w->pid, .umask = w->options->umask,
 		.terminal = w->terminal
 	};
 	struct failure f;
 	int in = -1, out[2] = { -1, -1 }, r = -1;
+	size_t i;
 
+	for (i = 0; i < c->nlock; i++) {
+		l.keep[l.nkeep++] = c->lock[i].fd;
+		l.keep[l.nkeep++] = c->lock[i].end;
+	}
 	run->feed = run->output = -1;
 	run->lacks = NULL;
 	if (open_input(&c->job, run, &in) == 0 && make_pipe(out) == 0) {

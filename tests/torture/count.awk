@@ -23,6 +23,7 @@ FILENAME == "after" { parent[$1] = $2; next }
 FILENAME == "states" {
 	id = $2
 	sub(/^.*Z-[0-9]*-/, "", id)
+	sub(/\+.*/, "", id) # its locks
 	if (id in state)
 		fault("two", id ": " state[id] " and " $3)
 	state[id] = $3
@@ -68,6 +69,7 @@ $1 == "S" {
 	of[$4, $6] = k
 }
 $1 == "E" { code[$4, of[$4, $6]] = $7; ended++ }
+$1 == "L" { fault("shared", $4 ": " $0) }
 $1 == "O" { fault("overlap", $4 ": " $0) }
 END {
 	for (id in acked) {
@@ -125,7 +127,8 @@ END {
 	printf "        workers                       %6d\n", total["worker"]
 	printf "        supervisors                   %6d\n", total["supervisor"]
 	printf "        enqueuers                     %6d\n", total["enqueuer"]
-	n = split("overlap:overlapping executions;missing:jobs missing;" \
+	n = split("overlap:overlapping executions;" \
+	    "shared:slots of a lock that two jobs had;missing:jobs missing;" \
 	    "again:ran again without a crash in the way;" \
 	    "twice:succeeded twice in their history;" \
 	    "two:ids in two states;unreadable:unreadable jobs;" \

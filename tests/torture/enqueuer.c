@@ -43,6 +43,9 @@ make_job(char *p, size_t size, unsigned *seed, long n, char prefix, long parent)
 	if (parent)
 		m += snprintf(p + m, size - (size_t)m,
 		    ",\"after_any\":\"j%ld\"", parent);
+	if (rand_r(seed) % 5 == 0)
+		m += snprintf(p + m, size - (size_t)m, ",\"lock\":\"t%d\"",
+		    rand_r(seed) % 3);
 	x = rand_r(seed) % 10;
 	if (x < 4)
 		m += snprintf(p + m, size - (size_t)m, ",\"argv\":[\"%s/storm\","

@@ -34,7 +34,7 @@ hand() {
 		./storm one $((seed + h)) "${i#x}" x >in.h
 		"$q" enqueue - <in.h >>acked 2>>faults
 		[ $((r % 2)) = 0 ] || sleep 0.0"$digit"
-		for f in spool/pending/*-"$i"; do
+		for f in spool/pending/*-"$i" spool/pending/*-"$i"+*; do
 			# It is gone by our hand only if it was there.
 			rm "$f" 2>/dev/null && echo "$i" >>removed
 		done ;;
@@ -69,7 +69,7 @@ hand() {
 		# A job's copies beside it are listed as well.
 		sed -n 's/^{"id":"\([^"]*\)".*/\1/p' cmd.out | sort | uniq -d |
 		    while read -r i; do
-			grep -q -e "-$i\$" copied || log "listed twice: $i"
+			grep -q -e "-$i\$" -e "-$i+" copied || log "listed twice: $i"
 		done ;;
 	show)
 		i=$(awk -v r="$r" '!/^x/ { v[n++] = $0 }
@@ -78,9 +78,10 @@ hand() {
 	status) try_cmd "$q" status --json ;;
 	workers) try_cmd "$q" worker list ;;
 	dlq)
-		pick spool/dead/* && "$q" dlq retry "${f##*-}" ;;
+		pick spool/dead/* && f=${f%%+*} &&
+		    "$q" dlq retry "${f##*-}" ;;
 	hold) # and let go, or leave that to the end
-		pick spool/pending/* && i=${f##*-} && "$q" hold "$i" &&
+		pick spool/pending/* && i=${f%%+*} && i=${i##*-} && "$q" hold "$i" &&
 		    echo "hold $i" >>hands && [ "$digit" -lt 8 ] &&
 		    "$q" release "$i" ;;
 	aside) # the same by mv

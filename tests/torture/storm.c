@@ -72,6 +72,26 @@ storm_slurp(long pid, const char *what, char *p, size_t size)
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* Takes a byte for each slot that the job has, behind those of the jobs. */
+static void
+take_slots(int fd, long n, const char *id, const char *attempt)
+{
+	char name[] = "QUEUECTL_LOCK_t0";
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		struct flock lock = { .l_type = F_WRLCK, .l_len = 1,
+			.l_start = 2000000000L + i };
+
+		name[sizeof name - 2] = (char)('0' + i);
+		if (!getenv(name) || fcntl(fd, F_SETLK, &lock) == 0)
+			continue;
+		fcntl(fd, F_GETLK, &lock);
+		storm_note('L', "%ld %s %s %ld %ld", n, id, attempt,
+		    (long)getpid(), (long)lock.l_pid);
+	}
+}
+
 /* job N MS FAIL WORKER: a job.  WORKER 0: our parent. */
 static int
 job(char **arg)
@@ -101,6 +121,7 @@ job(char **arg)
 		storm_note('O', "%ld %s %s %ld %ld", n, id, attempt,
 		    (long)getpid(), (long)lock.l_pid);
 	}
+	take_slots(fd, n, id, attempt);
 	if (atol(arg[1]))
 		storm_sleep(atol(arg[1]));
 	code = (n * 7 + getpid()) % 100 < atol(arg[2]);

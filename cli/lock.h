@@ -1,0 +1,27 @@
+/*
+ * lock.h: named locks, and the jobs that wait for them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CLI_LOCK_H
+#define CLI_LOCK_H
+
+#include "cli/listing.h"
+
+extern const struct option_def lock_options[];
+
+int command_lock(struct call *);
+
+/* What lock_why() knows already; zeroed, it is nothing. */
+struct lock_view {
+	bool looked;
+	struct listing running;
+	struct lock_words *v;
+	size_t n, cap;
+};
+
+/* Says which of a job's locks it waits for, and who has that; NULL: none. */
+const char *lock_why(struct spool *, struct lock_view *, const char *locks);
+void lock_view_free(struct lock_view *);
+
+#endif
