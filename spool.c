@@ -418,7 +418,8 @@ names_next(struct spool_names *names)
 			    names->bytes, (unsigned)sizeof names->bytes);
 
 			if (n <= 0) {
-				errno = n < 0 ? errno : 0;
+				/* ENOENT: the directory was removed */
+				errno = n < 0 && errno != ENOENT ? errno : 0;
 				return NULL;
 			}
 			names->at = 0;
@@ -438,8 +439,11 @@ names_next(struct spool_names *names)
 	struct dirent *e;
 
 	do
-		if (errno = 0, !(e = readdir(names->dir)))
+		if (errno = 0, !(e = readdir(names->dir))) {
+			if (errno == ENOENT) /* the directory was removed */
+				errno = 0;
 			return NULL;
+		}
 	while (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."));
 	names->regular = true;
 #ifdef DT_REG

@@ -252,6 +252,29 @@ START_TEST(two_parents_end_at_once)
 }
 END_TEST
 
+/* Somebody removes a parent's directory, which is empty by then, while we read
+ * it. */
+START_TEST(a_directory_goes_while_it_is_read)
+{
+	struct spool_iter it;
+	struct job_name name;
+	char k[24];
+	int i, r;
+
+	ck_assert_int_eq(bed_enqueue("p"), SPOOL_OK);
+	for (i = 0; i < 200; i++)
+		ck_assert_int_eq(enqueue_child(id_of(k, "k", i), "p", NULL),
+		    SPOOL_OK);
+	ck_assert_int_eq(spool_iter_open(&sp, &it, JOB_WAITING), SPOOL_OK);
+	ck_assert_int_eq(spool_iter_next(&it, &name), 1);
+	bed_shell("mv after/%s/* pending/ && rmdir after/p", "p");
+	while ((r = spool_iter_next(&it, &name)) == 1)
+		;
+	ck_assert_int_eq(r, 0);
+	spool_iter_close(&it);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -263,6 +286,7 @@ main(void)
 		{ no_child_is_left_behind, 0 },
 		{ a_parent_is_purged_or_named, 0 },
 		{ two_parents_end_at_once, 0 },
+		{ a_directory_goes_while_it_is_read, 0 },
 		{ NULL, 0 }
 	};
 
