@@ -111,22 +111,24 @@ format_hook(struct spool *sp, struct buf *text, const char *id,
 	buf_free(&b);
 }
 
-/* Writes ids/ID.  SPOOL_EXISTS: there is a whole one, which has another name. */
-static int
-write_entry(struct spool *sp, const char *path, const struct buf *text)
+static void
+unlink_quietly(struct spool *sp, const char *path)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(sp->fd, path, flags, 0600), r = SPOOL_OK;
-	struct stat st;
+	int e = errno;
 
-	if (fd < 0 && errno == EEXIST) {
-		if (fstatat(sp->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    st.st_nlink > 1)
-			return SPOOL_EXISTS;
-		/* a crash has left it: nobody else makes this id */
-		unlinkat(sp->fd, path, 0);
-		fd = openat(sp->fd, path, flags, 0600);
-	}
+	unlinkat(sp->fd, path, 0);
+	errno = e;
+}
+
+/* Writes the text into a file of that name, whatever was there, and syncs it. */
+static int
+write_text(struct spool *sp, const char *path, const struct buf *text)
+{
+	int fd, r = SPOOL_OK;
+
+	unlinkat(sp->fd, path, 0); /* a crash may have left it */
+	fd = openat(sp->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
 	if (fd < 0)
 		return spool_fail(sp, path);
 	if (fd_write(fd, text->p, text->n) < 0 ||
@@ -136,64 +138,63 @@ write_entry(struct spool *sp, const char *path, const struct buf *text)
 	return r;
 }
 
-/* Links the entry into after/PARENT/. */
+/* Gives the text its two names, the one in after/ID/ first: a crash leaves a
+ * hook without an entry in ids/, and a worker makes that. */
 static int
-link_entry(struct spool *sp, const char *path, struct job_name *name)
+link_text(struct spool *sp, const char *text, const char *name,
+    const char *entry)
 {
-	struct job none;
-	struct path p;
-	int i, r;
+	int r = ids_lock(sp, LOCK_SH);
 
-	job_init(&none);
-	for (i = 0; i < AGAIN_MAX; i++) {
-		r = waiting_prepare(sp, &none, JOB_WAITING, name);
-		if (r != SPOOL_OK)
-			return r;
-		p = path_job(JOB_WAITING, name);
-		if (linkat(sp->fd, path, sp->fd, p.s, 0) == 0)
-			return SPOOL_OK;
-		if (errno == EEXIST)
-			name->stamp++;
-		else if (errno != ENOENT)
-			break;
-	}
-	return spool_fail(sp, p.s);
+	if (r != SPOOL_OK)
+		return r;
+	if (linkat(sp->fd, text, sp->fd, name, 0) < 0 && errno != EEXIST)
+		r = spool_fail(sp, name);
+	else if (linkat(sp->fd, name, sp->fd, entry, 0) < 0 && errno != EEXIST)
+		r = spool_fail(sp, entry);
+	ids_unlock(sp);
+	return r;
 }
 
+/*
+ * The text is written and synced as the mark of the hook in after/ID/, without
+ * the lock of ids/: with hooks, every end of a job would hold that for the time
+ * of a sync.  Whoever sweeps may take the mark for one that was left behind, and
+ * the directory for an empty one; then we begin again.
+ */
 static int
 publish(struct spool *sp, const struct job_name *hook, const struct buf *text)
 {
-	struct path p = path_in(SPOOL_IDS, hook->id);
-	struct job_name name = *hook;
-	int r;
+	struct path entry = path_in(SPOOL_IDS, hook->id);
+	struct path name = path_job(JOB_WAITING, hook);
+	struct path mark = waiting_path_mark(hook->parent, hook->id);
+	struct job none;
+	int i, r;
 
 	if (text->failed) {
 		errno = ENOMEM;
-		return spool_fail(sp, p.s);
+		return spool_fail(sp, entry.s);
 	}
+	if (file_exists(sp, entry.s))
+		return SPOOL_OK; /* it was made before */
 	if (!spool_has_waiting(sp) && (r = spool_waiting_open(sp)) != SPOOL_OK)
 		return r;
-	r = ids_lock(sp, LOCK_SH);
-	if (r != SPOOL_OK)
-		return r;
-	r = write_entry(sp, p.s, text);
-	if (r == SPOOL_OK)
-		r = link_entry(sp, p.s, &name);
-	if (r == SPOOL_ERROR) {
-		int e = errno;
-
-		unlinkat(sp->fd, p.s, 0);
-		errno = e;
-	}
-	if (r == SPOOL_OK && sp->config.sync != SYNC_NONE) {
-		r = dir_sync_of(sp, JOB_WAITING, &name);
+	job_init(&none);
+	for (i = 0; i < AGAIN_MAX; i++) {
+		r = waiting_prepare(sp, &none, JOB_WAITING, hook);
 		if (r == SPOOL_OK)
-			r = dir_sync(sp, JOB_WAITING);
+			r = write_text(sp, mark.s, text);
 		if (r == SPOOL_OK)
-			r = dir_sync(sp, SPOOL_IDS);
+			r = link_text(sp, mark.s, name.s, entry.s);
+		if (r != SPOOL_ERROR || errno != ENOENT)
+			break;
 	}
-	ids_unlock(sp);
-	return r == SPOOL_EXISTS ? SPOOL_OK : r;
+	unlink_quietly(sp, mark.s);
+	if (r == SPOOL_OK && sp->config.sync != SYNC_NONE &&
+	    (r = dir_sync_of(sp, JOB_WAITING, hook)) == SPOOL_OK &&
+	    (r = dir_sync(sp, JOB_WAITING)) == SPOOL_OK)
+		r = dir_sync(sp, SPOOL_IDS);
+	return r;
 }
 
 int

@@ -24,9 +24,8 @@
  *                 pending|after/NEXT              sweep completes the release
  *     hold        rename pending|failed|after/… → the job where it was
  *                 held; back: held → pending|after/…
- *     hook        link ids/HOOK → after/ID/       ids/ entry, link count 1;
- *                 (before the rename to done|     then a hook that waits for
- *                 dead)                           the rename
+ *     hook        link → after/ID/HOOK, before    a mark in after/ID/; or a
+ *                 the rename to done|dead         hook without ids/ entry
  *     purge       unlink of the state's name      the job whole; after it an
  *                                                 ids/ entry, link count 1
  *

@@ -78,8 +78,8 @@ spool_waiting_open(struct spool *sp)
 	return spool_fail(sp, dir_name(SPOOL_IDS));
 }
 
-static struct path
-path_mark(const char *parent, const char *child)
+struct path
+waiting_path_mark(const char *parent, const char *child)
 {
 	char file[JOB_ID_MAX + 2];
 
@@ -114,7 +114,7 @@ make_dir(struct spool *sp, const char *parent)
 static int
 make_mark(struct spool *sp, const char *parent, const char *child)
 {
-	struct path p = path_mark(parent, child);
+	struct path p = waiting_path_mark(parent, child);
 	int fd = -1, i, r = SPOOL_OK;
 
 	for (i = 0; i < AGAIN_MAX && r == SPOOL_OK; i++) {
@@ -182,7 +182,7 @@ waiting_forget(struct spool *sp, const struct job *job, const char *id)
 	int e = errno;
 
 	for (i = 0; i < n; i++) {
-		unlinkat(sp->fd, path_mark(job_parent(job, i), id).s, 0);
+		unlinkat(sp->fd, waiting_path_mark(job_parent(job, i), id).s, 0);
 		remove_dir(sp, job_parent(job, i));
 	}
 	errno = e;
@@ -261,7 +261,7 @@ waiting_place(struct spool *sp, const struct job *job, waiting_known *known,
 			return no_parent(sp, id);
 		if (first == n && !is_satisfied(job, i, parent) &&
 		    (parent != PARENT_GONE ||
-		    file_exists(sp, path_mark(id, job->id).s)))
+		    file_exists(sp, waiting_path_mark(id, job->id).s)))
 			first = i;
 	}
 	*state = first < n ? JOB_WAITING : JOB_PENDING;

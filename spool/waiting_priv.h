@@ -11,6 +11,8 @@
 
 /* Makes held/ or after/ where it is missing. */
 int waiting_make(struct spool *, enum job_state);
+/* after/PARENT/+CHILD. */
+struct path waiting_path_mark(const char *parent, const char *child);
 /* Whether a file in after/PARENT/ is a mark. */
 bool waiting_is_mark(const char *file);
 /* Whether there may be children.  While there is no after/, this costs a

@@ -53,8 +53,9 @@ hand() {
 		else
 			pick spool/done/*
 		fi || return
-		case ${f##*-} in
-		x*) return ;;
+		case $f in
+		# the id of a hook is not what follows the last dash
+		*-x* | *.done-* | *.dead-*) return ;;
 		esac
 		g=9-20200101T000000.$((100000 + h % 900000))Z-0-${f##*-}
 		echo "$g" >>copied
