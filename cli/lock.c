@@ -157,8 +157,8 @@ print_table(const struct rows *rows)
 	for (i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
 
-		for (p = row->holders.p; p && (p = strchr(p, '+'));)
-			*p = ' ';
+		for (p = row->holders.p; p && *p; p++)
+			*p = *p == '+' ? ' ' : *p;
 		buf_printf(&b, "%-16s  %6zu  %6zu  %7zu  %s\n", row->lock,
 		    row->look.slots, row->look.taken, row->waiting,
 		    row->holders.n ? row->holders.p + 1 : "-");

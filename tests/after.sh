@@ -1,6 +1,6 @@
 # after.sh: jobs that wait for jobs, and held ones.
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164,SC2317
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2094,SC2119,SC2120,SC2154,SC2164,SC2317
 . "${0%/*}/lib.sh"
 
 # Nothing is left in after/ but these directories.

@@ -1,6 +1,6 @@
 # hook.sh: the jobs that run when others end.
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2154,SC2164
+# shellcheck shell=sh disable=SC1091,SC2010,SC2012,SC2016,SC2034,SC2119,SC2154,SC2164
 . "${0%/*}/lib.sh"
 
 # hooks ID: the ids of its hooks.
