@@ -31,7 +31,7 @@ VERSION = 0.1.0
 # start is together.  This is the only list of them; `make sources` prints it
 # for the tests.  A new room needs one word here.
 SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
-	cli/graph.c cli/hold.c cli/lock.c \
+	cli/survey.c cli/top.c cli/graph.c cli/hold.c cli/lock.c \
 	cli/show.c cli/status.c cli/admin.c cli/late.c job/field.c job/json.c \
 	job/job.c job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \

@@ -15,6 +15,8 @@
  *     cli/enqueue      enqueue: JSON or lines of stdin become a batch of jobs
  *     cli/graph        the order of jobs that wait for each other
  *     cli/words        the options of enqueue and the words of its command
+ *     cli/survey       what there is in a spool, by the names of the jobs
+ *     cli/top          a live view
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
  *     cli/late         what keeps a command waiting
@@ -87,6 +89,7 @@
 #include "cli/lock.h"
 #include "cli/show.h"
 #include "cli/status.h"
+#include "cli/top.h"
 #include "cli/wait.h"
 #include "cli/words.h"
 
@@ -147,6 +150,10 @@ static const struct command commands[] = {
 	{ "status", "[--json | --prometheus]",
 	  "count jobs by state, and workers", NULL, status_options, 0, 0,
 	  command_status },
+	{ "top", "[--once]", "watch the queue, live",
+	  "What runs, what is next, what has ended.  q ends it.  Where standard "
+	  "output is\nno terminal, it prints one frame.\n", top_options, 0, 0,
+	  command_top },
 	{ "worker start", "[--count N] [--daemon] [--drain [--check]] "
 	  "[--launcher PROGRAM]",
 	  "run jobs, in the foreground",

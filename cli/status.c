@@ -9,121 +9,13 @@
 
 #include "cli/listing.h"
 #include "cli/status.h"
+#include "cli/survey.h"
 #include "spool/tally.h"
-#include "spool/waiting.h"
 
 enum {
-	COUNT_AGAIN = 10000,    /* a queue with more jobs is counted once */
 	CHECKED_MAX = 256,      /* of the first in line are looked at */
 	NAMED_MAX = 3           /* files that are named */
 };
-
-struct survey {
-	size_t count[JOB_STATES];
-	size_t strange[JOB_STATES]; /* files that are not jobs */
-	char example[JOB_STATES][256];
-	struct crew crew;
-	int64_t oldest;         /* the least stamp of a job that is pending and
-	                         * ready; INT64_MAX: there is none */
-	struct listing ready;   /* the first of these in line, in no order */
-	struct job_name last;   /* none behind this one is of interest */
-	bool full;              /* there is such a last one */
-	struct job_name next;   /* the earliest job that is due later; its id
-	                         * "": there is none */
-	struct listing running;
-	struct spool_waiting waiting;
-};
-
-static int
-compare_entries(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-
-	return job_name_compare(&x->name, &y->name);
-}
-
-/* Keeps the first CHECKED_MAX in line: it gathers twice as many, sorts them, and
- * forgets the second half and all that come behind it. */
-static bool
-survey_ready(struct survey *v, const struct job_name *name)
-{
-	struct listing *l = &v->ready;
-
-	if (name->stamp < v->oldest)
-		v->oldest = name->stamp;
-	if (v->full && job_name_compare(name, &v->last) > 0)
-		return true;
-	if (!listing_add(l, JOB_PENDING, name))
-		return false;
-	if (l->n == 2 * CHECKED_MAX) {
-		qsort(l->v, l->n, sizeof *l->v, compare_entries);
-		l->n = CHECKED_MAX;
-		v->last = l->v[CHECKED_MAX - 1].name;
-		v->full = true;
-	}
-	return true;
-}
-
-static int
-survey_state(struct survey *v, struct spool *sp, enum job_state state)
-{
-	bool waits = state == JOB_PENDING || state == JOB_FAILED;
-	int64_t now = now_us();
-	struct job_name name;
-	struct spool_iter it;
-	int r;
-
-	v->count[state] = 0;
-	if (spool_iter_open(sp, &it, state) != SPOOL_OK)
-		return complain_spool(sp);
-	while ((r = spool_iter_next(&it, &name)) > 0) {
-		v->count[state]++;
-		if (waits && name.timed &&
-		    (!v->next.id[0] || name.stamp < v->next.stamp))
-			v->next = name;
-		if ((state == JOB_PENDING && name_is_ready(&name, now) &&
-		    !survey_ready(v, &name)) || (state == JOB_PROCESSING &&
-		    !listing_add(&v->running, state, &name))) {
-			spool_iter_close(&it);
-			return complain_memory();
-		}
-	}
-	v->strange[state] = it.strange;
-	strcpy(v->example[state], it.example);
-	spool_iter_close(&it);
-	return r < 0 ? complain_spool(sp) : DONE;
-}
-
-/* A job that moves meanwhile may be counted twice or not at all.  So a small
- * queue is counted again, a few times at most, until nothing has moved. */
-static int
-survey_all(struct survey *v, struct spool *sp)
-{
-	uint64_t before;
-	size_t n;
-	int i, r, pass;
-
-	for (pass = 0; pass < 5; pass++) {
-		before = spool_version(sp);
-		v->running.n = v->ready.n = 0;
-		v->next.id[0] = '\0';
-		v->full = false;
-		v->oldest = INT64_MAX;
-		for (i = 0, n = 0; i < JOB_STATES; i++) {
-			r = survey_state(v, sp, (enum job_state)i);
-			if (r != DONE)
-				return r;
-			n += v->count[i];
-		}
-		if (n > COUNT_AGAIN || spool_version(sp) == before)
-			break;
-	}
-	if (v->count[JOB_WAITING] + v->count[JOB_HELD] &&
-	    spool_waiting_count(sp, &v->waiting) != SPOOL_OK)
-		return complain_spool(sp);
-	return crew_count(sp, &v->crew) == SPOOL_OK ? DONE :
-	    complain_spool(sp);
-}
 
 static void
 print_waiting(const struct spool_waiting *w)
@@ -192,15 +84,12 @@ print_refused(struct spool *sp, const struct job_name *name)
 /* Names such files.  They stay when others go, so they are among the first in
  * line sooner or later. */
 static void
-print_left_alone(struct spool *sp, struct survey *v)
+print_left_alone(struct spool *sp, const struct survey *v)
 {
 	size_t i, named = 0;
 
-	if (v->ready.n)
-		qsort(v->ready.v, v->ready.n, sizeof *v->ready.v,
-		    compare_entries);
-	for (i = 0; i < v->ready.n && i < CHECKED_MAX && named < NAMED_MAX; i++)
-		named += print_refused(sp, &v->ready.v[i].name);
+	for (i = 0; i < v->ready.list.n && named < NAMED_MAX; i++)
+		named += print_refused(sp, &v->ready.list.v[i].name);
 }
 
 static void
@@ -213,7 +102,7 @@ add_count(struct buf *b, const char *what, size_t n)
 }
 
 static void
-print_status(struct spool *sp, struct survey *v)
+print_status(struct spool *sp, const struct survey *v)
 {
 	char time[JOB_TIME_LEN + 1];
 	char room[256];
@@ -382,7 +271,7 @@ command_status(struct call *c)
 {
 	bool json = call_option(c, "json");
 	bool metrics = call_option(c, "prometheus");
-	struct survey v = { .oldest = INT64_MAX };
+	struct survey v = { .ready.most = CHECKED_MAX };
 	int r;
 
 	if (json && metrics)
@@ -390,14 +279,13 @@ command_status(struct call *c)
 		    "together");
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = survey_all(&v, &c->spool);
+	r = survey_read(&v, &c->spool);
 	if (r == DONE && json)
 		r = print_status_json(&c->spool, &v);
 	else if (r == DONE && metrics)
 		r = print_prometheus(&c->spool, &v);
 	else if (r == DONE)
 		print_status(&c->spool, &v);
-	free(v.running.v);
-	free(v.ready.v);
+	survey_free(&v);
 	return r;
 }

@@ -219,7 +219,7 @@ slip() {
 	fi
 }
 for w in lsit=list enque=enqueue stat=status hlep=help log=logs conf=config \
-    purge-all=purge test=NONE top=NONE nonsense=NONE x=NONE lo=NONE \
+    purge-all=purge test=NONE cat=NONE nonsense=NONE x=NONE lo=NONE \
     show2222222222222222222222222222=show; do
 	slip command "${w%=*}" "${w#*=}" "${w%=*}"
 done
