@@ -107,7 +107,7 @@ add_parent(struct outlook *o, const struct job_name *name)
 		return false;
 	buf_printf(b, "waits for %s", name->parent);
 	if (strcmp(why.id, name->parent) != 0)
-		buf_printf(b, ", and so for %s", why.id);
+		buf_printf(b, ", and also for %s", why.id);
 	if (why.blocked && why.waits)
 		buf_puts(b, ", in a ring of jobs that wait for each other");
 	else if (why.blocked)

@@ -242,7 +242,8 @@ check_news(struct waiting *w, struct spool *sp, struct news *news)
 	while (r == DONE &&
 	    (s = spool_watch_next(&news->watch, &dir, &file)) != 0) {
 		/* the end of another job may block one of ours */
-		lost |= s < 0 || (w->children && dir == JOB_DEAD);
+		lost |= s < 0 || (w->children &&
+		    (dir == JOB_DEAD || dir == JOB_DONE));
 		if (s < 0 || !job_name_parse(&name, file))
 			continue;
 		a = find_awaited(w, name.id);

@@ -156,6 +156,30 @@ is_known(void *batch, const char *id)
 	return in_batch(batch, id);
 }
 
+/* A unique job takes over the children of the job whose place it takes.  So its
+ * parents must not wait for it. */
+static int
+check_ring(struct spool *sp, const struct job *job)
+{
+	struct spool_reason why;
+	enum job_state state;
+	struct job_name name;
+	size_t i;
+	int r;
+
+	for (i = 0; i < job_parents(job); i++) {
+		r = spool_find(sp, job_parent(job, i), &state, &name);
+		if (r != SPOOL_OK || state != JOB_WAITING)
+			continue;
+		r = spool_waiting_root(sp, &name, NULL, NULL, &why);
+		if (r != SPOOL_OK)
+			return r;
+		if (!strcmp(why.id, job->id))
+			return spool_refuse(sp, "it would wait for itself");
+	}
+	return SPOOL_OK;
+}
+
 /* Finds out where the job is to go. */
 static int
 place_job(struct spool_batch *b, const struct job *job, struct spool_staged *s)
@@ -167,6 +191,9 @@ place_job(struct spool_batch *b, const struct job *job, struct spool_staged *s)
 	for (i = 0; i < job_parents(job); i++)
 		if (!strcmp(job_parent(job, i), job->id))
 			return spool_refuse(b->spool, "it would wait for itself");
+	r = job->unique ? check_ring(b->spool, job) : SPOOL_OK;
+	if (r != SPOOL_OK)
+		return r;
 	r = waiting_place(b->spool, job, is_known, b, &s->to, &s->name);
 	s->parents = job_parents(job) && (job->hold || s->to == JOB_WAITING);
 	if (job->hold) {
@@ -383,8 +410,11 @@ settle_batch(struct spool_batch *b)
 	int r = SPOOL_OK;
 
 	for (i = 0; i < b->n && r == SPOOL_OK; i++)
+		if (b->v[i].parents)
+			r = waiting_check(b->spool, b->v[i].to, &b->v[i].name);
+	for (i = 0; i < b->n && r == SPOOL_OK; i++)
 		if (b->v[i].to == JOB_WAITING)
-			r = waiting_settle(b->spool, &b->v[i].name, true);
+			r = waiting_settle(b->spool, &b->v[i].name);
 	return r;
 }
 

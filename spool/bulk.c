@@ -22,6 +22,7 @@
 
 enum {
 	BULK_MAX = 1000,        /* jobs of one sync */
+	AGAIN_MAX = 100,        /* times that a directory goes away under us */
 	WAIT_MS = 20,           /* between looks at a job that is locked */
 	PATIENCE_MS = 2000      /* for all such jobs of a bulk together */
 };
@@ -85,11 +86,31 @@ follow_up(struct spool *sp, const struct spool_held *h)
 	int fd;
 
 	if (h->to == JOB_WAITING)
-		waiting_settle(sp, &h->next, false);
+		waiting_settle(sp, &h->next);
 	else if (h->to == JOB_DEAD &&
 	    (h->claim.hooked || waiting_is_used(sp)) &&
 	    (fd = waiting_children(sp, h->next.id)) >= 0)
 		waiting_release(sp, h->next.id, JOB_DEAD, fd, &moved);
+}
+
+/* Moves a job whose line is written.  Its directory in after/ was empty so far,
+ * so somebody may have removed it. */
+static int
+move_held(struct spool *sp, struct spool_held *h)
+{
+	struct job none;
+	int i, r = SPOOL_OK;
+
+	job_init(&none);
+	for (i = 0; i < AGAIN_MAX; i++) {
+		r = move_locked(sp, h->claim.from, &h->claim.name, h->to,
+		    &h->next, &h->st);
+		if (r != SPOOL_ERROR || errno != ENOENT ||
+		    h->to != JOB_WAITING || waiting_prepare(sp, &none, h->to,
+		    &h->next) != SPOOL_OK)
+			break;
+	}
+	return r;
 }
 
 /* Moves the jobs whose lines are written, and tells what became of each. */
@@ -108,8 +129,7 @@ bulk_commit(struct spool_bulk *b)
 		struct spool_held *h = &b->v[i];
 
 		errno = e;
-		r = all == SPOOL_OK ? move_locked(sp, h->claim.from,
-		    &h->claim.name, h->to, &h->next, &h->st) : all;
+		r = all == SPOOL_OK ? move_held(sp, h) : all;
 		spool_release(&h->claim);
 		if (r != SPOOL_OK) {
 			b->each(b->arg, r, h->job);

@@ -23,6 +23,7 @@
 
 enum {
 	ID_PART = 40,           /* of the job's id */
+	COMMAND_PART = 4096,    /* of its command: bytes */
 	AGAIN_MAX = 100         /* times that after/ID/ went away under us */
 };
 
@@ -100,7 +101,7 @@ format_hook(struct spool *sp, struct buf *text, const char *id,
 	buf_printf(&b, "QUEUECTL_HOOK_ATTEMPTS=%u%c", next->attempt, 0);
 	at[4] = b.n;
 	buf_puts(&b, "QUEUECTL_HOOK_COMMAND=");
-	job_title(&b, job, 0);
+	job_title(&b, job, COMMAND_PART);
 	for (i = 0; i < 5 && !b.failed; i++)
 		env[i] = b.p + at[i];
 	hook.env = env;

@@ -119,7 +119,8 @@ bury(struct spool *sp, struct spool_claim *c, const struct stat *st,
     struct job_name *next)
 {
 	struct job_attempt end = { .outcome = JOB_ERROR, .end = next->stamp,
-		.start = (int64_t)st->st_mtim.tv_sec * 1000000 };
+		.start = (int64_t)st->st_mtim.tv_sec * 1000000 +
+		    st->st_mtim.tv_nsec / 1000 };
 	size_t released = 0;
 	int fd, r = hook_make(sp, &c->job, next, JOB_DEAD, &end, &c->hooked);
 

@@ -416,7 +416,6 @@ spool_drained(struct spool *sp)
 	if (work)
 		return work < 0 ? -1 : 0;
 	/* a child whose parent has just ended is not released yet */
-	if (spool_waiting_sweep(sp, &released) != SPOOL_OK)
-		return -1;
+	spool_waiting_sweep(sp, &released);
 	return !released && spool_version(sp) == before;
 }

@@ -62,16 +62,16 @@ int
 spool_waiting_open(struct spool *sp)
 {
 	int64_t deadline = monotonic_ms() + PATIENCE_MS;
-	int r = waiting_make(sp, JOB_WAITING);
+	int r;
 
-	if (r != SPOOL_OK)
-		return r;
 	/* those that purge share the lock from their look at after/ on */
 	while ((r = ids_lock(sp, LOCK_EX | LOCK_NB)) == SPOOL_BUSY &&
 	    monotonic_ms() < deadline)
 		sleep_ms(1);
-	if (r == SPOOL_OK)
+	if (r == SPOOL_OK) {
+		r = waiting_make(sp, JOB_WAITING);
 		ids_unlock(sp);
+	}
 	if (r != SPOOL_BUSY)
 		return r;
 	errno = EBUSY;
@@ -103,7 +103,8 @@ make_dir(struct spool *sp, const char *parent)
 
 	if (mkdirat(sp->fd, p.s, 0700) == 0 || errno == EEXIST)
 		return SPOOL_OK;
-	if (errno == ENOENT && spool_waiting_open(sp) == SPOOL_OK &&
+	/* a hand has removed after/ */
+	if (errno == ENOENT && waiting_make(sp, JOB_WAITING) == SPOOL_OK &&
 	    (mkdirat(sp->fd, p.s, 0700) == 0 || errno == EEXIST))
 		return SPOOL_OK;
 	return spool_fail(sp, p.s);
@@ -216,7 +217,16 @@ is_satisfied(const struct job *job, size_t i, enum spool_parent parent)
 	    (parent == PARENT_DEAD && i >= job->after.n);
 }
 
-/* Finds the first parent from *i on that has not ended as asked; *i is their
+bool
+waiting_is_passed(struct spool *sp, const struct job *job, size_t i,
+    enum spool_parent parent)
+{
+	return is_satisfied(job, i, parent) || (parent == PARENT_GONE &&
+	    !file_exists(sp, waiting_path_mark(job_parent(job, i),
+	    job->id).s));
+}
+
+/* Finds the first parent from *i on for which the job must wait; *i is their
  * number if there is none. */
 static int
 next_parent(struct spool *sp, const struct job *job, size_t *i)
@@ -226,7 +236,7 @@ next_parent(struct spool *sp, const struct job *job, size_t *i)
 
 	for (; *i < job_parents(job) && r == SPOOL_OK; ++*i) {
 		r = waiting_look_at(sp, job_parent(job, *i), &parent);
-		if (r == SPOOL_OK && !is_satisfied(job, *i, parent))
+		if (r == SPOOL_OK && !waiting_is_passed(sp, job, *i, parent))
 			break;
 	}
 	return r;
@@ -259,9 +269,7 @@ waiting_place(struct spool *sp, const struct job *job, waiting_known *known,
 			return r;
 		if (known && parent == PARENT_GONE)
 			return no_parent(sp, id);
-		if (first == n && !is_satisfied(job, i, parent) &&
-		    (parent != PARENT_GONE ||
-		    file_exists(sp, waiting_path_mark(id, job->id).s)))
+		if (first == n && !waiting_is_passed(sp, job, i, parent))
 			first = i;
 	}
 	*state = first < n ? JOB_WAITING : JOB_PENDING;
@@ -293,14 +301,29 @@ check_parents(struct spool *sp, const struct job *job)
 			return no_parent(sp, id);
 		if (r != SPOOL_OK)
 			return r;
-		while (fd_lock(fd, LOCK_SH | LOCK_NB) < 0 &&
+		while ((r = fd_lock(fd, LOCK_SH | LOCK_NB)) < 0 &&
 		    monotonic_ms() < deadline)
 			sleep_ms(1);
 		fd_close(fd);
+		if (r < 0)
+			return spool_fail(sp, p.s);
 		if (!file_exists(sp, p.s))
 			return no_parent(sp, id);
 	}
 	return SPOOL_OK;
+}
+
+int
+waiting_check(struct spool *sp, enum job_state state,
+    const struct job_name *name)
+{
+	struct job job;
+	int r = spool_load(sp, state, name, &job);
+
+	if (r == SPOOL_OK)
+		r = check_parents(sp, &job);
+	job_free(&job);
+	return r == SPOOL_NO_PARENT || r == SPOOL_ERROR ? r : SPOOL_OK;
 }
 
 /* --- moving on ---------------------------------------------------------- */
@@ -381,48 +404,52 @@ settle(struct spool *sp, const struct job *job, struct job_name *name,
 	return SPOOL_OK;
 }
 
-/* Reads a job of after/ and settles it.  A worker buries what is no job; that
- * has no parents. */
+/*
+ * Locks a job of after/, reads it and settles it.  A worker buries what is no
+ * job; that has no parents.  Others who move it on hold its lock for a moment
+ * only; *patience is how many ms we wait for them in all.  Who cancels or holds
+ * it may take longer, but takes it out of after/.
+ */
 static int
-load_and_settle(struct spool *sp, struct job_name *name,
-    enum spool_parent ended, bool is_new, size_t *moved)
+lock_and_settle(struct spool *sp, struct job_name *name,
+    enum spool_parent ended, bool safe, int *patience, size_t *moved)
 {
-	struct path p = path_job(JOB_WAITING, name);
+	struct spool_claim c;
 	struct stat st;
-	struct job job;
-	int fd, r = job_open(sp, p.s, &fd, &st);
+	int r;
 
-	if (r != SPOOL_OK)
+	while ((r = lock_and_read(sp, JOB_WAITING, name, false, &c, &st)) ==
+	    SPOOL_BUSY && *patience > 0) {
+		sleep_ms(1);
+		--*patience;
+	}
+	if (r != SPOOL_OK && r != SPOOL_BAD)
 		return r;
-	r = job_read(sp, p.s, fd, &st, name->id, &job);
-	fd_close(fd);
-	if (r == SPOOL_OK && is_new)
-		r = check_parents(sp, &job);
-	if (r == SPOOL_OK || r == SPOOL_BAD)
-		r = settle(sp, &job, name, ended, !is_new, moved);
-	job_free(&job);
+	r = settle(sp, &c.job, name, ended, safe, moved);
+	spool_release(&c);
 	return r;
 }
 
-/* The result of settling a job: somebody else may have moved it, and a file that
- * is not ours stays. */
+/* The result of settling a job: somebody else may have it or have moved it, and a
+ * file that is not ours stays. */
 static int
 settled(int result)
 {
-	return result == SPOOL_GONE || result == SPOOL_REFUSED ? SPOOL_OK :
-	    result;
+	return result == SPOOL_GONE || result == SPOOL_BUSY ||
+	    result == SPOOL_REFUSED ? SPOOL_OK : result;
 }
 
 int
-waiting_settle(struct spool *sp, const struct job_name *name, bool is_new)
+waiting_settle(struct spool *sp, const struct job_name *name)
 {
 	struct job_name now = *name;
 	enum spool_parent ended;
+	int patience = PATIENCE_MS;
 	size_t moved = 0;
 	int r = waiting_look_at(sp, name->parent, &ended);
 
-	if (r == SPOOL_OK)
-		r = load_and_settle(sp, &now, ended, is_new, &moved);
+	if (r == SPOOL_OK && ended != PARENT_WORKS)
+		r = lock_and_settle(sp, &now, ended, false, &patience, &moved);
 	/* who ended the parent may have looked before the child came */
 	if (moved)
 		remove_dir(sp, name->parent);
@@ -451,7 +478,7 @@ release_once(struct spool *sp, const char *id, enum spool_parent ended, int fd,
 	struct spool_names names;
 	struct job_name name;
 	const char *file;
-	int r, worst = SPOOL_OK, e = 0;
+	int r, worst = SPOOL_OK, e = 0, patience = PATIENCE_MS;
 
 	*moved = 0;
 	if (names_open(&names, fd) < 0)
@@ -460,7 +487,8 @@ release_once(struct spool *sp, const char *id, enum spool_parent ended, int fd,
 		if (!names.regular || !job_name_parse(&name, file))
 			continue;
 		strcpy(name.parent, id);
-		r = settled(load_and_settle(sp, &name, ended, false, moved));
+		r = settled(lock_and_settle(sp, &name, ended, true, &patience,
+		    moved));
 		if (r != SPOOL_OK) {
 			worst = r;
 			e = errno;
@@ -492,7 +520,8 @@ waiting_release(struct spool *sp, const char *id, enum job_state to, int fd,
 	return r;
 }
 
-/* Whether `child` waits, or is just being enqueued, and names `parent`. */
+/* Whether `child` waits and names `parent`; or whether somebody has it and may
+ * make it wait, or is just enqueueing it. */
 static int
 check_mark(struct spool *sp, const char *parent, const char *child,
     bool *holds)
@@ -504,6 +533,8 @@ check_mark(struct spool *sp, const char *parent, const char *child,
 
 	*holds = r == SPOOL_GONE &&
 	    file_exists(sp, path_in(SPOOL_IDS, child).s);
+	if (r == SPOOL_OK && state == JOB_DEAD)
+		*holds = spool_locked(sp, state, &name);
 	if (r != SPOOL_OK || (state != JOB_HELD && state != JOB_WAITING))
 		return r == SPOOL_ERROR ? r : SPOOL_OK;
 	r = spool_load(sp, state, &name, &job);
@@ -557,7 +588,7 @@ waiting_names(struct spool *sp, const char *id, bool *named)
 int
 waiting_each_parent(struct spool *sp, waiting_parent_seen *each, void *arg)
 {
-	int fd = dir_open(sp, JOB_WAITING), r = SPOOL_OK;
+	int fd = dir_open(sp, JOB_WAITING), r = SPOOL_OK, error = 0;
 	struct dirent *e;
 	DIR *dir;
 
@@ -569,12 +600,18 @@ waiting_each_parent(struct spool *sp, waiting_parent_seen *each, void *arg)
 		fd_close(fd);
 		return spool_fail(sp, dir_name(JOB_WAITING));
 	}
-	while (r == SPOOL_OK && (errno = 0, e = readdir(dir)))
-		if (job_id_valid(e->d_name))
-			r = each(sp, e->d_name, arg);
-	if (r == SPOOL_OK && errno)
+	while (errno = 0, (e = readdir(dir)))
+		if (job_id_valid(e->d_name) &&
+		    each(sp, e->d_name, arg) == SPOOL_ERROR) {
+			r = SPOOL_ERROR;
+			error = errno;
+		}
+	if (errno) {
 		r = spool_fail(sp, dir_name(JOB_WAITING));
+		error = errno;
+	}
 	closedir(dir);
+	errno = error;
 	return r;
 }
 

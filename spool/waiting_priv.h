@@ -34,20 +34,24 @@ int waiting_prepare(struct spool *, const struct job *, enum job_state,
     const struct job_name *);
 /* Removes its marks, and the directories that are empty then. */
 void waiting_forget(struct spool *, const struct job *, const char *id);
-/*
- * A job has come to JOB_WAITING, as *name: moves it on if its parents have ended
- * meanwhile.  If it is new, SPOOL_NO_PARENT if one that has ended was removed
- * meanwhile.
- */
-int waiting_settle(struct spool *, const struct job_name *name, bool is_new);
+/* A new job has its marks, or lies in its parent's directory.  SPOOL_NO_PARENT:
+ * a parent that has ended was removed meanwhile. */
+int waiting_check(struct spool *, enum job_state, const struct job_name *);
+/* A job has come to JOB_WAITING, as *name: moves it on if its parents have ended
+ * meanwhile. */
+int waiting_settle(struct spool *, const struct job_name *name);
 
 /* What has become of a parent; and the same by what spool_find() has said. */
 int waiting_look_at(struct spool *, const char *id, enum spool_parent *);
 enum spool_parent waiting_ended_as(int result, enum job_state);
+/* Whether a job need not wait for its i-th parent any more.  One that is gone
+ * could be purged, because the job had passed it, unless there is a mark. */
+bool waiting_is_passed(struct spool *, const struct job *, size_t i,
+    enum spool_parent);
 /* Where the directory that a job lies in stands among its parents.  Their number
  * means that a hand has put it there. */
 size_t waiting_place_of(const struct job *, const char *parent);
-/* Calls `each` for every directory of after/, until it fails. */
+/* Calls `each` for every directory of after/.  An error is told at the end. */
 typedef int waiting_parent_seen(struct spool *, const char *id, void *arg);
 int waiting_each_parent(struct spool *, waiting_parent_seen *each, void *arg);
 

@@ -46,6 +46,34 @@ spool_waiting_reason(struct spool *sp, const struct job_name *name,
 	return is_blocked(sp, name, why->parent, &why->blocked);
 }
 
+/* A job that waits for one parent is blocked all the same if another one has
+ * ended otherwise than it asks. */
+static int
+check_others(struct spool *sp, const struct job_name *name,
+    struct spool_reason *why)
+{
+	enum spool_parent parent;
+	struct job job;
+	size_t i;
+	int r = spool_load(sp, JOB_WAITING, name, &job);
+
+	for (i = 0; r == SPOOL_OK && i < job_parents(&job); i++) {
+		if (!strcmp(job_parent(&job, i), name->parent))
+			continue;
+		r = waiting_look_at(sp, job_parent(&job, i), &parent);
+		if (r != SPOOL_OK || parent == PARENT_WORKS ||
+		    waiting_is_passed(sp, &job, i, parent))
+			continue;
+		strcpy(why->id, job_parent(&job, i));
+		why->parent = parent;
+		why->blocked = true;
+		why->held = why->waits = false;
+		break;
+	}
+	job_free(&job);
+	return r == SPOOL_ERROR ? r : SPOOL_OK;
+}
+
 int
 spool_waiting_root(struct spool *sp, const struct job_name *name,
     spool_parent_known *known, void *arg, struct spool_reason *why)
@@ -56,7 +84,9 @@ spool_waiting_root(struct spool *sp, const struct job_name *name,
 
 	for (n = 1;; n++) {
 		r = spool_waiting_reason(sp, &at, why);
-		if (r != SPOOL_OK || !why->waits)
+		if (r == SPOOL_OK && why->parent == PARENT_WORKS)
+			r = check_others(sp, &at, why);
+		if (r != SPOOL_OK || !why->waits || why->blocked)
 			return r;
 		at = why->name;
 		/* a hand may have made a ring (Brent's algorithm) */

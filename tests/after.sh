@@ -42,7 +42,7 @@ out_has "[waits for c]"
 run q show d
 out_has "State:      waiting"
 out_has "After:      c b"
-out_has "Why:        waits for c, and so for a"
+out_has "Why:        waits for c, and also for a"
 run q list --jsonl --state WAITING
 is "$(grep -c . "$T/c/out")" 3
 is "$(sed -n 's/.*"id":"c".*"after":\(\[[^]]*\]\).*/\1/p' "$T/c/out")" '["a","b"]'
@@ -78,7 +78,7 @@ run q list --state waiting
 out_has "[waits for a, which is dead]"
 out_has "[waits for b]"
 run q show c
-out_has "Why:        waits for b, and so for a, which is dead"
+out_has "Why:        waits for b, and also for a, which is dead"
 run q status
 out_has "waiting     2"
 out_has "blocked     1: waits for a, which will not be completed"
@@ -474,6 +474,70 @@ run q wait d
 status 1
 run q worker start --drain
 status 0
+
+t "a ring that a unique job would close"
+fresh
+q enqueue --id x --max-retries 1 -- false >/dev/null
+note y --after x >/dev/null
+drain
+refused 1 "it would wait for itself" q enqueue --unique --id x --after y -- true
+is "$(where x) $(where y)" "dead after/x"
+q enqueue --unique --id x -- true >/dev/null
+drain
+is "$(where x) $(where y)" "done done"
+
+t "a second parent that is dead blocks, although the first one works"
+fresh
+q enqueue --id a --hold -- true >/dev/null
+q enqueue --id b --max-retries 1 -- false >/dev/null
+note c --after a,b >/dev/null
+drain
+run q wait c
+status 1
+err_has "c: blocked: it waits for b, which will not be completed"
+run q show c
+out_has "Why:        waits for a, and also for b, which is dead"
+
+t "cancel of children while their parent ends"
+fresh
+q config set sync none
+for n in 1 2 3; do
+	q enqueue --id p$n -- sleep 0.1 >/dev/null
+	awk -v p=p$n 'BEGIN { for (i = 0; i < 200; i++)
+	    print "{\"id\":\"" p "c" i "\",\"command\":\"true\",\"after\":\"" p "\"}" }' |
+	    q enqueue - >ids
+	pool
+	await 10 in_state processing p$n
+	run q cancel $(cat ids)
+	stop_pool
+	is "$(grep -v 'has ended already: it is completed$' "$T/c/err")" "" "complaints"
+	drain
+	for i in $(cat "$T/c/out"); do name dead "$i" || echo "$i"; done >/dev/null
+	is "$(for i in $(cat "$T/c/out"); do
+		name dead "$i" >/dev/null || echo "$i"
+	done)" "" "cancelled, and not dead"
+done
+
+t "dlq retry of children while pools sweep"
+fresh
+q enqueue --id p --hold -- true >/dev/null
+awk 'BEGIN { for (i = 0; i < 300; i++)
+	print "{\"id\":\"c" i "\",\"command\":\"true\",\"after\":\"p\"}" }' |
+    q enqueue - >ids
+q cancel $(cat ids) >/dev/null
+rmdir "$S/after/p" 2>/dev/null
+: >over
+rm over
+while [ ! -e over ]; do
+	q worker start --drain 2>/dev/null
+done &
+sweeps=$!
+run q dlq retry --all
+: >over
+wait $sweeps
+status 0
+is "$(wc -l <"$T/c/out" | tr -d ' ')" 300
+is "$(ls "$S/after/p" | wc -l | tr -d ' ')" 300
 
 t "many children, and a long chain"
 fresh
