@@ -30,7 +30,7 @@ VERSION = 0.1.0
 # The source files, in the order in which they are linked: what runs at every
 # start is together.  This is the only list of them; `make sources` prints it
 # for the tests.  A new room needs one word here.
-SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
+SRC = queuectl.c cli/call.c cli/listing.c cli/columns.c cli/select.c cli/enqueue.c cli/words.c cli/wait.c \
 	cli/graph.c cli/hold.c cli/lock.c \
 	cli/show.c cli/status.c cli/admin.c cli/late.c job/field.c job/json.c \
 	job/job.c job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \

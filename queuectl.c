@@ -8,6 +8,8 @@
  *     queuectl.c       the command table, options, help, main
  *     cli/call         one call: complaints, exit status, spool, clock
  *     cli/listing      jobs in order, as table rows and as JSON; the workers
+ *     cli/columns      a job as fields that tabs separate
+ *     cli/select       which jobs a command is about: states, patterns
  *     cli/show         list, show, logs, and why a job is not running
  *     cli/wait         wait, cancel, the progress bar
  *     cli/hold         hold, release
@@ -115,22 +117,23 @@ static const struct command commands[] = {
 	  "input; bad lines are named\nand skipped.\nThe options go with -- CMD and --command LINE, a line "
 	  "for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
-	{ "list", "[--state STATE] [--limit N] [--json | --jsonl]",
-	  "show the jobs", NULL, list_options, 0, 0, command_list },
+	{ "list", "[OPTION...] [GLOB...]", "show the jobs",
+	  "GLOB is an id, or a pattern of ids such as 'test-*', 'job?' or "
+	  "'[a-f]*'.\n", list_options, 0, -1, command_list },
 	{ "show", "ID [--json]", "show one job with its attempts",
 	  "ID is the id of a job, or the beginning of just one.\n",
 	  show_options, 1, 1, command_show },
 	{ "logs", "[-f | --attempt N] ID", "print what a job wrote",
 	  "stdout and stderr of all attempts, byte for byte.\n",
 	  logs_options, 1, 1, command_logs },
-	{ "cancel", "ID...", "end jobs for good, running or not",
+	{ "cancel", "ID... | GLOB...", "end jobs for good, running or not",
 	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
-	{ "hold", "ID...", "keep jobs from running until release",
+	{ "hold", "ID... | GLOB...", "keep jobs from running until release",
 	  "The jobs must be pending, failed or waiting.  Prints their ids.\n",
 	  NULL, 1, -1, command_hold },
-	{ "release", "ID...", "let held jobs go",
+	{ "release", "ID... | GLOB...", "let held jobs go",
 	  "A job whose parents have not ended goes on to wait for them.  "
 	  "Prints the ids.\n", NULL, 1, -1, command_release },
 	{ "lock", "[NAME [SLOTS]] [--json]", "show locks, or set the number of "
@@ -139,7 +142,7 @@ static const struct command commands[] = {
 	  "job has\nit is the job's to its end; until then, more jobs than "
 	  "SLOTS may run.\n",
 	  lock_options, 0, 2, command_lock },
-	{ "wait", "[--timeout SPAN] ID... | --all",
+	{ "wait", "[--timeout SPAN] ID... | GLOB... | --all",
 	  "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "
 	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
@@ -166,16 +169,21 @@ static const struct command commands[] = {
 	{ "dlq list", "[--limit N] [--json | --jsonl]",
 	  "show the dead letter queue", NULL, dlq_list_options, 0, 0,
 	  command_dlq_list },
-	{ "dlq retry", "ID | --all", "give dead jobs another chance",
+	{ "dlq retry", "ID... | GLOB... | --all",
+	  "give dead jobs another chance",
 	  "Attempts are counted from 0 again.  Prints the ids.\n",
-	  dlq_options, 0, 1, command_dlq_retry },
-	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
-	  "Prints the ids.\n", dlq_options, 0, 1, command_dlq_purge },
-	{ "purge", "[--state STATE] [--older-than SPAN] [--dry-run]",
+	  dlq_options, 0, -1, command_dlq_retry },
+	{ "dlq purge", "ID... | GLOB... | --all",
+	  "remove dead jobs and their logs",
+	  "Prints the ids.\n", dlq_options, 0, -1, command_dlq_purge },
+	{ "purge", "[--state STATE[,STATE]] [--older-than SPAN] [--dry-run] "
+	  "[GLOB...]",
 	  "remove jobs that have ended, with their logs",
 	  "Without --state and --older-than it removes what the settings "
 	  "keep-done,\nkeep-dead and keep-max no longer keep, as idle workers "
-	  "do.  Prints the ids.\n", purge_options, 0, 0, command_purge },
+	  "do.  With GLOB it\nremoves, of those that it would remove without, "
+	  "the jobs whose ids match.\nPrints the ids.\n",
+	  purge_options, 0, -1, command_purge },
 	{ "config set", "KEY VALUE", "change a setting",
 	  "Running workers follow.  queuectl config get lists the keys.\n",
 	  NULL, 2, 2, command_config_set },

@@ -367,11 +367,15 @@ struct spool_expiry {
 	size_t most;             /* 0: any number is kept */
 	size_t limit;            /* jobs of one call; 0: all */
 	bool dry;                /* remove nothing */
+	/* Whether an id may go; others stay although it is their turn.  NULL:
+	 * all may. */
+	bool (*match)(void *arg, const char *id);
 };
 
 /*
  * Purges them, the oldest first, and calls `each` with the result of each
- * spool_purge(), until it returns false.  *more: the limit was reached.
+ * spool_purge(), until it returns false.  *more: the limit was reached.  `arg`
+ * is for `each` and `match`.
  */
 typedef bool spool_expired(void *arg, int result, const char *id);
 int spool_expire(struct spool *, enum job_state, const struct spool_expiry *,

@@ -180,22 +180,6 @@ call_look_for_spool(struct call *c)
 	return r;
 }
 
-int
-call_each_id(struct call *c, int (*each)(void *arg, const char *id), void *arg)
-{
-	char id[JOB_ID_MAX + 1];
-	int i, r, worst = DONE;
-
-	for (i = 0; i < c->n; i++) {
-		r = spool_resolve(&c->spool, c->operand[i], id);
-		r = r == SPOOL_OK ? each(arg, id) :
-		    complain_job(&c->spool, r, c->operand[i]);
-		if (r != DONE)
-			worst = r;
-	}
-	return worst;
-}
-
 bool
 call_is_from_job(const struct call *c, const char *id)
 {

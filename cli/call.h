@@ -60,13 +60,6 @@ int call_look_for_spool(struct call *);
 
 /* Whether a job of this spool has called us; with an id, that job. */
 bool call_is_from_job(const struct call *, const char *id);
-/*
- * Passes the id of the job that each operand stands for to `each`, which
- * returns an exit status.  It complains of operands that stand for none, and
- * goes on.  Returns the last exit status that is not DONE.
- */
-int call_each_id(struct call *, int (*each)(void *arg, const char *id),
-    void *arg);
 
 /* These print a line to stderr, after what stdout still holds, and return
  * FAILED, but complain_usage() USAGE. */
