@@ -19,6 +19,7 @@
  *     cli/words        the options of enqueue and the words of its command
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
+ *     cli/complete     what may come next on a command line, for shells
  *     cli/late         what keeps a command waiting
  *
  *     worker.c         a worker's loop: take a task, claim, run, record;
@@ -84,6 +85,7 @@
 
 #include "cli/admin.h"
 #include "cli/call.h"
+#include "cli/complete.h"
 #include "cli/enqueue.h"
 #include "cli/hold.h"
 #include "cli/lock.h"
@@ -94,17 +96,8 @@
 
 #define VERSION "0.1.0"
 
-struct command {
-	const char *words;      /* "worker start" */
-	const char *args;       /* for the usage line */
-	const char *line;       /* what it does, in one line */
-	const char *text;       /* more help, or NULL */
-	const struct option_def *options; /* ends with a NULL name; or NULL */
-	int least, most;        /* operands; most -1: any number */
-	int (*run)(struct call *);
-};
-
 static int command_help(struct call *);
+static int command_complete(struct call *);
 
 static const struct command commands[] = {
 	{ "enqueue", "JSON | [OPTION...] -- CMD [ARG...] | --command LINE | -",
@@ -199,6 +192,8 @@ static const struct command commands[] = {
 	  "removes a job.\n", fsck_options, 0, 0, command_fsck },
 	{ "help", "[COMMAND]", "explain a command", NULL, NULL, 0, 2,
 	  command_help },
+	{ "complete", "-- [WORD...]", NULL, NULL, NULL, 0, -1,
+	  command_complete },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -231,7 +226,8 @@ print_group(FILE *f, const char *first)
 	int i;
 
 	for (i = 0; i < COMMANDS; i++)
-		if (!first || is_member(&commands[i], first))
+		if (commands[i].line && (!first ||
+		    is_member(&commands[i], first)))
 			fprintf(f, "  %-13s %s\n", commands[i].words,
 			    commands[i].line);
 }
@@ -274,7 +270,8 @@ print_help(const struct command *c)
 	const struct config_key *k;
 
 	print_usage(stdout, c);
-	printf("\n%s\n", c->line);
+	printf("\n%s\n", c->line ? c->line :
+	    "print what may come next, for the completion of a shell");
 	if (c->text)
 		printf("\n%s", c->text);
 	if (is_member(c, "config")) {
@@ -377,7 +374,8 @@ find_command(char *const *words, int n, int *used)
 	for (i = 0; i < COMMANDS; i++) {
 		snprintf(first[i], sizeof first[i], "%.*s",
 		    (int)strcspn(commands[i].words, " "), commands[i].words);
-		text_guess(&guess, words[0], first[i]);
+		if (commands[i].line)
+			text_guess(&guess, words[0], first[i]);
 	}
 	complain_unknown("command", words[0], &guess);
 	print_group(stderr, NULL);
@@ -405,6 +403,12 @@ command_help(struct call *c)
 	return DONE;
 }
 
+static int
+command_complete(struct call *c)
+{
+	return complete_words(c, commands, COMMANDS);
+}
+
 /* Says what is wrong with an option, and lists the options. */
 static int
 complain_option(const struct command *command, const char *word,
@@ -415,29 +419,6 @@ complain_option(const struct command *command, const char *word,
 	print_options(stderr, command->options);
 	return USAGE;
 }
-
-/* Whether `word` is the option; *value is the value in that word, or NULL. */
-static bool
-option_is(const struct option_def *o, char *word, char **value)
-{
-	size_t len = strlen(o->name);
-
-	*value = NULL;
-	if (word[1] == '-') {
-		if (strncmp(word + 2, o->name, len))
-			return false;
-		if (word[2 + len] == '=')
-			*value = word + 3 + len;
-		return word[2 + len] == '\0' || word[2 + len] == '=';
-	}
-	if (!o->letter || word[1] != o->letter)
-		return false;
-	if (word[2])
-		*value = word + 2;
-	return true;
-}
-
-static const struct option_def spool_option = { "spool", 0, "DIR", "" };
 
 static int
 set_spool(struct call *c, const char *value)
@@ -454,19 +435,6 @@ is_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-static const struct option_def *
-find_option(const struct command *c, char *word, char **value)
-{
-	const struct option_def *o;
-
-	if (option_is(&spool_option, word, value))
-		return &spool_option;
-	for (o = c->options; o && o->name; o++)
-		if (option_is(o, word, value))
-			return o;
-	return NULL;
-}
-
 /* The value that the option brought along, or else the next word; NULL: there
  * is none. */
 static char *
@@ -480,7 +448,7 @@ static int
 take_option(struct call *c, char **words, int n, int *at)
 {
 	char *word = words[*at], *value;
-	const struct option_def *o = find_option(c->command, word, &value);
+	const struct option_def *o = option_find(c->command, word, &value);
 	const char *hint;
 
 	hint = o ? NULL : find_hint(c->command->words, word);
@@ -576,7 +544,7 @@ run(struct call *c, char **words, int n)
 			puts("queuectl " VERSION);
 			return DONE;
 		}
-		if (!option_is(&spool_option, words[i], &value))
+		if (!option_find(NULL, words[i], &value))
 			return complain_usage("no such option: %s; there are "
 			    "--spool DIR, --help, --version", words[i]);
 		if (set_spool(c, take_value(value, words, n, &i)) != DONE)

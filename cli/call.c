@@ -14,6 +14,42 @@
 
 #include "cli/call.h"
 
+const struct option_def spool_option = { "spool", 0, "DIR", "the spool" };
+
+/* Whether `word` is the option; *value is the value in that word, or NULL. */
+static bool
+option_is(const struct option_def *o, char *word, char **value)
+{
+	size_t len = strlen(o->name);
+
+	*value = NULL;
+	if (word[1] == '-') {
+		if (strncmp(word + 2, o->name, len))
+			return false;
+		if (word[2 + len] == '=')
+			*value = word + 3 + len;
+		return word[2 + len] == '\0' || word[2 + len] == '=';
+	}
+	if (!o->letter || word[1] != o->letter)
+		return false;
+	if (word[2])
+		*value = word + 2;
+	return true;
+}
+
+const struct option_def *
+option_find(const struct command *c, char *word, char **value)
+{
+	const struct option_def *o;
+
+	if (option_is(&spool_option, word, value))
+		return &spool_option;
+	for (o = c ? c->options : NULL; o && o->name; o++)
+		if (option_is(o, word, value))
+			return o;
+	return NULL;
+}
+
 const char *
 call_option(const struct call *c, const char *name)
 {

@@ -25,6 +25,20 @@ struct option_def {
 	const char *help;
 };
 
+struct call;
+
+/* A command, as the table in queuectl.c has it. */
+struct command {
+	const char *words;      /* "worker start" */
+	const char *args;       /* for the usage line */
+	const char *line;       /* what it does, in one line; NULL: it is not for
+	                         * people, and help does not list it */
+	const char *text;       /* more help, or NULL */
+	const struct option_def *options; /* ends with a NULL name; or NULL */
+	int least, most;        /* operands; most -1: any number */
+	int (*run)(struct call *);
+};
+
 struct given {
 	const struct option_def *option;
 	char *value;            /* "" if it takes none */
@@ -44,6 +58,13 @@ struct call {
 	struct spool spool;     /* fd -1: not open */
 	mode_t umask;
 };
+
+/* --spool, which goes with every command. */
+extern const struct option_def spool_option;
+/* The option that `word` is, of the command (NULL: before one); *value is the
+ * value in that word, or NULL.  NULL: there is no such option. */
+const struct option_def *option_find(const struct command *, char *word,
+    char **value);
 
 /* The value of the option, "" for one that takes none; NULL: not given.  If
  * the user gave it twice, the last counts. */

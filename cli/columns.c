@@ -15,6 +15,12 @@ static const char *const columns[] = { "id", "command", "argv", "state",
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
+const char *
+columns_name(size_t i)
+{
+	return i < COLUMNS ? columns[i] : NULL;
+}
+
 /* The next name of the list, and whether there was one; *at is where to begin,
  * then where to go on. */
 static bool

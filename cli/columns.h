@@ -12,6 +12,8 @@
 #include "cli/call.h"
 #include "job/field.h"
 
+/* The name of the i-th column; NULL: there are not so many. */
+const char *columns_name(size_t i);
 /* Whether `names`, with commas between them, are columns: the names of the
  * fields of `list --json`.  USAGE after a complaint that has all of them. */
 int columns_check(const char *names);

@@ -1,7 +1,7 @@
 # select.sh: which jobs list, wait, cancel, hold, release, dlq and purge take:
 # states, patterns of ids, --since, and what list prints of them.
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2119,SC2120,SC2154,SC2164,SC2317
+# shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2046,SC2086,SC2116,SC2119,SC2120,SC2154,SC2164,SC2317
 . "${0%/*}/lib.sh"
 
 # ids WANT ARG...: what list with these arguments prints, ids only, in order.
