@@ -24,21 +24,26 @@ SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
+# Where the shells look for completions.
+BASHDIR = $(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(PREFIX)/share/zsh/site-functions
+FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 
 VERSION = 0.1.0
 
 # The source files, in the order in which they are linked: what runs at every
 # start is together.  This is the only list of them; `make sources` prints it
 # for the tests.  A new room needs one word here.
-SRC = queuectl.c cli/call.c cli/listing.c cli/enqueue.c cli/words.c cli/wait.c \
-	cli/survey.c cli/top.c cli/graph.c cli/hold.c cli/lock.c \
-	cli/show.c cli/status.c cli/admin.c cli/late.c job/field.c job/json.c \
-	job/job.c job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
+SRC = queuectl.c cli/call.c cli/listing.c cli/columns.c cli/select.c \
+	cli/enqueue.c cli/words.c cli/graph.c cli/wait.c cli/hold.c cli/lock.c \
+	cli/show.c cli/survey.c cli/status.c cli/top.c cli/admin.c \
+	cli/complete.c cli/late.c job/field.c job/json.c job/job.c \
+	job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \
 	spool/watch.c spool/log.c spool/look.c spool/recover.c spool/batch.c \
-	spool/waiting.c spool/why.c spool/hook.c spool/lock.c spool/bulk.c spool/fsck.c \
-	spool/expire.c worker.c worker/run.c \
-	worker/launch.c worker/self.c worker/queue.c worker/gates.c worker/words.c \
+	spool/waiting.c spool/why.c spool/hook.c spool/lock.c spool/bulk.c \
+	spool/fsck.c spool/expire.c worker.c worker/run.c worker/launch.c \
+	worker/self.c worker/queue.c worker/gates.c worker/words.c \
 	worker/board.c worker/dispatch.c worker/backlog.c worker/pool.c
 HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
@@ -153,18 +158,29 @@ lint:
 # there already stay as they are.
 install: queuectl
 	umask 022 && mkdir -p "$(DESTDIR)$(BINDIR)" \
-		"$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man5"
+		"$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man5" \
+		"$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" \
+		"$(DESTDIR)$(FISHDIR)"
 	cp -f queuectl "$(DESTDIR)$(BINDIR)/queuectl"
 	chmod 755 "$(DESTDIR)$(BINDIR)/queuectl"
 	cp -f man/queuectl.1 "$(DESTDIR)$(MANDIR)/man1/queuectl.1"
 	cp -f man/queuectl.5 "$(DESTDIR)$(MANDIR)/man5/queuectl.5"
+	cp -f contrib/completion.bash "$(DESTDIR)$(BASHDIR)/queuectl"
+	cp -f contrib/completion.zsh "$(DESTDIR)$(ZSHDIR)/_queuectl"
+	cp -f contrib/completion.fish "$(DESTDIR)$(FISHDIR)/queuectl.fish"
 	chmod 644 "$(DESTDIR)$(MANDIR)/man1/queuectl.1" \
-		"$(DESTDIR)$(MANDIR)/man5/queuectl.5"
+		"$(DESTDIR)$(MANDIR)/man5/queuectl.5" \
+		"$(DESTDIR)$(BASHDIR)/queuectl" \
+		"$(DESTDIR)$(ZSHDIR)/_queuectl" \
+		"$(DESTDIR)$(FISHDIR)/queuectl.fish"
 
 uninstall:
 	rm -f "$(DESTDIR)$(BINDIR)/queuectl" \
 		"$(DESTDIR)$(MANDIR)/man1/queuectl.1" \
-		"$(DESTDIR)$(MANDIR)/man5/queuectl.5"
+		"$(DESTDIR)$(MANDIR)/man5/queuectl.5" \
+		"$(DESTDIR)$(BASHDIR)/queuectl" \
+		"$(DESTDIR)$(ZSHDIR)/_queuectl" \
+		"$(DESTDIR)$(FISHDIR)/queuectl.fish"
 
 dist: clean
 	mkdir queuectl-$(VERSION)

@@ -8,6 +8,8 @@
  *     queuectl.c       the command table, options, help, main
  *     cli/call         one call: complaints, exit status, spool, clock
  *     cli/listing      jobs in order, as table rows and as JSON; the workers
+ *     cli/columns      a job as fields that tabs separate
+ *     cli/select       which jobs a command is about: states, patterns
  *     cli/show         list, show, logs, and why a job is not running
  *     cli/wait         wait, cancel, the progress bar
  *     cli/hold         hold, release
@@ -19,6 +21,7 @@
  *     cli/top          a live view
  *     cli/status       status, as text, as JSON and as metrics
  *     cli/admin        worker, dlq, purge, pause, config, fsck
+ *     cli/complete     what may come next on a command line, for shells
  *     cli/late         what keeps a command waiting
  *
  *     worker.c         a worker's loop: take a task, claim, run, record;
@@ -84,6 +87,7 @@
 
 #include "cli/admin.h"
 #include "cli/call.h"
+#include "cli/complete.h"
 #include "cli/enqueue.h"
 #include "cli/hold.h"
 #include "cli/lock.h"
@@ -95,17 +99,8 @@
 
 #define VERSION "0.1.0"
 
-struct command {
-	const char *words;      /* "worker start" */
-	const char *args;       /* for the usage line */
-	const char *line;       /* what it does, in one line */
-	const char *text;       /* more help, or NULL */
-	const struct option_def *options; /* ends with a NULL name; or NULL */
-	int least, most;        /* operands; most -1: any number */
-	int (*run)(struct call *);
-};
-
 static int command_help(struct call *);
+static int command_complete(struct call *);
 
 static const struct command commands[] = {
 	{ "enqueue", "JSON | [OPTION...] -- CMD [ARG...] | --command LINE | -",
@@ -118,22 +113,23 @@ static const struct command commands[] = {
 	  "input; bad lines are named\nand skipped.\nThe options go with -- CMD and --command LINE, a line "
 	  "for /bin/sh.\n",
 	  enqueue_options, 0, -1, command_enqueue },
-	{ "list", "[--state STATE] [--limit N] [--json | --jsonl]",
-	  "show the jobs", NULL, list_options, 0, 0, command_list },
+	{ "list", "[OPTION...] [GLOB...]", "show the jobs",
+	  "GLOB is an id, or a pattern of ids such as 'test-*', 'job?' or "
+	  "'[a-f]*'.\n", list_options, 0, -1, command_list },
 	{ "show", "ID [--json]", "show one job with its attempts",
 	  "ID is the id of a job, or the beginning of just one.\n",
 	  show_options, 1, 1, command_show },
 	{ "logs", "[-f | --attempt N] ID", "print what a job wrote",
 	  "stdout and stderr of all attempts, byte for byte.\n",
 	  logs_options, 1, 1, command_logs },
-	{ "cancel", "ID...", "end jobs for good, running or not",
+	{ "cancel", "ID... | GLOB...", "end jobs for good, running or not",
 	  "A running job is ended as by its timeout.  All go to the dead "
 	  "letter queue,\nas cancelled.  Prints their ids.\n",
 	  NULL, 1, -1, command_cancel },
-	{ "hold", "ID...", "keep jobs from running until release",
+	{ "hold", "ID... | GLOB...", "keep jobs from running until release",
 	  "The jobs must be pending, failed or waiting.  Prints their ids.\n",
 	  NULL, 1, -1, command_hold },
-	{ "release", "ID...", "let held jobs go",
+	{ "release", "ID... | GLOB...", "let held jobs go",
 	  "A job whose parents have not ended goes on to wait for them.  "
 	  "Prints the ids.\n", NULL, 1, -1, command_release },
 	{ "lock", "[NAME [SLOTS]] [--json]", "show locks, or set the number of "
@@ -142,7 +138,7 @@ static const struct command commands[] = {
 	  "job has\nit is the job's to its end; until then, more jobs than "
 	  "SLOTS may run.\n",
 	  lock_options, 0, 2, command_lock },
-	{ "wait", "[--timeout SPAN] ID... | --all",
+	{ "wait", "[--timeout SPAN] ID... | GLOB... | --all",
 	  "return when jobs have ended",
 	  "The exit status is that of the job (128 + n where signal n killed "
 	  "it), or of\nseveral jobs 0 if all have succeeded, else 1; 124 after "
@@ -173,16 +169,21 @@ static const struct command commands[] = {
 	{ "dlq list", "[--limit N] [--json | --jsonl]",
 	  "show the dead letter queue", NULL, dlq_list_options, 0, 0,
 	  command_dlq_list },
-	{ "dlq retry", "ID | --all", "give dead jobs another chance",
+	{ "dlq retry", "ID... | GLOB... | --all",
+	  "give dead jobs another chance",
 	  "Attempts are counted from 0 again.  Prints the ids.\n",
-	  dlq_options, 0, 1, command_dlq_retry },
-	{ "dlq purge", "ID | --all", "remove dead jobs and their logs",
-	  "Prints the ids.\n", dlq_options, 0, 1, command_dlq_purge },
-	{ "purge", "[--state STATE] [--older-than SPAN] [--dry-run]",
+	  dlq_options, 0, -1, command_dlq_retry },
+	{ "dlq purge", "ID... | GLOB... | --all",
+	  "remove dead jobs and their logs",
+	  "Prints the ids.\n", dlq_options, 0, -1, command_dlq_purge },
+	{ "purge", "[--state STATE[,STATE]] [--older-than SPAN] [--dry-run] "
+	  "[GLOB...]",
 	  "remove jobs that have ended, with their logs",
 	  "Without --state and --older-than it removes what the settings "
 	  "keep-done,\nkeep-dead and keep-max no longer keep, as idle workers "
-	  "do.  Prints the ids.\n", purge_options, 0, 0, command_purge },
+	  "do.  With GLOB it\nremoves, of those that it would remove without, "
+	  "the jobs whose ids match.\nPrints the ids.\n",
+	  purge_options, 0, -1, command_purge },
 	{ "config set", "KEY VALUE", "change a setting",
 	  "Running workers follow.  queuectl config get lists the keys.\n",
 	  NULL, 2, 2, command_config_set },
@@ -198,6 +199,8 @@ static const struct command commands[] = {
 	  "removes a job.\n", fsck_options, 0, 0, command_fsck },
 	{ "help", "[COMMAND]", "explain a command", NULL, NULL, 0, 2,
 	  command_help },
+	{ "complete", "-- [WORD...]", NULL, NULL, NULL, 0, -1,
+	  command_complete },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -230,7 +233,8 @@ print_group(FILE *f, const char *first)
 	int i;
 
 	for (i = 0; i < COMMANDS; i++)
-		if (!first || is_member(&commands[i], first))
+		if (commands[i].line && (!first ||
+		    is_member(&commands[i], first)))
 			fprintf(f, "  %-13s %s\n", commands[i].words,
 			    commands[i].line);
 }
@@ -273,7 +277,8 @@ print_help(const struct command *c)
 	const struct config_key *k;
 
 	print_usage(stdout, c);
-	printf("\n%s\n", c->line);
+	printf("\n%s\n", c->line ? c->line :
+	    "print what may come next, for the completion of a shell");
 	if (c->text)
 		printf("\n%s", c->text);
 	if (is_member(c, "config")) {
@@ -376,7 +381,8 @@ find_command(char *const *words, int n, int *used)
 	for (i = 0; i < COMMANDS; i++) {
 		snprintf(first[i], sizeof first[i], "%.*s",
 		    (int)strcspn(commands[i].words, " "), commands[i].words);
-		text_guess(&guess, words[0], first[i]);
+		if (commands[i].line)
+			text_guess(&guess, words[0], first[i]);
 	}
 	complain_unknown("command", words[0], &guess);
 	print_group(stderr, NULL);
@@ -404,6 +410,12 @@ command_help(struct call *c)
 	return DONE;
 }
 
+static int
+command_complete(struct call *c)
+{
+	return complete_words(c, commands, COMMANDS);
+}
+
 /* Says what is wrong with an option, and lists the options. */
 static int
 complain_option(const struct command *command, const char *word,
@@ -414,29 +426,6 @@ complain_option(const struct command *command, const char *word,
 	print_options(stderr, command->options);
 	return USAGE;
 }
-
-/* Whether `word` is the option; *value is the value in that word, or NULL. */
-static bool
-option_is(const struct option_def *o, char *word, char **value)
-{
-	size_t len = strlen(o->name);
-
-	*value = NULL;
-	if (word[1] == '-') {
-		if (strncmp(word + 2, o->name, len))
-			return false;
-		if (word[2 + len] == '=')
-			*value = word + 3 + len;
-		return word[2 + len] == '\0' || word[2 + len] == '=';
-	}
-	if (!o->letter || word[1] != o->letter)
-		return false;
-	if (word[2])
-		*value = word + 2;
-	return true;
-}
-
-static const struct option_def spool_option = { "spool", 0, "DIR", "" };
 
 static int
 set_spool(struct call *c, const char *value)
@@ -453,19 +442,6 @@ is_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-static const struct option_def *
-find_option(const struct command *c, char *word, char **value)
-{
-	const struct option_def *o;
-
-	if (option_is(&spool_option, word, value))
-		return &spool_option;
-	for (o = c->options; o && o->name; o++)
-		if (option_is(o, word, value))
-			return o;
-	return NULL;
-}
-
 /* The value that the option brought along, or else the next word; NULL: there
  * is none. */
 static char *
@@ -479,7 +455,7 @@ static int
 take_option(struct call *c, char **words, int n, int *at)
 {
 	char *word = words[*at], *value;
-	const struct option_def *o = find_option(c->command, word, &value);
+	const struct option_def *o = option_find(c->command, word, &value);
 	const char *hint;
 
 	hint = o ? NULL : find_hint(c->command->words, word);
@@ -575,7 +551,7 @@ run(struct call *c, char **words, int n)
 			puts("queuectl " VERSION);
 			return DONE;
 		}
-		if (!option_is(&spool_option, words[i], &value))
+		if (!option_find(NULL, words[i], &value))
 			return complain_usage("no such option: %s; there are "
 			    "--spool DIR, --help, --version", words[i]);
 		if (set_spool(c, take_value(value, words, n, &i)) != DONE)

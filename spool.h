@@ -195,6 +195,11 @@ void spool_iter_close(struct spool_iter *);
 
 /* Completes an id or an unambiguous prefix of one. */
 int spool_resolve(struct spool *, const char *word, char id[JOB_ID_MAX + 1]);
+/* Calls `each` for the ids that begin with `word`, in no order, until it returns
+ * false.  It reads ids/ alone, so a job that is being enqueued may be among
+ * them. */
+typedef bool spool_id_seen(void *arg, const char *id);
+int spool_ids(struct spool *, const char *word, spool_id_seen *each, void *arg);
 /* Finds the state and the name of a job. */
 int spool_find(struct spool *, const char *id, enum job_state *,
     struct job_name *);
@@ -367,11 +372,15 @@ struct spool_expiry {
 	size_t most;             /* 0: any number is kept */
 	size_t limit;            /* jobs of one call; 0: all */
 	bool dry;                /* remove nothing */
+	/* Whether an id may go; others stay although it is their turn.  NULL:
+	 * all may. */
+	bool (*match)(void *arg, const char *id);
 };
 
 /*
  * Purges them, the oldest first, and calls `each` with the result of each
- * spool_purge(), until it returns false.  *more: the limit was reached.
+ * spool_purge(), until it returns false.  *more: the limit was reached.  `arg`
+ * is for `each` and `match`.
  */
 typedef bool spool_expired(void *arg, int result, const char *id);
 int spool_expire(struct spool *, enum job_state, const struct spool_expiry *,

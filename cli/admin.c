@@ -10,7 +10,7 @@
 
 #include "cli/admin.h"
 #include "cli/late.h"
-#include "cli/listing.h"
+#include "cli/select.h"
 #include "spool/fsck.h"
 #include "worker/pool.h"
 
@@ -225,10 +225,10 @@ add_dead_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
 int
 command_dlq_list(struct call *c)
 {
+	struct selection s = { .states = 1 << JOB_DEAD };
 	struct listing l = { 0 };
 	enum form form = FORM_TABLE;
-	size_t limit;
-	int r = limit_read(c, &limit);
+	int r = limit_read(c, &s.limit);
 
 	if (r == DONE)
 		r = form_read(c, &form);
@@ -236,9 +236,9 @@ command_dlq_list(struct call *c)
 		return r;
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = listing_read_sorted(&c->spool, &l, JOB_DEAD);
+	r = select_jobs(&c->spool, &s, &l);
 	if (r == DONE)
-		r = table_print(&c->spool, &l, l.n < limit ? l.n : limit, form,
+		r = table_print(&c->spool, &l, l.n, form,
 		    "ATTEMPTS  DIED                  REASON                  ",
 		    add_dead_cells, NULL);
 	free(l.v);
@@ -313,11 +313,11 @@ complain_not_dead(struct spool *sp, const char *id)
 }
 
 static int
-change_one(struct call *c, bool retry)
+change_one(struct call *c, const char *word, bool retry)
 {
 	struct spool *sp = &c->spool;
 	char id[JOB_ID_MAX + 1];
-	int r = spool_resolve(sp, c->operand[0], id);
+	int r = spool_resolve(sp, word, id);
 
 	if (r == SPOOL_OK)
 		r = retry ? spool_retry(sp, id, now_us()) :
@@ -325,7 +325,7 @@ change_one(struct call *c, bool retry)
 	if (r == SPOOL_WRONG_STATE)
 		return complain_not_dead(sp, id);
 	if (r != SPOOL_OK)
-		return complain_job(sp, r, c->operand[0]);
+		return complain_job(sp, r, word);
 	puts(id);
 	return DONE;
 }
@@ -333,18 +333,23 @@ change_one(struct call *c, bool retry)
 static int
 change_dead(struct call *c, bool retry)
 {
+	const struct selection all = { .states = 1 << JOB_DEAD,
+		.limit = SIZE_MAX };
 	struct change x = { .spool = &c->spool };
 	struct listing l = { 0 };
+	int i;
 
-	if ((call_option(c, "all") != NULL) == (c->n == 1))
-		return complain_usage("name one job, or --all");
+	if ((call_option(c, "all") != NULL) == (c->n > 0))
+		return complain_usage("name jobs, or --all");
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	if (c->n)
-		return change_one(c, retry);
-	x.worst = listing_read_sorted(x.spool, &l, JOB_DEAD);
-	if (x.worst == DONE)
-		(retry ? retry_all : purge_all)(&x, &l);
+	x.worst = c->n ? select_patterns(c, all.states, "matches no dead job",
+	    &l) : select_jobs(x.spool, &all, &l);
+	for (i = 0; i < c->n; i++)
+		if (!select_is_pattern(c->operand[i]) &&
+		    change_one(c, c->operand[i], retry) != DONE)
+			x.worst = FAILED;
+	(retry ? retry_all : purge_all)(&x, &l);
 	free(l.v);
 	return x.worst;
 }
@@ -362,7 +367,8 @@ command_dlq_purge(struct call *c)
 }
 
 const struct option_def purge_options[] = {
-	{ "state", 's', "STATE", "completed or dead jobs; default: completed" },
+	{ "state", 's', "STATE[,STATE]", "completed or dead jobs; default: "
+	    "completed" },
 	{ "older-than", 0, "SPAN", "those that ended SPAN ago: 90, 1.5s, 15m, "
 	    "12h, 7d" },
 	{ "dry-run", 'n', NULL, "print their ids only" },
@@ -370,7 +376,7 @@ const struct option_def purge_options[] = {
 };
 
 struct purge {
-	struct spool *spool;
+	struct call *call;
 	int worst;              /* exit status */
 };
 
@@ -382,8 +388,16 @@ print_purged(void *arg, int result, const char *id)
 	if (result == SPOOL_OK)
 		puts(id);
 	else
-		p->worst = complain_job(p->spool, result, id);
+		p->worst = complain_job(&p->call->spool, result, id);
 	return !ferror(stdout);
+}
+
+static bool
+is_to_purge(void *arg, const char *id)
+{
+	const struct call *c = ((struct purge *)arg)->call;
+
+	return select_matches(c->operand, c->n, id);
 }
 
 /* Purges the jobs of a state that ended `span` ago (-1: none), and the oldest
@@ -392,9 +406,9 @@ static int
 purge_state(struct call *c, enum job_state state, int64_t span, int most)
 {
 	struct spool_expiry e = { .most = (size_t)most,
-		.now = now_us(), .keep = span,
+		.now = now_us(), .keep = span, .match = is_to_purge,
 		.dry = call_option(c, "dry-run") };
-	struct purge p = { &c->spool, DONE };
+	struct purge p = { c, DONE };
 	bool more;
 
 	if (spool_expire(&c->spool, state, &e, print_purged, &p, &more) !=
@@ -403,19 +417,39 @@ purge_state(struct call *c, enum job_state state, int64_t span, int most)
 	return p.worst;
 }
 
+/* Complains of operands that no job in these states matches. */
+static int
+check_globs(struct call *c, unsigned states)
+{
+	struct selection s = { .states = states, .n = 1, .limit = SIZE_MAX };
+	size_t n;
+	int i, r, worst = DONE;
+
+	for (i = 0; i < c->n; i++) {
+		s.glob = &c->operand[i];
+		r = select_count(&c->spool, &s, &n);
+		if (r == DONE && !n)
+			r = complain("%s: matches no job that has ended",
+			    c->operand[i]);
+		if (r != DONE)
+			worst = r;
+	}
+	return worst;
+}
+
 int
 command_purge(struct call *c)
 {
-	const char *word = call_option(c, "state");
 	const char *age = call_option(c, "older-than");
 	const struct config *config = &c->spool.config;
-	enum job_state state = JOB_DONE;
+	bool settings = !call_option(c, "state") && !age;
+	unsigned states = settings ? STATES_ENDED : 1 << JOB_DONE;
 	int64_t span = 0;
-	int r, s;
+	int i, r, s;
 
-	if (word && state_read(word, &state) != DONE)
+	if (states_read(c, &states) != DONE)
 		return USAGE;
-	if (!state_is_final(state))
+	if (states & STATES_OPEN)
 		return complain_usage("only completed and dead jobs are "
 		    "purged; queuectl cancel ends others");
 	if (age && !job_span_parse(age, &span))
@@ -423,12 +457,18 @@ command_purge(struct call *c)
 		    ", not %s", age);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	if (word || age)
-		return purge_state(c, state, span, 0);
-	/* As idle workers do. */
-	r = purge_state(c, JOB_DONE, config->keep_done, config->keep_max);
-	s = purge_state(c, JOB_DEAD, config->keep_dead, config->keep_max);
-	return r == DONE ? s : r;
+	r = check_globs(c, states);
+	for (i = 0; i < JOB_STATES; i++) {
+		if (!(states >> i & 1))
+			continue;
+		/* without options as idle workers do */
+		s = !settings ? purge_state(c, (enum job_state)i, span, 0) :
+		    purge_state(c, (enum job_state)i, i == JOB_DONE ?
+		    config->keep_done : config->keep_dead, config->keep_max);
+		if (r == DONE)
+			r = s;
+	}
+	return r;
 }
 
 static const struct config_key *

@@ -14,6 +14,42 @@
 
 #include "cli/call.h"
 
+const struct option_def spool_option = { "spool", 0, "DIR", "the spool" };
+
+/* Whether `word` is the option; *value is the value in that word, or NULL. */
+static bool
+option_is(const struct option_def *o, char *word, char **value)
+{
+	size_t len = strlen(o->name);
+
+	*value = NULL;
+	if (word[1] == '-') {
+		if (strncmp(word + 2, o->name, len))
+			return false;
+		if (word[2 + len] == '=')
+			*value = word + 3 + len;
+		return word[2 + len] == '\0' || word[2 + len] == '=';
+	}
+	if (!o->letter || word[1] != o->letter)
+		return false;
+	if (word[2])
+		*value = word + 2;
+	return true;
+}
+
+const struct option_def *
+option_find(const struct command *c, char *word, char **value)
+{
+	const struct option_def *o;
+
+	if (option_is(&spool_option, word, value))
+		return &spool_option;
+	for (o = c ? c->options : NULL; o && o->name; o++)
+		if (option_is(o, word, value))
+			return o;
+	return NULL;
+}
+
 const char *
 call_option(const struct call *c, const char *name)
 {
@@ -178,22 +214,6 @@ call_look_for_spool(struct call *c)
 	if (gone)
 		config_read(&c->spool.config, NULL);
 	return r;
-}
-
-int
-call_each_id(struct call *c, int (*each)(void *arg, const char *id), void *arg)
-{
-	char id[JOB_ID_MAX + 1];
-	int i, r, worst = DONE;
-
-	for (i = 0; i < c->n; i++) {
-		r = spool_resolve(&c->spool, c->operand[i], id);
-		r = r == SPOOL_OK ? each(arg, id) :
-		    complain_job(&c->spool, r, c->operand[i]);
-		if (r != DONE)
-			worst = r;
-	}
-	return worst;
 }
 
 bool

@@ -25,6 +25,20 @@ struct option_def {
 	const char *help;
 };
 
+struct call;
+
+/* A command, as the table in queuectl.c has it. */
+struct command {
+	const char *words;      /* "worker start" */
+	const char *args;       /* for the usage line */
+	const char *line;       /* what it does, in one line; NULL: it is not for
+	                         * people, and help does not list it */
+	const char *text;       /* more help, or NULL */
+	const struct option_def *options; /* ends with a NULL name; or NULL */
+	int least, most;        /* operands; most -1: any number */
+	int (*run)(struct call *);
+};
+
 struct given {
 	const struct option_def *option;
 	char *value;            /* "" if it takes none */
@@ -45,6 +59,13 @@ struct call {
 	mode_t umask;
 };
 
+/* --spool, which goes with every command. */
+extern const struct option_def spool_option;
+/* The option that `word` is, of the command (NULL: before one); *value is the
+ * value in that word, or NULL.  NULL: there is no such option. */
+const struct option_def *option_find(const struct command *, char *word,
+    char **value);
+
 /* The value of the option, "" for one that takes none; NULL: not given.  If
  * the user gave it twice, the last counts. */
 const char *call_option(const struct call *, const char *name);
@@ -60,13 +81,6 @@ int call_look_for_spool(struct call *);
 
 /* Whether a job of this spool has called us; with an id, that job. */
 bool call_is_from_job(const struct call *, const char *id);
-/*
- * Passes the id of the job that each operand stands for to `each`, which
- * returns an exit status.  It complains of operands that stand for none, and
- * goes on.  Returns the last exit status that is not DONE.
- */
-int call_each_id(struct call *, int (*each)(void *arg, const char *id),
-    void *arg);
 
 /* These print a line to stderr, after what stdout still holds, and return
  * FAILED, but complain_usage() USAGE. */

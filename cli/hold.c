@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/hold.h"
+#include "cli/select.h"
 #include "spool/waiting.h"
 
 enum { ROUNDS = 10 };           /* for jobs that move while we look at them */
@@ -17,7 +18,7 @@ struct holding {
 	struct spool *spool;
 	bool hold;              /* else release */
 	char (*id)[JOB_ID_MAX + 1];
-	size_t n;
+	size_t n, cap;
 	int left;               /* rounds */
 	bool again;             /* a job has moved */
 	int worst;              /* exit status */
@@ -27,7 +28,11 @@ static int
 holding_add(void *holding, const char *id)
 {
 	struct holding *h = holding;
+	void *v = array_room(h->id, &h->cap, h->n + 1, sizeof *h->id);
 
+	if (!v)
+		return complain_memory();
+	h->id = v;
 	strcpy(h->id[h->n++], id);
 	return DONE;
 }
@@ -87,10 +92,10 @@ change_all(struct call *c, bool hold)
 
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	h.id = calloc((size_t)c->n, sizeof *h.id);
-	if (!h.id)
-		return complain_memory();
-	r = call_each_id(c, holding_add, &h);
+	r = hold ? select_each(c, 1 << JOB_PENDING | 1 << JOB_FAILED |
+	    1 << JOB_WAITING, "matches no job that can be held", holding_add,
+	    &h) : select_each(c, 1 << JOB_HELD, "matches no job that is held",
+	    holding_add, &h);
 	for (h.left = ROUNDS, h.again = true; h.again && h.left--;)
 		change_round(&h);
 	free(h.id);

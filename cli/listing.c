@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 #include <wchar.h>
 
+#include "cli/columns.h"
 #include "cli/listing.h"
 
 bool
@@ -47,63 +47,6 @@ listing_read(struct spool *sp, struct listing *l, enum job_state state)
 	return r < 0 ? complain_spool(sp) : DONE;
 }
 
-static int
-compare_sights(const void *pa, const void *pb)
-{
-	const struct entry *a = pa, *b = pb;
-	int c = strcmp(a->name.id, b->name.id);
-
-	return c ? c : a->seen < b->seen ? -1 : 1;
-}
-
-static int
-compare_shown(const void *pa, const void *pb)
-{
-	static const int rank[] = { [JOB_PROCESSING] = 0, [JOB_PENDING] = 1,
-		[JOB_FAILED] = 2, [JOB_HELD] = 3, [JOB_WAITING] = 3,
-		[JOB_DONE] = 4, [JOB_DEAD] = 5 };
-	const struct entry *a = pa, *b = pb;
-
-	if (rank[a->state] != rank[b->state])
-		return rank[a->state] - rank[b->state];
-	if (a->state != JOB_PENDING && a->name.stamp != b->name.stamp)
-		return a->name.stamp < b->name.stamp ? -1 : 1;
-	return job_name_compare(&a->name, &b->name);
-}
-
-/* A job that moves while we read the directories may be seen twice or missed.
- * Then we read them again, and the last sight of a job counts. */
-int
-listing_read_sorted(struct spool *sp, struct listing *l, enum job_state only)
-{
-	static const enum job_state order[] = { JOB_HELD, JOB_WAITING,
-		JOB_PENDING, JOB_FAILED, JOB_PROCESSING, JOB_DONE, JOB_DEAD };
-	uint64_t before = spool_version(sp);
-	size_t i, n = 0, pass;
-	int r;
-
-	for (pass = 0; pass < 2; pass++) {
-		for (i = 0; i < JOB_STATES; i++)
-			if ((only == JOB_STATES || only == order[i] ||
-			    (only == JOB_WAITING && order[i] == JOB_HELD)) &&
-			    (r = listing_read(sp, l, order[i])) != DONE)
-				return r;
-		if (spool_version(sp) == before)
-			break;
-	}
-	if (!l->n)
-		return DONE;
-	qsort(l->v, l->n, sizeof *l->v, compare_sights);
-	for (i = 1; i < l->n; i++) {
-		if (strcmp(l->v[n].name.id, l->v[i].name.id) != 0)
-			n++;
-		l->v[n] = l->v[i];
-	}
-	l->n = n + 1;
-	qsort(l->v, l->n, sizeof *l->v, compare_shown);
-	return DONE;
-}
-
 int
 entry_find(struct call *c, const char *word, struct entry *e)
 {
@@ -131,28 +74,24 @@ limit_read(const struct call *c, size_t *limit)
 int
 form_read(const struct call *c, enum form *form)
 {
-	bool json = call_option(c, "json"), lines = call_option(c, "jsonl");
+	static const struct {
+		const char *option;
+		enum form form;
+	} forms[] = { { "json", FORM_JSON }, { "jsonl", FORM_JSONL },
+		{ "columns", FORM_COLUMNS }, { "count", FORM_COUNT } };
+	const char *columns = call_option(c, "columns"), *other = NULL;
+	size_t i;
 
-	if (json && lines)
-		return complain_usage("--json and --jsonl do not go together");
-	*form = json ? FORM_JSON : lines ? FORM_JSONL : FORM_TABLE;
-	return DONE;
-}
-
-int
-state_read(const char *word, enum job_state *state)
-{
-	int i;
-
-	/* backwards, because "waiting" is JOB_WAITING */
-	for (i = JOB_STATES; i-- > 0;) {
-		*state = (enum job_state)i;
-		if (!strcasecmp(word, job_state_dir(*state)) ||
-		    !strcasecmp(word, job_state_word(*state)))
-			return DONE;
+	for (i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		if (!call_option(c, forms[i].option))
+			continue;
+		if (other)
+			return complain_usage("--%s and --%s do not go "
+			    "together", other, forms[i].option);
+		other = forms[i].option;
+		*form = forms[i].form;
 	}
-	return complain_usage("no such state: %s; the states are waiting, "
-	    "pending, processing, completed, failed, dead", word);
+	return columns ? columns_check(columns) : DONE;
 }
 
 bool
@@ -354,7 +293,8 @@ table_print(struct spool *sp, const struct listing *l, size_t n,
 	} around[] = {
 		[FORM_TABLE] = { "", "", "", "" },
 		[FORM_JSON] = { "[\n", ",\n", "\n]\n", "[]\n" },
-		[FORM_JSONL] = { "", "\n", "\n", "" }
+		[FORM_JSONL] = { "", "\n", "\n", "" },
+		[FORM_COLUMNS] = { "", "", "", "" }
 	};
 	size_t width = terminal_width(STDOUT_FILENO), ids = 2, shown = 0, i;
 	struct buf cells = { 0 };
@@ -378,6 +318,8 @@ table_print(struct spool *sp, const struct listing *l, size_t n,
 		add_cells(arg, &v, &cells, width > 0);
 		if (form == FORM_TABLE)
 			print_row(&v, buf_text(&cells), ids, width);
+		else if (form == FORM_COLUMNS)
+			r = columns_print(&v, head);
 		else
 			r = view_print_json(shown ? around[form].next :
 			    around[form].first, &v, "");

@@ -19,7 +19,7 @@
 struct entry {
 	enum job_state state;
 	struct job_name name;
-	size_t seen;            /* for listing.c: its turn in the reading */
+	size_t seen;            /* for select.c: its turn in the reading */
 };
 
 /* Zeroed, it is empty; the caller frees `v`. */
@@ -33,9 +33,6 @@ bool listing_add(struct listing *, enum job_state, const struct job_name *);
 /* Adds the jobs of a state as the directory has them: in no order, and a job
  * that moves meanwhile may be missing or be there twice. */
 int listing_read(struct spool *, struct listing *, enum job_state);
-/* Fills an empty listing with the jobs of a state (of JOB_WAITING: also the held
- * ones), or with all for JOB_STATES: each id once, those that run first, then those that will, then the ended. */
-int listing_read_sorted(struct spool *, struct listing *, enum job_state);
 
 /* Finds the job that a word of the command line, an id or the beginning of
  * just one, stands for. */
@@ -43,11 +40,9 @@ int entry_find(struct call *, const char *word, struct entry *);
 /* The value of --limit, which is as good as infinite where it is not given. */
 int limit_read(const struct call *, size_t *limit);
 /* What a listing of jobs is printed as. */
-enum form { FORM_TABLE, FORM_JSON, FORM_JSONL };
-/* Reads --json and --jsonl. */
+enum form { FORM_TABLE, FORM_JSON, FORM_JSONL, FORM_COLUMNS, FORM_COUNT };
+/* Reads --json, --jsonl, --columns and --count, which exclude each other. */
 int form_read(const struct call *, enum form *);
-/* Reads a word such as "completed". */
-int state_read(const char *word, enum job_state *);
 /* Whether jobs in that state have ended. */
 bool state_is_final(enum job_state);
 /* Whether a job that is pending or failed may run at `now`. */
@@ -83,7 +78,8 @@ int view_print_json(const char *before, const struct field_view *,
 typedef void table_cells(void *arg, struct field_view *v, struct buf *cells,
     bool cut);
 
-/* Prints the first `n` jobs; a table gets the heading `head` over the cells. */
+/* Prints the first `n` jobs; a table gets the heading `head` over the cells, and
+ * for FORM_COLUMNS these are the names of the columns. */
 int table_print(struct spool *, const struct listing *, size_t n, enum form,
     const char *head, table_cells *, void *arg);
 

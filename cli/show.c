@@ -12,21 +12,28 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/listing.h"
 #include "cli/lock.h"
+#include "cli/select.h"
 #include "cli/show.h"
 #include "spool/log.h"
 #include "spool/waiting.h"
 
 enum { FOLLOW_MS = 100 };       /* between two looks of logs -f */
 
+/* A job that is to be shown and that may run now. */
+struct ready {
+	const struct job_name *name;
+	size_t ahead;           /* how many run before it */
+};
+
 /* What a job may be waiting for, apart from its time. */
 struct outlook {
 	struct spool *spool;
 	struct crew crew;
 	bool deep;              /* find out what its parents wait for */
-	struct listing ready;   /* if all workers are busy: what they may run
-	                         * now, in order */
+	struct ready *ready;    /* n jobs in their order, if all workers are
+	                         * busy */
+	size_t n;
 	struct lock_view locks;
 	struct buf words;
 };
@@ -34,42 +41,86 @@ struct outlook {
 static int
 compare_ready(const void *a, const void *b)
 {
-	return job_name_compare(&((const struct entry *)a)->name,
-	    &((const struct entry *)b)->name);
+	return job_name_compare(((const struct ready *)a)->name,
+	    ((const struct ready *)b)->name);
 }
 
-/* Looks at the workers and, with `ahead`, at the jobs that they will run. */
+/* The first of the ready jobs that comes behind `name`; with `itself`, that one
+ * too. */
+static size_t
+find_ready(const struct outlook *o, const struct job_name *name, bool itself)
+{
+	size_t low = 0, high = o->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (job_name_compare(o->ready[mid].name, name) < !itself)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Counts the jobs of a state that may run now, each at the first of ours that
+ * comes behind it. */
 static int
-outlook_open(struct outlook *o, struct spool *sp, bool ahead)
+count_ready(struct outlook *o, enum job_state state, int64_t now)
+{
+	struct job_name name;
+	struct spool_iter it;
+	size_t i;
+	int r;
+
+	if (spool_iter_open(o->spool, &it, state) != SPOOL_OK)
+		return complain_spool(o->spool);
+	while ((r = spool_iter_next(&it, &name)) > 0)
+		if (name_is_ready(&name, now) &&
+		    (i = find_ready(o, &name, false)) < o->n)
+			o->ready[i].ahead++;
+	spool_iter_close(&it);
+	return r < 0 ? complain_spool(o->spool) : DONE;
+}
+
+/* Looks at the workers and, if all of these are busy, at what runs ahead of the
+ * `n` jobs that are to be shown. */
+static int
+outlook_open(struct outlook *o, struct spool *sp, const struct entry *v,
+    size_t n)
 {
 	int64_t now = now_us();
-	size_t i, n = 0;
+	size_t i;
 	int r;
 
 	*o = (struct outlook){ .spool = sp };
 	if (crew_count(sp, &o->crew) != SPOOL_OK)
 		return complain_spool(sp);
-	if (!ahead || o->crew.workers > o->crew.busy || !o->crew.workers ||
+	if (o->crew.workers > o->crew.busy || !o->crew.workers ||
 	    sp->config.paused)
 		return DONE;
-	r = listing_read(sp, &o->ready, JOB_PENDING);
+	o->ready = calloc(n + 1, sizeof *o->ready);
+	if (!o->ready)
+		return complain_memory();
+	for (i = 0; i < n; i++)
+		if ((v[i].state == JOB_PENDING || v[i].state == JOB_FAILED) &&
+		    name_is_ready(&v[i].name, now))
+			o->ready[o->n++].name = &v[i].name;
+	if (!o->n)
+		return DONE;
+	qsort(o->ready, o->n, sizeof *o->ready, compare_ready);
+	r = count_ready(o, JOB_PENDING, now);
 	if (r == DONE)
-		r = listing_read(sp, &o->ready, JOB_FAILED);
-	if (r != DONE)
-		return r;
-	for (i = 0; i < o->ready.n; i++)
-		if (name_is_ready(&o->ready.v[i].name, now))
-			o->ready.v[n++] = o->ready.v[i];
-	o->ready.n = n;
-	if (n)
-		qsort(o->ready.v, n, sizeof *o->ready.v, compare_ready);
-	return DONE;
+		r = count_ready(o, JOB_FAILED, now);
+	for (i = 1; i < o->n; i++)
+		o->ready[i].ahead += o->ready[i - 1].ahead;
+	return r;
 }
 
 static void
 outlook_free(struct outlook *o)
 {
-	free(o->ready.v);
+	free(o->ready);
 	lock_view_free(&o->locks);
 	buf_free(&o->words);
 }
@@ -77,17 +128,9 @@ outlook_free(struct outlook *o)
 static size_t
 count_ahead(const struct outlook *o, const struct job_name *name)
 {
-	size_t low = 0, high = o->ready.n;
+	size_t i = find_ready(o, name, true);
 
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (job_name_compare(&o->ready.v[mid].name, name) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return i < o->n ? o->ready[i].ahead : 0;
 }
 
 /* Says which job another one waits for.  false: out of memory, or it cannot be
@@ -164,9 +207,15 @@ outlook_why(struct outlook *o, const struct field_view *v)
 }
 
 const struct option_def list_options[] = {
-	{ "state", 's', "STATE", "only waiting, pending, processing, "
+	{ "state", 's', "STATE[,STATE]", "only waiting, pending, processing, "
 	    "completed, failed or dead jobs" },
+	{ "since", 0, "SPAN", "only jobs that changed in this last time: 90, "
+	    "1.5s, 15m, 12h, 7d" },
+	{ "reverse", 'r', NULL, "from the end" },
 	{ "limit", 'n', "N", "the first N jobs only" },
+	{ "count", 0, NULL, "only how many there are" },
+	{ "columns", 0, "A,B,...", "only these fields of the JSON output, "
+	    "separated by tabs" },
 	{ "json", 0, NULL, "as a JSON array, a job on each line" },
 	{ "jsonl", 0, NULL, "one JSON object per line, without the array" },
 	{ NULL, 0, NULL, NULL }
@@ -184,37 +233,73 @@ add_list_cells(void *arg, struct field_view *v, struct buf *cells, bool cut)
 	    v->name->attempt, v->name->priority, created);
 }
 
+/* `list failed` lists the job of that id. */
+static void
+hint_at_states(const struct call *c)
+{
+	int i, state;
+
+	for (i = 0; i < c->n; i++)
+		for (state = 0; state < JOB_STATES; state++)
+			if (!strcmp(c->operand[i],
+			    job_state_word((enum job_state)state))) {
+				complain("no job has the id %s; for a state: "
+				    "list --state %s", c->operand[i],
+				    c->operand[i]);
+				break;
+			}
+}
+
+static int
+list_jobs(struct call *c, const struct selection *s, enum form form)
+{
+	struct listing l = { 0 };
+	struct outlook o = { .spool = NULL };
+	const char *columns = call_option(c, "columns");
+	int r = select_jobs(&c->spool, s, &l);
+
+	if (r == DONE)
+		r = outlook_open(&o, &c->spool, l.v, l.n);
+	if (r == DONE)
+		r = table_print(&c->spool, &l, l.n, form, columns ? columns :
+		    "STATE       ATTEMPTS  PRIORITY  CREATED             ",
+		    add_list_cells, &o);
+	if (!l.n)
+		hint_at_states(c);
+	outlook_free(&o);
+	free(l.v);
+	return r;
+}
+
 int
 command_list(struct call *c)
 {
-	const char *word = call_option(c, "state");
-	enum job_state state = JOB_STATES;
-	struct listing l = { 0 };
-	struct outlook o = { .spool = NULL };
+	const char *since = call_option(c, "since");
+	struct selection s = { .states = STATES_ALL, .glob = c->operand,
+		.n = c->n, .reverse = call_option(c, "reverse") };
 	enum form form = FORM_TABLE;
-	size_t i, n, limit;
-	int r = limit_read(c, &limit);
+	int64_t span = 0;
+	size_t n;
+	int r = limit_read(c, &s.limit);
 
 	if (r == DONE)
 		r = form_read(c, &form);
-	if (r == DONE && word)
-		r = state_read(word, &state);
+	if (r == DONE)
+		r = states_read(c, &s.states);
 	if (r != DONE)
 		return r;
+	if (since && !job_span_parse(since, &span))
+		return complain_usage("--since must be " TEXT_SPAN ", not %s",
+		    since);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = listing_read_sorted(&c->spool, &l, state);
-	n = l.n < limit ? l.n : limit;
-	for (i = 0; i < n && state_is_final(l.v[i].state);)
-		i++;
+	if (since)
+		s.since = now_us() - span;
+	if (form != FORM_COUNT)
+		return list_jobs(c, &s, form);
+	r = select_count(&c->spool, &s, &n);
 	if (r == DONE)
-		r = outlook_open(&o, &c->spool, i < n);
-	if (r == DONE)
-		r = table_print(&c->spool, &l, n, form,
-		    "STATE       ATTEMPTS  PRIORITY  CREATED             ",
-		    add_list_cells, &o);
-	outlook_free(&o);
-	free(l.v);
+		printf("%zu\n", n);
 	return r;
 }
 
@@ -393,8 +478,7 @@ command_show(struct call *c)
 		return complain_job(&c->spool, r, e.name.id);
 	}
 	v.history = true;
-	if (outlook_open(&o, &c->spool, !state_is_final(e.state) &&
-	    name_is_ready(&e.name, now_us())) == DONE) {
+	if (outlook_open(&o, &c->spool, &e, 1) == DONE) {
 		o.deep = true;
 		v.why = outlook_why(&o, &v);
 	}

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cli/late.h"
-#include "cli/listing.h"
+#include "cli/select.h"
 #include "cli/wait.h"
 #include "spool/pool.h"
 #include "spool/waiting.h"
@@ -373,13 +373,13 @@ const struct option_def wait_options[] = {
 static int
 await_all(struct waiting *w, struct spool *sp)
 {
+	struct selection s = { .states = STATES_OPEN, .limit = SIZE_MAX };
 	struct listing l = { 0 };
 	size_t i;
-	int r = listing_read_sorted(sp, &l, JOB_STATES);
+	int r = select_jobs(sp, &s, &l);
 
 	for (i = 0; i < l.n && r == DONE; i++)
-		if (!state_is_final(l.v[i].state))
-			r = waiting_add(w, l.v[i].name.id);
+		r = waiting_add(w, l.v[i].name.id);
 	free(l.v);
 	return r;
 }
@@ -400,7 +400,8 @@ command_wait(struct call *c)
 		    ", not %s", timeout);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = c->n ? call_each_id(c, waiting_add, &w) :
+	r = c->n ? select_each(c, STATES_ALL, "matches no job",
+	    waiting_add, &w) :
 	    await_all(&w, &c->spool);
 	for (i = 0; i < w.n && r == DONE; i++)
 		if (call_is_from_job(c, w.v[i].id))
@@ -416,7 +417,7 @@ command_wait(struct call *c)
 struct cancelling {
 	struct spool *spool;
 	struct spool_cancel *v;
-	size_t n;
+	size_t n, cap;
 	size_t left;            /* of a round: how many are not done with */
 	bool patient;           /* a job that has no worker may get one yet */
 	struct late late;       /* who keeps us waiting */
@@ -427,8 +428,13 @@ static int
 cancelling_add(void *cancelling, const char *id)
 {
 	struct cancelling *k = cancelling;
+	struct spool_cancel *v = array_room(k->v, &k->cap, k->n + 1, sizeof *v);
 
-	strcpy(k->v[k->n++].id, id);
+	if (!v)
+		return complain_memory();
+	k->v = v;
+	v[k->n] = (struct spool_cancel){ .held = false };
+	strcpy(v[k->n++].id, id);
 	return DONE;
 }
 
@@ -512,10 +518,8 @@ command_cancel(struct call *c)
 
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	k.v = calloc((size_t)c->n, sizeof *k.v);
-	if (!k.v)
-		return complain_memory();
-	k.worst = call_each_id(c, cancelling_add, &k);
+	k.worst = select_each(c, STATES_OPEN, "matches no job that has not "
+	    "ended", cancelling_add, &k);
 	news_open(&news, &c->spool);
 	do {
 		k.patient = monotonic_ms() < began + HELD_MS;

@@ -27,7 +27,7 @@ struct waiting {
 	int64_t began, drawn;   /* ms */
 };
 
-/* Adds a job.  `waiting` is a struct waiting, so that call_each_id() can call
+/* Adds a job.  `waiting` is a struct waiting, so that select_each() can call
  * this.  DONE, or FAILED after a complaint. */
 int waiting_add(void *waiting, const char *id);
 /* Waits until all have ended, for `timeout` ms at most (-1: for ever).  Returns

@@ -76,6 +76,61 @@ job_lock_valid(const char *lock)
 	return n && !lock[n];
 }
 
+/* Whether a set has the character; `set` is behind the '[', and *end becomes
+ * what is behind the ']'.  A set without an end has none. */
+static bool
+set_has(const char *set, char c, const char **end)
+{
+	bool others = *set == '!' || *set == '^', found = false;
+	const char *s = set + others;
+	char low, high;
+
+	do {
+		low = high = *s++;
+		if (!low)
+			return false;
+		if (*s == '-' && s[1] && s[1] != ']') {
+			high = s[1];
+			s += 2;
+		}
+		found |= c >= low && c <= high;
+	} while (*s != ']');
+	*end = s + 1;
+	return found != others;
+}
+
+bool
+job_id_matches(const char *pattern, const char *id)
+{
+	const char *star = NULL, *again = NULL; /* behind the last '*', and how
+	                                         * far it reaches */
+	const char *end;
+
+	for (;;) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			again = id;
+		} else if (*id && *pattern == '?') {
+			pattern++;
+			id++;
+		} else if (*id && *pattern == '[' &&
+		    set_has(pattern + 1, *id, &end)) {
+			pattern = end;
+			id++;
+		} else if (*pattern == *id) {
+			if (!*id)
+				return true;
+			pattern++;
+			id++;
+		} else if (star && *again) {
+			pattern = star;
+			id = ++again;
+		} else {
+			return false;
+		}
+	}
+}
+
 bool
 job_lock_next(const char **locks, char lock[JOB_LOCK_MAX + 1])
 {

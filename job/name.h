@@ -51,6 +51,9 @@ struct job_name {
 bool job_id_valid(const char *id);
 /* The same with 1-32 characters: the name of a lock. */
 bool job_lock_valid(const char *lock);
+/* Whether an id matches a pattern of *, ? and sets such as [a-f] and [!0-9], as
+ * fnmatch(3) has it.  musl's fnmatch would be 19 KiB of the static program. */
+bool job_id_matches(const char *pattern, const char *id);
 /*
  * Takes the next name off the locks of a job, and moves *locks on to the others.
  * false: there are no more.

@@ -140,6 +140,10 @@ spool_expire(struct spool *sp, enum job_state state,
 			break;
 		if (!many && !is_old(e, name->stamp))
 			break;
+		if (e->match && !e->match(arg, name->id)) {
+			left--;
+			continue;
+		}
 		if (!many && is_unknown(e, name->stamp)) {
 			if (!e->dry)
 				restamp(sp, state, name, e->now);

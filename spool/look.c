@@ -204,6 +204,26 @@ spool_resolve(struct spool *sp, const char *word, char id[JOB_ID_MAX + 1])
 	return r == SPOOL_GONE ? scan_prefix(sp, word, id) : r;
 }
 
+int
+spool_ids(struct spool *sp, const char *word, spool_id_seen *each, void *arg)
+{
+	size_t len = strlen(word);
+	struct spool_names names;
+	const char *id = NULL;
+	int r = SPOOL_OK;
+
+	if (names_open(&names, dir_open(sp, SPOOL_IDS)) < 0)
+		return spool_fail(sp, dir_name(SPOOL_IDS));
+	while (errno = 0, (id = names_next(&names)))
+		if (!strncmp(id, word, len) && job_id_valid(id) &&
+		    !each(arg, id))
+			break;
+	if (!id && errno)
+		r = spool_fail(sp, dir_name(SPOOL_IDS));
+	names_close(&names);
+	return r;
+}
+
 /* Opens the job of that name, wherever it has moved meanwhile: *p. */
 static int
 open_moved(struct spool *sp, enum job_state state, const struct job_name *name,

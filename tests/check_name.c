@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <check.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +229,44 @@ START_TEST(states)
 }
 END_TEST
 
+/* Adds one of the characters of `from`, n times. */
+static void
+put_chars(struct buf *b, const char *from, unsigned n)
+{
+	buf_clear(b);
+	while (n--)
+		buf_putc(b, from[chance_below((unsigned)strlen(from))]);
+}
+
+START_TEST(id_matches)
+{
+	struct buf pattern = { 0 }, id = { 0 };
+	unsigned matches = 0;
+	int i, want;
+
+	ck_assert(job_id_matches("*", "a"));
+	ck_assert(job_id_matches("a*c*e", "abcde"));
+	ck_assert(!job_id_matches("a*c*e", "abcdef"));
+	ck_assert(job_id_matches("job[0-9]", "job7"));
+	ck_assert(!job_id_matches("job[!0-9]", "job7"));
+	ck_assert(!job_id_matches("job", "job1"));
+	ck_assert(!job_id_matches("", "a"));
+	chance_seed(7);
+	for (i = 0; i < 300000; i++) {
+		put_chars(&pattern, "ab-*?[]!a*", chance_below(9));
+		put_chars(&id, "ab-a", 1 + chance_below(5));
+		want = !fnmatch(buf_text(&pattern), id.p, 0);
+		matches += (unsigned)want;
+		ck_assert_msg(job_id_matches(buf_text(&pattern), id.p) == want,
+		    "%s %s %s", buf_text(&pattern), want ? "matches" :
+		    "does not match", id.p);
+	}
+	ck_assert_uint_gt(matches, 10000);
+	buf_free(&pattern);
+	buf_free(&id);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -241,6 +280,7 @@ main(void)
 		{ locks_join, 0 },
 		{ name_hostile, COUNT(hostile) },
 		{ id_valid, 0 },
+		{ id_matches, 0 },
 		{ id_make, 0 },
 		{ states, 0 },
 		{ NULL, 0 }

@@ -131,7 +131,7 @@ for f in $(cd "$qt_root" && make -s sources); do
 	mkdir -p "$src/${f%"${f##*/}"}"
 	cp "$qt_root/$f" "$src/$f"
 done
-(cd "$qt_root" && tar -cf - Makefile man ./*.h ./*/*.h) | (cd "$src" && tar -xf -)
+(cd "$qt_root" && tar -cf - Makefile man contrib ./*.h ./*/*.h) | (cd "$src" && tar -xf -)
 cp -R "$qt_root"/tests/demo "$qt_root"/tests/bench "$src/tests"
 for f in $(cd "$qt_root" && make -s sources); do
 	: >"$src/${f%.c}.o"
@@ -213,7 +213,7 @@ else
 	done
 
 	t "make install, make uninstall"
-	is "$(files "$T/prefix")" 3 "files installed"
+	is "$(files "$T/prefix")" 6 "files installed"
 	run "$T/prefix/bin/queuectl" --version
 	status 0
 	run "$T/stub/make" -C "$src" uninstall
@@ -222,7 +222,10 @@ else
 	run "$make" -C "$src" install DESTDIR="$T/dest" PREFIX=/usr
 	status 0
 	for f in bin/queuectl share/man/man1/queuectl.1 \
-	    share/man/man5/queuectl.5; do
+	    share/man/man5/queuectl.5 \
+	    share/bash-completion/completions/queuectl \
+	    share/zsh/site-functions/_queuectl \
+	    share/fish/vendor_completions.d/queuectl.fish; do
 		ok test -f "$T/dest/usr/$f"
 	done
 	run "$make" -C "$src" uninstall DESTDIR="$T/dest" PREFIX=/usr
@@ -242,7 +245,7 @@ else
 		is $? 0 "status of make"
 		d="$T/dest/$w/my prefix"
 		is "$(modes "$d" | sort | uniq -c | tr -s ' \n' ' ')" \
-		    " 2 -rw-r--r-- 1 -rwxr-xr-x 6 drwxr-xr-x " "modes"
+		    " 5 -rw-r--r-- 1 -rwxr-xr-x 12 drwxr-xr-x " "modes"
 		is "$(ls -ld "$T/dest/$w" | cut -c 1-10)" drwx------ \
 		    "a directory that was there"
 		run "$make" -C "$src" uninstall DESTDIR="$T/dest/$w" \

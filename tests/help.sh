@@ -183,9 +183,12 @@ for w in @jobs jobs.json 'echo hi'; do
 done
 
 t "what is one word too many"
-run q list failed
+run q status failed
 status 2
-err_has "queuectl: list: one argument too many: failed${nl}usage: "
+err_has "queuectl: status: one argument too many: failed${nl}usage: "
+run q list failed
+status 0
+err_is "queuectl: no job has the id failed; for a state: list --state failed"
 run q show a b c
 status 2
 err_has "queuectl: show: one argument too many: b$nl"
