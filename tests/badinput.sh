@@ -212,7 +212,7 @@ refused 2 --bogus q list --bogus
 refused 2 --bogus q --bogus list
 refused 2 "" q --spool
 refused 2 "" q --spool '' list
-refused 2 "" q list extra
+refused 2 "" q status extra
 refused 2 bogus q list --state bogus
 err_like 'pending.*processing.*(completed|done).*failed.*dead'
 refused 2 "" q list --state
