@@ -377,6 +377,7 @@ const struct option_def purge_options[] = {
 
 struct purge {
 	struct call *call;
+	size_t n;               /* jobs that were removed */
 	int worst;              /* exit status */
 };
 
@@ -385,10 +386,12 @@ print_purged(void *arg, int result, const char *id)
 {
 	struct purge *p = arg;
 
-	if (result == SPOOL_OK)
+	if (result == SPOOL_OK) {
+		p->n++;
 		puts(id);
-	else
+	} else {
 		p->worst = complain_job(&p->call->spool, result, id);
+	}
 	return !ferror(stdout);
 }
 
@@ -402,19 +405,17 @@ is_to_purge(void *arg, const char *id)
 
 /* Purges the jobs of a state that ended `span` ago (-1: none), and the oldest
  * ones beyond `most` (0: any number may stay). */
-static int
-purge_state(struct call *c, enum job_state state, int64_t span, int most)
+static void
+purge_state(struct purge *p, enum job_state state, int64_t span, int most)
 {
+	struct spool *sp = &p->call->spool;
 	struct spool_expiry e = { .most = (size_t)most,
 		.now = now_us(), .keep = span, .match = is_to_purge,
-		.dry = call_option(c, "dry-run") };
-	struct purge p = { c, DONE };
+		.dry = call_option(p->call, "dry-run") };
 	bool more;
 
-	if (spool_expire(&c->spool, state, &e, print_purged, &p, &more) !=
-	    SPOOL_OK)
-		return complain_spool(&c->spool);
-	return p.worst;
+	if (spool_expire(sp, state, &e, print_purged, p, &more) != SPOOL_OK)
+		p->worst = complain_spool(sp);
 }
 
 /* Complains of operands that no job in these states matches. */
@@ -444,8 +445,9 @@ command_purge(struct call *c)
 	const struct config *config = &c->spool.config;
 	bool settings = !call_option(c, "state") && !age;
 	unsigned states = settings ? STATES_ENDED : 1 << JOB_DONE;
+	struct purge p = { .call = c };
 	int64_t span = 0;
-	int i, r, s;
+	int i;
 
 	if (states_read(c, &states) != DONE)
 		return USAGE;
@@ -457,18 +459,19 @@ command_purge(struct call *c)
 		    ", not %s", age);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
-	r = check_globs(c, states);
-	for (i = 0; i < JOB_STATES; i++) {
-		if (!(states >> i & 1))
-			continue;
-		/* without options as idle workers do */
-		s = !settings ? purge_state(c, (enum job_state)i, span, 0) :
-		    purge_state(c, (enum job_state)i, i == JOB_DONE ?
-		    config->keep_done : config->keep_dead, config->keep_max);
-		if (r == DONE)
-			r = s;
-	}
-	return r;
+	p.worst = check_globs(c, states);
+	/* without options as idle workers do */
+	for (i = 0; i < JOB_STATES; i++)
+		if (states >> i & 1 && settings)
+			purge_state(&p, (enum job_state)i, i == JOB_DONE ?
+			    config->keep_done : config->keep_dead,
+			    config->keep_max);
+		else if (states >> i & 1)
+			purge_state(&p, (enum job_state)i, span, 0);
+	if (settings && c->n && !p.n && p.worst == DONE)
+		complain("nothing is removed, because the settings keep what "
+		    "matches; purge --state completed,dead removes it");
+	return p.worst;
 }
 
 static const struct config_key *

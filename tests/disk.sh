@@ -214,9 +214,13 @@ for v in x -1 '' 1y 7dd d 99999999999d; do
 	status 2
 	err_has "--older-than must be a time from 0 to 24855d"
 done
-run q purge d3 # as plain purge, so it stays
+run q purge d3
 status 0
 out_is ""
+err_has "the settings keep what matches"
+run q purge 7d
+status 1
+err_is "queuectl: 7d: matches no job that has ended"
 run q --spool "$T/w/none" purge
 status 1
 for k in keep-done keep-dead; do

@@ -241,6 +241,7 @@ t "purge"
 run q purge 'held*'
 status 0
 out_is ""
+err_is "queuectl: nothing is removed, because the settings keep what matches; purge --state completed,dead removes it"
 run q purge 'odd*' 'none*'
 status 1
 out_is ""
