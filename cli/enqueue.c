@@ -253,7 +253,7 @@ make_way(struct enqueue *q, int result, const struct job *job)
 static struct draft **
 sort_drafts(struct draft *drafts, size_t n, int *r)
 {
-	struct draft **sorted = calloc(n + 1, sizeof *sorted);
+	struct draft **sorted = calloc(n + 1, sizeof(struct draft *));
 	struct node *node = calloc(n + 1, sizeof *node);
 	size_t i, bad = SIZE_MAX;
 

@@ -62,6 +62,13 @@ add_lock(void *rows, const char *lock)
 }
 
 static void
+add_holder(struct row *row, const char *id)
+{
+	buf_putc(&row->holders, '+');
+	buf_puts(&row->holders, id);
+}
+
+static void
 add_job(struct rows *rows, enum job_state state, const struct job_name *name)
 {
 	const char *locks = name->locks;
@@ -71,7 +78,7 @@ add_job(struct rows *rows, enum job_state state, const struct job_name *name)
 	while (job_lock_next(&locks, lock)) {
 		row = find_row(rows, lock);
 		if (row && state == JOB_PROCESSING)
-			buf_printf(&row->holders, "+%s", name->id);
+			add_holder(row, name->id);
 		else if (row)
 			row->waiting++;
 	}

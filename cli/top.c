@@ -346,5 +346,8 @@ command_top(struct call *c)
 	f.spool = &c->spool;
 	r = make_frame(&f);
 	buf_puts(&f.text, "\n");
-	return r == DONE ? print_buf(&f.text) : r;
+	if (r == DONE)
+		return print_buf(&f.text);
+	buf_free(&f.text);
+	return r;
 }

@@ -59,11 +59,13 @@ is_unknown(const struct spool_expiry *e, int64_t stamp)
 	return e->keep && stamp < JOB_TIME_KNOWN && e->now >= JOB_TIME_KNOWN;
 }
 
-/* Whether a waiting job may name it as a parent. */
+/* Whether a waiting job names it as a parent.  The purge itself makes sure. */
 static bool
 is_parent(struct spool *sp, const struct job_name *name)
 {
-	return file_exists(sp, path_after(name->id, "").s);
+	bool named;
+
+	return waiting_names(sp, name->id, &named) != SPOOL_OK || named;
 }
 
 /* Collects the oldest names of a state; with `most` any age counts, because

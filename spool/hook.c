@@ -170,7 +170,7 @@ publish(struct spool *sp, const struct job_name *hook, const struct buf *text)
 	struct path name = path_job(JOB_WAITING, hook);
 	struct path mark = waiting_path_mark(hook->parent, hook->id);
 	struct job none;
-	int i, r;
+	int i, r = SPOOL_OK;
 
 	if (text->failed) {
 		errno = ENOMEM;

@@ -298,7 +298,7 @@ remove_slots(struct spool *sp, const char *lock, size_t most)
 	const char *slot;
 	int r = read_slots(sp, lock, &b, &n);
 
-	for (slot = b.p, i = 0; i < n && r == SPOOL_OK; i++) {
+	for (slot = buf_text(&b), i = 0; i < n && r == SPOOL_OK; i++) {
 		struct path p = path_slot(lock, slot);
 
 		if (slot_number(slot) > most &&

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +39,7 @@ spool_has_waiting(struct spool *sp)
 bool
 waiting_is_used(struct spool *sp)
 {
-	return sp->after ? *sp->after : spool_has_waiting(sp);
+	return sp->after ? atomic_load(sp->after) : spool_has_waiting(sp);
 }
 
 int
@@ -291,7 +292,7 @@ check_parents(struct spool *sp, const struct job *job)
 		struct job_name name;
 		enum job_state state;
 		struct stat st;
-		int fd, r = spool_find(sp, id, &state, &name);
+		int fd = -1, r = spool_find(sp, id, &state, &name);
 
 		if (r == SPOOL_OK && state != JOB_DONE && state != JOB_DEAD)
 			continue;
@@ -619,7 +620,6 @@ static int
 sweep_parent(struct spool *sp, const char *id, void *released)
 {
 	enum spool_parent parent;
-	bool named;
 	int fd, r = waiting_look_at(sp, id, &parent);
 
 	if (r != SPOOL_OK)
@@ -631,8 +631,8 @@ sweep_parent(struct spool *sp, const char *id, void *released)
 	else if (fd >= 0)
 		r = waiting_release(sp, id, parent == PARENT_DONE ? JOB_DONE :
 		    JOB_DEAD, fd, released);
-	if (r == SPOOL_OK)
-		r = waiting_names(sp, id, &named);
+	else if (parent == PARENT_GONE)
+		remove_dir(sp, id); /* if it is empty */
 	return r;
 }
 

@@ -38,8 +38,7 @@ int spool_waiting_open(struct spool *);
 /* Whether there is an after/. */
 bool spool_has_waiting(struct spool *);
 
-/* Moves the children on whose parents have ended; *released is their number.
- * Removes what is left over in after/. */
+/* Moves the children on whose parents have ended; *released is their number. */
 int spool_waiting_sweep(struct spool *, size_t *released);
 
 /* Why a job of JOB_WAITING waits. */

@@ -89,6 +89,7 @@ struct board {
 	bool torn;               /* a process died with the lock: a name may be
 	                          * missing */
 	bool paused;             /* no job is to begin */
+	_Atomic int64_t sweep;   /* before this (monotonic) after/ is not swept */
 	_Atomic bool after;      /* the spool has after/, as the dispatcher
 	                          * knows; read without the lock */
 	bool tidy, expire;       /* the next worker that comes is to tidy; */

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_DONTFORK */
 #include <sys/mman.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "spool/waiting.h"
@@ -374,9 +375,9 @@ dispatch_stop(struct dispatch *d, int level)
 static void
 follow_after(struct dispatch *d)
 {
-	if (d->board->after || !spool_has_waiting(d->spool))
+	if (atomic_load(&d->board->after) || !spool_has_waiting(d->spool))
 		return;
-	d->board->after = true;
+	atomic_store(&d->board->after, true);
 	d->tidy = true;
 }
 

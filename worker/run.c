@@ -147,6 +147,7 @@ spawn_child(struct worker *w, const struct spool_claim *c, struct launch *l,
 		l->out = out;
 		pid = start_child(l, w->by_vfork);
 	}
+	l->argv = l->instead = NULL;
 	free(words);
 	free(l->envp);
 	buf_free(&own);
