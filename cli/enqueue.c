@@ -327,19 +327,48 @@ enqueue_all(struct enqueue *q, struct draft *drafts, size_t n)
 	return print_ids(q);
 }
 
+/* In words, the beginning of a parent's id will do.  A word that stands for no
+ * job stays as it is, and staging says so. */
+static int
+complete_parents(struct enqueue *q, struct job *job,
+    char (*ids)[JOB_ID_MAX + 1])
+{
+	struct job_list *list;
+	size_t i, n = 0;
+	int r;
+
+	for (list = &job->after; list;
+	    list = list == &job->after ? &job->after_any : NULL)
+		for (i = 0; i < list->n; i++, n++) {
+			r = spool_resolve(&q->call->spool, list->v[i], ids[n]);
+			if (r == SPOOL_AMBIGUOUS || r == SPOOL_ERROR)
+				return complain_job(&q->call->spool, r,
+				    list->v[i]);
+			if (r == SPOOL_OK)
+				list->v[i] = ids[n];
+		}
+	return DONE;
+}
+
 static int
 enqueue_words(struct enqueue *q)
 {
+	char (*ids)[JOB_ID_MAX + 1] = NULL;
 	struct words words;
 	struct draft d = { .cwd = { 0 } };
 	int r = words_read(&words, q->call, next_stamp(q), &d.job);
 
 	if (r == DONE)
 		r = complete(q, &d);
+	if (r == DONE && job_parents(&d.job)) {
+		ids = calloc(job_parents(&d.job), sizeof *ids);
+		r = ids ? complete_parents(q, &d.job, ids) : complain_memory();
+	}
 	if (r == DONE)
 		r = enqueue_all(q, &d, 1);
 	draft_free(&d);
 	words_free(&words);
+	free(ids);
 	return r;
 }
 

@@ -59,6 +59,19 @@ out_has "After:      c b"
 out_lacks "Why:"
 stop_pool
 
+t "the beginning of an id will do"
+q enqueue --id parent-1 -- true >/dev/null
+q enqueue --id parent-2 -- true >/dev/null
+note pre --after parent-1 --after-any b >/dev/null
+note pre2 --after parent-2,b >/dev/null
+is "$(grep '^After' "$S/ids/pre2" | tr '\n' ' ')" "After: parent-2 After: b "
+q enqueue --id other-long -- true >/dev/null
+note pre3 --after other >/dev/null
+is "$(where pre3)" after/other-long
+refused 1 "parent: more than one job's id begins so" \
+    q enqueue --after parent -- true
+drain
+
 t "a parent that is completed counts as completed"
 note e --after a,d >/dev/null
 is "$(where e)" pending

@@ -379,6 +379,24 @@ waited_for_two(void)
 	finish(JOB_EXIT, 0);
 }
 
+/* A job that needs the first slots of two locks, which its enqueue makes. */
+static void
+locked(void)
+{
+	const char *lock[] = { "db", "gpu" };
+	struct spool_batch batch = { .spool = &sp };
+	struct job job;
+
+	holds_fill(&job, "k0", now++);
+	job.lock = (struct job_list){ lock, 2 };
+	ck_assert_int_eq(spool_stage(&batch, &job), SPOOL_OK);
+	ck_assert_int_eq(spool_publish(&batch), SPOOL_OK);
+	power_tell('+', "k0");
+	spool_batch_free(&batch);
+	claim();
+	finish(JOB_EXIT, 0);
+}
+
 static void
 see_ok(void *arg, int result, void *job)
 {
@@ -432,7 +450,7 @@ static const struct scenario {
 	{ "cancels together", cancelled_together },
 	{ "retries together", retried_together },
 	{ "a child", waited }, { "a child of two", waited_for_two },
-	{ "hold and release", held }, { "a hook", hooked },
+	{ "a lock", locked }, { "hold and release", held }, { "a hook", hooked },
 	{ "a setting", configured },
 };
 

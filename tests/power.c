@@ -289,6 +289,22 @@ cut_off(struct entry *e)
 		*e = tree[--ntree];
 }
 
+/* A directory takes what it holds along. */
+static void
+move_dir(const char *from, const char *to)
+{
+	size_t i, n = strlen(from);
+	char p[200];
+
+	for (i = 0; i < ntree; i++)
+		if (!strncmp(tree[i].path, from, n) &&
+		    (!tree[i].path[n] || tree[i].path[n] == '/')) {
+			snprintf(p, sizeof p, "%.99s%.99s", to,
+			    tree[i].path + n);
+			strcpy(tree[i].path, p);
+		}
+}
+
 static void
 move(const char *from, const char *to)
 {
@@ -297,7 +313,10 @@ move(const char *from, const char *to)
 	/* two names of one file: rename(2) does nothing */
 	if (!a || !has_parent(to) || (b && b->ino == a->ino))
 		return;
-	ck_assert_msg(a->ino, "directories are not renamed in a spool");
+	if (!a->ino) {
+		move_dir(from, to);
+		return;
+	}
 	strcpy(a->path, to);
 	cut_off(b);
 }
