@@ -234,9 +234,8 @@ uint64_t spool_version(struct spool *);
 /*
  * Whether nothing is left to do.  1: no job is pending, processing or failed;
  * 0: there is one, or everything is in motion; -1: errno.  Files that cannot be
- * run, and jobs that need a lock without
- * slots, do not count.  Takes 20 ms when the answer is 1 (2 s on a file system
- * whose times are whole seconds).
+ * run do not count, nor do jobs that need a lock without slots.  Takes 20 ms when
+ * the answer is 1 (2 s on a file system whose times are whole seconds).
  */
 int spool_drained(struct spool *);
 

@@ -61,8 +61,10 @@ struct call {
 
 /* --spool, which goes with every command. */
 extern const struct option_def spool_option;
-/* The option that `word` is, of the command (NULL: before one); *value is the
- * value in that word, or NULL.  NULL: there is no such option. */
+/* Finds the option that `word` names among those of the command, or, if that is
+ * NULL, among those that stand before a command.  If the word has the value as
+ * well, *value is that; else *value is NULL.  Returns NULL if there is no such
+ * option. */
 const struct option_def *option_find(const struct command *, char *word,
     char **value);
 

@@ -18,10 +18,10 @@ const char *columns_name(size_t i);
  * fields of `list --json`.  USAGE after a complaint that has all of them. */
 int columns_check(const char *names);
 /*
- * Prints the values of these fields in one line.  A value is what the JSON
- * output has: a list of ids or locks with commas between them, argv and env as a
- * shell needs them, and nothing where there is no such field.  A tab is
- * printed as \t, a newline as \n, a backslash as \\, and any other control
+ * Prints the values of these fields in one line.  The values are those of the
+ * JSON output.  A list of ids or locks has commas between its members.  argv and
+ * env are quoted as a shell needs it.  A field that the job lacks is empty.  A
+ * tab is printed as \t, a newline as \n, a backslash as \\, and any other control
  * character as \xHH.
  */
 int columns_print(const struct field_view *, const char *names);

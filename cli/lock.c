@@ -1,5 +1,5 @@
 /*
- * lock.c: shows named locks, sets their slots, and tells who has them.
+ * lock.c: shows named locks, sets their slots, and names the jobs that hold them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,7 +27,8 @@ struct rows {
 	bool failed;            /* out of memory */
 };
 
-/* The row of a lock; NULL: it is not asked for, or there is no memory. */
+/* Returns the row of a lock, and makes it where it is missing.  NULL: the user
+ * did not ask for this lock, or there is no memory. */
 static struct row *
 find_row(struct rows *rows, const char *lock)
 {
@@ -238,7 +239,7 @@ command_lock(struct call *c)
 
 enum { NAMED_MAX = 3 };         /* holders that are named */
 
-/* Adds who has the slots of a lock, unless one is free. */
+/* Adds the jobs that hold the slots of a lock, unless a slot is free. */
 static void
 add_holders(struct spool *sp, const struct lock_view *v, const char *lock,
     struct buf *b)

@@ -20,7 +20,8 @@ struct lock_view {
 	size_t n, cap;
 };
 
-/* Says which of a job's locks it waits for, and who has that; NULL: none. */
+/* Says which of its locks a job waits for, and which jobs hold that lock.  NULL:
+ * the job waits for none. */
 const char *lock_why(struct spool *, struct lock_view *, const char *locks);
 void lock_view_free(struct lock_view *);
 

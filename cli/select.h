@@ -28,8 +28,8 @@ struct selection {
 	bool reverse;           /* from the end */
 };
 
-/* Reads all --state, of which each may name several states.  Without one,
- * *states stays as it is. */
+/* Reads the options --state.  Each may name several states, and *states becomes
+ * the set of them all.  Without such an option *states stays as it is. */
 int states_read(const struct call *, unsigned *states);
 /* Whether a word is a pattern and not an id. */
 bool select_is_pattern(const char *word);

@@ -200,7 +200,8 @@ make_frame(struct frame *f)
 
 static struct termios before;
 static volatile sig_atomic_t ended; /* the signal that ends us */
-static volatile sig_atomic_t changed; /* the window, or who has the terminal */
+static volatile sig_atomic_t changed; /* the window has another size, or we go
+                                       * on after a stop */
 
 static void
 write_all(const char *s, size_t n)

@@ -65,8 +65,8 @@ bool job_lock_among(const char *locks, const char *lock);
  * variable. */
 void job_lock_variable(struct buf *, const char *lock);
 /*
- * Sorts n names of locks, each there once, and writes them as a job's file name
- * has them.  Returns NULL or, in constant words, what is wrong.
+ * Sorts n different names of locks, and writes them as they stand in a job's file
+ * name.  Returns NULL, or says in constant words what is wrong.
  */
 const char *job_locks_join(char out[JOB_LOCKS_LEN + 1], const char **lock,
     size_t n);

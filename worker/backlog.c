@@ -264,7 +264,8 @@ pass_end(struct backlog *b)
 	struct pass *p = &b->pass;
 
 	mend_deadlines(b, today());
-	if (b->board->ready.wider || b->gates.wider) { /* once more, with room for longer ids */
+	/* once more, with room for longer ids */
+	if (b->board->ready.wider || b->gates.wider) {
 		pass_begin(b, p->front == p->began ? NULL : &p->from);
 		return;
 	}
