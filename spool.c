@@ -82,14 +82,20 @@ dir_is_needed(int dir)
 }
 
 struct path
-path_after(const char *parent, const char *file)
+path_below(int dir, const char *name, const char *file)
 {
-	struct path p = path_in(JOB_WAITING, parent);
+	struct path p = path_in(dir, name);
 	size_t n = strlen(p.s);
 
 	if (*file)
 		snprintf(p.s + n, sizeof p.s - n, "/%s", file);
 	return p;
+}
+
+struct path
+path_after(const char *parent, const char *file)
+{
+	return path_below(JOB_WAITING, parent, file);
 }
 
 struct path

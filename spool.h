@@ -143,9 +143,10 @@ struct spool_batch {
 int spool_stage(struct spool_batch *, struct job *);
 /*
  * Makes the batch durable as config.sync says and links each job to where it
- * belongs: the instant of commit.  On SPOOL_ERROR the batch was taken back,
- * except for jobs that a worker had claimed already.  The batch is kept, for
- * its ids, until spool_batch_clear().
+ * belongs: the instant of commit.  On SPOOL_ERROR and SPOOL_NO_PARENT (a parent
+ * was removed meanwhile) the batch was taken back, except for jobs that a worker
+ * had claimed already.  The batch is kept, for its ids, until
+ * spool_batch_clear().
  */
 int spool_publish(struct spool_batch *);
 /* Removes the jobs that were staged and, unless a worker has claimed them,

@@ -26,12 +26,7 @@ static const char first_slot[] = "1";
 struct path
 path_slot(const char *lock, const char *slot)
 {
-	struct path p = path_in(SPOOL_LOCKS, lock);
-	size_t n = strlen(p.s);
-
-	if (*slot)
-		snprintf(p.s + n, sizeof p.s - n, "/%s", slot);
-	return p;
+	return path_below(SPOOL_LOCKS, lock, slot);
 }
 
 /* Opens a file that is a slot. */

@@ -33,6 +33,8 @@ const char *dir_name(int dir);
 bool dir_is_needed(int dir);
 struct path path_in(int dir, const char *file);
 struct path path_job(enum job_state, const struct job_name *);
+/* DIR/NAME/FILE, or DIR/NAME if the file is "". */
+struct path path_below(int dir, const char *name, const char *file);
 /* after/PARENT/FILE. */
 struct path path_after(const char *parent, const char *file);
 struct path path_log(const char *id);
