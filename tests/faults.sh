@@ -27,8 +27,8 @@ whole() {
 
 spool_init
 points=0
-for e in 28 5 24; do # ENOSPC, EIO, EMFILE
-	for what in object array line; do
+for e in 28 5 24 36; do # ENOSPC, EIO, EMFILE, ENAMETOOLONG
+	for what in object array line locks; do
 		t "enqueue, $what, errno $e"
 		n=1 last=1
 		while [ $last -ne 0 ] && [ $n -lt 60 ]; do
@@ -36,6 +36,7 @@ for e in 28 5 24; do # ENOSPC, EIO, EMFILE
 			object) set -- '{"command":"true"}' ;;
 			array) set -- '[{"command":"true"},{"command":"true"}]' ;;
 			line) set -- - ;;
+			locks) set -- '{"command":"true","lock":["a","b"]}' ;;
 			esac
 			echo '{"command":"true"}' |
 			    FAULT=f:$n:$e "$QUEUECTL" enqueue "$@" >out 2>err
