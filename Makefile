@@ -36,7 +36,7 @@ VERSION = 0.1.0
 # for the tests.  A new room needs one word here.
 SRC = queuectl.c cli/call.c cli/listing.c cli/columns.c cli/select.c \
 	cli/enqueue.c cli/words.c cli/graph.c cli/wait.c cli/hold.c cli/lock.c \
-	cli/show.c cli/survey.c cli/status.c cli/top.c cli/admin.c \
+	cli/why.c cli/show.c cli/survey.c cli/status.c cli/top.c cli/admin.c \
 	cli/complete.c cli/late.c job/field.c job/json.c job/job.c \
 	job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \

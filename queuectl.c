@@ -10,7 +10,8 @@
  *     cli/listing      jobs in order, as table rows and as JSON; the workers
  *     cli/columns      a job as fields that tabs separate
  *     cli/select       which jobs a command is about: states, patterns
- *     cli/show         list, show, logs, and why a job is not running
+ *     cli/why          why a job is not running
+ *     cli/show         list, show, logs
  *     cli/wait         wait, cancel, the progress bar
  *     cli/hold         hold, release
  *     cli/lock         lock, and which lock a job waits for
