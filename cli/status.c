@@ -104,6 +104,7 @@ add_count(struct buf *b, const char *what, size_t n)
 static void
 print_status(struct spool *sp, const struct survey *v)
 {
+	const struct job_name *next = survey_next(v);
 	char time[JOB_TIME_LEN + 1];
 	char room[256];
 	struct buf b;
@@ -121,11 +122,11 @@ print_status(struct spool *sp, const struct survey *v)
 	fputs(b.p, stdout);
 	if (sp->config.paused)
 		puts("paused      yes; queuectl resume goes on");
-	if (v->next.id[0]) {
+	if (next) {
 		buf_clear(&b);
-		short_time(time, v->next.stamp);
-		span_words(&b, v->next.stamp - now_us());
-		printf("next due    %s in %s (%s)\n", v->next.id, b.p, time);
+		short_time(time, next->stamp);
+		span_words(&b, next->stamp - now_us());
+		printf("next due    %s in %s (%s)\n", next->id, b.p, time);
 	}
 	buf_free(&b);
 	print_waiting(&v->waiting);
@@ -138,6 +139,7 @@ print_status(struct spool *sp, const struct survey *v)
 static int
 print_status_json(struct spool *sp, const struct survey *v)
 {
+	const struct job_name *next = survey_next(v);
 	char time[JOB_TIME_LEN + 1];
 	struct buf b = { 0 };
 	size_t strange = 0;
@@ -156,8 +158,8 @@ print_status_json(struct spool *sp, const struct survey *v)
 	json_member_number(&b, "blocked", (int64_t)v->waiting.blocked);
 	json_member_number(&b, "workers", (int64_t)v->crew.workers);
 	json_member_bool(&b, "paused", sp->config.paused);
-	if (v->next.id[0]) {
-		job_time_format(time, v->next.stamp);
+	if (next) {
+		job_time_format(time, next->stamp);
 		json_member_string(&b, "next_due_at", time);
 	}
 	if (strange)
@@ -271,7 +273,7 @@ command_status(struct call *c)
 {
 	bool json = call_option(c, "json");
 	bool metrics = call_option(c, "prometheus");
-	struct survey v = { .ready.most = CHECKED_MAX };
+	struct survey v = { .ready.most = CHECKED_MAX, .later.most = 1 };
 	int r;
 
 	if (json && metrics)

@@ -18,15 +18,21 @@ compare_line(const void *a, const void *b)
 	return job_name_compare(&x->name, &y->name);
 }
 
-/* The latest first. */
+/* The earliest first. */
 static int
-compare_ends(const void *a, const void *b)
+compare_times(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
 
 	return x->name.stamp != y->name.stamp ?
-	    (x->name.stamp > y->name.stamp ? -1 : 1) :
+	    (x->name.stamp < y->name.stamp ? -1 : 1) :
 	    strcmp(x->name.id, y->name.id);
+}
+
+static int
+compare_ends(const void *a, const void *b)
+{
+	return compare_times(b, a);
 }
 
 static void
@@ -73,16 +79,17 @@ static bool
 survey_name(struct survey *v, enum job_state state,
     const struct job_name *name, int64_t now)
 {
-	bool waits = state == JOB_PENDING || state == JOB_FAILED;
-
 	v->count[state]++;
-	if (waits && name->timed &&
-	    (!v->next.id[0] || name->stamp < v->next.stamp))
-		v->next = *name;
-	if (state_is_final(state))
-		return best_add(&v->ended, state, name);
+	if (state == JOB_DONE)
+		return best_add(&v->completed, state, name);
+	if (state == JOB_DEAD)
+		return best_add(&v->dead, state, name);
 	if (state == JOB_PROCESSING)
 		return listing_add(&v->running, state, name);
+	if (state != JOB_PENDING && state != JOB_FAILED)
+		return true;
+	if (name->timed && !best_add(&v->later, state, name))
+		return false;
 	if (state != JOB_PENDING || !name_is_ready(name, now))
 		return true;
 	if (name->stamp < v->oldest)
@@ -125,8 +132,9 @@ survey_read(struct survey *v, struct spool *sp)
 		before = spool_version(sp);
 		v->running.n = 0;
 		best_clear(&v->ready, compare_line);
-		best_clear(&v->ended, compare_ends);
-		v->next.id[0] = '\0';
+		best_clear(&v->later, compare_times);
+		best_clear(&v->completed, compare_ends);
+		best_clear(&v->dead, compare_ends);
 		v->oldest = INT64_MAX;
 		for (i = 0, n = 0; i < JOB_STATES; i++) {
 			r = survey_state(v, sp, (enum job_state)i);
@@ -138,7 +146,9 @@ survey_read(struct survey *v, struct spool *sp)
 			break;
 	}
 	best_sort(&v->ready);
-	best_sort(&v->ended);
+	best_sort(&v->later);
+	best_sort(&v->completed);
+	best_sort(&v->dead);
 	if (v->count[JOB_WAITING] + v->count[JOB_HELD] &&
 	    spool_waiting_count(sp, &v->waiting) != SPOOL_OK)
 		return complain_spool(sp);
@@ -146,10 +156,18 @@ survey_read(struct survey *v, struct spool *sp)
 	    complain_spool(sp);
 }
 
+const struct job_name *
+survey_next(const struct survey *v)
+{
+	return v->later.list.n ? &v->later.list.v[0].name : NULL;
+}
+
 void
 survey_free(struct survey *v)
 {
 	free(v->ready.list.v);
-	free(v->ended.list.v);
+	free(v->later.list.v);
+	free(v->completed.list.v);
+	free(v->dead.list.v);
 	free(v->running.v);
 }

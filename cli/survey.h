@@ -18,7 +18,7 @@ struct best {
 	bool full;              /* …there is such a one */
 };
 
-/* At the start all is zero but ready.most and ended.most. */
+/* At the start all is zero but the numbers `most` of the lists that are wanted. */
 struct survey {
 	size_t count[JOB_STATES];
 	size_t strange[JOB_STATES]; /* files that are not jobs */
@@ -27,14 +27,15 @@ struct survey {
 	int64_t oldest;         /* the least stamp of a job that is pending and
 	                         * ready; INT64_MAX: there is none */
 	struct best ready;      /* the first of these in line */
-	struct best ended;      /* the latest of the completed and the dead */
-	struct job_name next;   /* the earliest job that is due later; its id
-	                         * "": there is none */
+	struct best later;      /* the earliest that are due at some time */
+	struct best completed, dead; /* the latest of these */
 	struct listing running;
 	struct spool_waiting waiting;
 };
 
 int survey_read(struct survey *, struct spool *);
+/* The first of `later`, or NULL. */
+const struct job_name *survey_next(const struct survey *);
 void survey_free(struct survey *);
 
 #endif

@@ -103,6 +103,7 @@ static void
 put_next(struct frame *f, const struct survey *v, size_t rows)
 {
 	const struct listing *l = &v->ready.list;
+	const struct job_name *next = survey_next(v);
 	struct buf words = { 0 };
 	size_t i;
 
@@ -112,27 +113,32 @@ put_next(struct frame *f, const struct survey *v, size_t rows)
 		buf_printf(&words, "priority %d", l->v[i].name.priority);
 		put_job(f, &l->v[i], buf_text(&words));
 	}
-	if (!l->n && v->next.id[0]) {
-		buf_printf(&words, "  %s in ", v->next.id);
-		span_words(&words, v->next.stamp - f->now);
+	if (!l->n && next) {
+		buf_printf(&words, "  %s in ", next->id);
+		span_words(&words, next->stamp - f->now);
 		put_line(f, buf_text(&words));
 	}
 	buf_free(&words);
 }
 
+/* Adds the jobs that have ended, the latest first. */
 static void
 put_ended(struct frame *f, const struct survey *v)
 {
-	const struct listing *l = &v->ended.list;
+	const struct listing *done = &v->completed.list, *dead = &v->dead.list;
 	struct buf words = { 0 };
-	size_t i;
+	const struct entry *e;
+	size_t i = 0, k = 0;
 
 	put_heading(f, "ENDED");
-	for (i = 0; i < l->n && f->used < f->rows; i++) {
+	while (i + k < LAST && i + k < done->n + dead->n && f->used < f->rows) {
+		e = k == dead->n || (i < done->n &&
+		    done->v[i].name.stamp > dead->v[k].name.stamp) ?
+		    &done->v[i++] : &dead->v[k++];
 		buf_clear(&words);
-		buf_printf(&words, "%s ", job_state_word(l->v[i].state));
-		span_words(&words, f->now - l->v[i].name.stamp);
-		put_job(f, &l->v[i], buf_text(&words));
+		buf_printf(&words, "%s ", job_state_word(e->state));
+		span_words(&words, f->now - e->name.stamp);
+		put_job(f, e, buf_text(&words));
 	}
 	buf_free(&words);
 }
@@ -172,7 +178,8 @@ put_head(struct frame *f, const struct survey *v)
 static int
 make_frame(struct frame *f)
 {
-	struct survey v = { .ready.most = NEXT, .ended.most = LAST };
+	struct survey v = { .ready.most = NEXT, .later.most = 1,
+		.completed.most = LAST, .dead.most = LAST };
 	size_t left, ended;
 	int r = survey_read(&v, f->spool);
 
@@ -183,7 +190,8 @@ make_frame(struct frame *f)
 		if (f->rows > 12 && v.running.n > f->rows / 2)
 			v.running.n = f->rows / 2;
 		put_running(f, &v);
-		ended = v.ended.list.n + 2;
+		ended = v.completed.list.n + v.dead.list.n;
+		ended = (ended < LAST ? ended : LAST) + 2;
 		left = f->rows > f->used + 2 ? f->rows - f->used - 2 : 0;
 		if (ended > left / 2)
 			ended = left / 2;
