@@ -24,6 +24,11 @@
  *     cli/admin        worker, dlq, purge, pause, config, fsck
  *     cli/complete     what may come next on a command line, for shells
  *     cli/late         what keeps a command waiting
+ *     cli/cgi          the web page: who may ask for what
+ *     cli/http         a request of an HTTP server, and its answer
+ *     cli/html         what pages are made of
+ *     cli/page         the pages
+ *     cli/web          start busybox httpd with them
  *
  *     worker.c         a worker's loop: take a task, claim, run, record;
  *                      its header is worker/worker.h
@@ -39,7 +44,7 @@
  *     worker/self      signals, the clock, log lines
  *
  *     spool.c          the place itself: paths, errors, locks, fsync, names
- *     spool/open       make, check and open a spool; its config file
+ *     spool/open       make, check and open a spool; its config, its token
  *     spool/batch      enqueue: stage, publish, take back
  *     spool/life       every rename of a job's normal life
  *     spool/bulk       retry, and changes of many jobs with one sync
@@ -88,6 +93,7 @@
 
 #include "cli/admin.h"
 #include "cli/call.h"
+#include "cli/cgi.h"
 #include "cli/complete.h"
 #include "cli/enqueue.h"
 #include "cli/hold.h"
@@ -96,6 +102,7 @@
 #include "cli/status.h"
 #include "cli/top.h"
 #include "cli/wait.h"
+#include "cli/web.h"
 #include "cli/words.h"
 
 #define VERSION "0.1.0"
@@ -151,6 +158,15 @@ static const struct command commands[] = {
 	  "What runs, what is next, what has ended.  q ends it.  Where standard "
 	  "output is\nno terminal, it prints one frame.\n", top_options, 0, 0,
 	  command_top },
+	{ "web", "[--password-file FILE] [ADDRESS:PORT]",
+	  "show the queue in a browser, by busybox httpd",
+	  "In the foreground, on 127.0.0.1:8080 unless you name another place.  "
+	  "Prints the\naddress.  A place that other hosts can reach needs "
+	  "--password-file.\n", web_options, 0, 1, command_web },
+	{ "cgi", "", "answer a request of an HTTP server, as a CGI program",
+	  "The page of the queue: /, /list, /job/ID, /log/ID, /metrics and "
+	  "/json.\nThe settings web-hosts and web-actions are about it.\n",
+	  NULL, 0, 0, command_cgi },
 	{ "worker start", "[--count N] [--daemon] [--drain [--check]] "
 	  "[--launcher PROGRAM]",
 	  "run jobs, in the foreground",

@@ -98,6 +98,13 @@ int spool_config_set(struct spool *, const struct config_key *,
  * read, the old settings stay in force: config_error. */
 bool spool_config_refresh(struct spool *);
 
+/* web.token, the secret of the page's forms: printable bytes without a newline.
+ * If there is none, `fresh` becomes it; NULL: SPOOL_GONE then.  SPOOL_REFUSED:
+ * others may read the file, or it is damaged; see spool->why. */
+enum { SPOOL_TOKEN = 32 };
+int spool_token(struct spool *, const char *fresh,
+    char token[SPOOL_TOKEN + 1]);
+
 /* --- enqueue ------------------------------------------------------------ */
 
 /* A job that is written, and where it is to go. */

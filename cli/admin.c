@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/admin.h"
+#include "cli/http.h"
 #include "cli/late.h"
 #include "cli/select.h"
 #include "spool/fsck.h"
@@ -490,6 +491,23 @@ key_find(const char *word)
 	return NULL;
 }
 
+/* Makes the secret of the page's forms, if it has forms and no secret yet. */
+static int
+make_token(struct spool *sp)
+{
+	char fresh[HTTP_RANDOM + 1], token[SPOOL_TOKEN + 1];
+	int r;
+
+	if (!sp->config.web_actions)
+		return DONE;
+	if (!http_random(fresh))
+		return complain("the system has no random numbers");
+	r = spool_token(sp, fresh, token);
+	return r == SPOOL_OK ? DONE : r == SPOOL_REFUSED ?
+	    complain("%s/web.token: %s", sp->path, sp->why) :
+	    complain_spool(sp);
+}
+
 /* Sets a key, with `create` perhaps in a new spool; `value` NULL: to its
  * default. */
 static int
@@ -507,7 +525,7 @@ write_setting(struct call *c, const char *key, const char *value, bool create)
 		return FAILED;
 	if (spool_config_set(&c->spool, k, value) != SPOOL_OK)
 		return complain_spool(&c->spool);
-	return DONE;
+	return make_token(&c->spool);
 }
 
 int

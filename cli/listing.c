@@ -159,6 +159,29 @@ view_title(struct buf *b, const struct field_view *v)
 		buf_printf(b, "(damaged: %s)", v->bad);
 }
 
+void
+view_state(struct buf *b, const struct field_view *v)
+{
+	const struct job_attempt *last = job_last(v->job);
+	char time[JOB_TIME_LEN + 1];
+
+	job_time_format(time, v->name->stamp);
+	buf_puts(b, job_state_word(v->state));
+	if (v->state == JOB_PROCESSING && v->worker)
+		buf_printf(b, ", by worker process %ld since %s", v->worker,
+		    time);
+	else if (v->state == JOB_PROCESSING)
+		buf_printf(b, ", by no worker that lives, since %s", time);
+	else if (v->name->timed) {
+		buf_printf(b, ", not before %s (in ", time);
+		span_words(b, v->name->stamp - now_us());
+		buf_putc(b, ')');
+	} else if (last && v->state != JOB_PENDING) {
+		buf_puts(b, ": ");
+		job_outcome_words(b, last);
+	}
+}
+
 int
 view_print_json(const char *before, const struct field_view *v,
     const char *after)

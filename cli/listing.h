@@ -69,6 +69,8 @@ int view_load(struct spool *, const struct entry *, struct job *,
     struct field_view *);
 /* Adds the command as one line, or what is wrong with the text. */
 void view_title(struct buf *, const struct field_view *);
+/* Adds its state, and since when or why. */
+void view_state(struct buf *, const struct field_view *);
 /* Prints the job as JSON, without a newline, between two strings. */
 int view_print_json(const char *before, const struct field_view *,
     const char *after);

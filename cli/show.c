@@ -117,31 +117,6 @@ command_list(struct call *c)
 }
 
 static void
-add_state(struct buf *b, const struct field_view *v)
-{
-	const struct job_attempt *last = job_last(v->job);
-	char time[JOB_TIME_LEN + 1];
-
-	job_time_format(time, v->name->stamp);
-	buf_printf(b, "State:      %s", job_state_word(v->state));
-	if (v->state == JOB_PROCESSING && v->worker)
-		buf_printf(b, ", by worker process %ld since %s", v->worker,
-		    time);
-	else if (v->state == JOB_PROCESSING)
-		buf_printf(b, ", by no worker that lives, since %s", time);
-	else if (v->name->timed) {
-		buf_printf(b, ", not before %s (in ", time);
-		span_words(b, v->name->stamp - now_us());
-		buf_putc(b, ')');
-	} else if (last && v->state != JOB_PENDING) {
-		buf_puts(b, ": ");
-		job_outcome_words(b, last);
-	}
-	buf_printf(b, "\nAttempts:   %u of %u\n", v->name->attempt,
-	    job_allowed(v->job, v->policy));
-}
-
-static void
 add_ids(struct buf *b, const char *label, const struct job_list *l)
 {
 	size_t i;
@@ -195,23 +170,6 @@ count_earlier(void *arg, const struct job_attempt *a)
 	v->earlier_end = a->end;
 }
 
-/* Adds what the attempt used. */
-static void
-add_used(struct buf *b, const struct job_attempt *a)
-{
-	const char *unit = "KMGTPEZ";
-	int64_t n = a->maxrss, rest = 0;
-
-	for (; n >= 1024; n /= 1024, unit++)
-		rest = n % 1024;
-	buf_printf(b, " (%lld.%03lld s user, %lld.%03lld s system, "
-	    "%lld.%lld %ciB)", (long long)(a->user / SECOND),
-	    (long long)(a->user % SECOND / 1000),
-	    (long long)(a->sys / SECOND),
-	    (long long)(a->sys % SECOND / 1000),
-	    (long long)n, (long long)(rest * 10 / 1024), *unit);
-}
-
 static void
 add_history(struct buf *b, const struct field_view *v)
 {
@@ -235,8 +193,11 @@ add_history(struct buf *b, const struct field_view *v)
 		    a->number, start, (long long)(took / SECOND),
 		    (long long)(took % SECOND / 1000), a->worker);
 		job_outcome_words(b, a);
-		if (a->measured)
-			add_used(b, a);
+		if (a->measured) {
+			buf_puts(b, " (");
+			job_used_words(b, a);
+			buf_putc(b, ')');
+		}
 		buf_putc(b, '\n');
 	}
 }
@@ -254,8 +215,10 @@ show_job(const struct field_view *v)
 
 	buf_printf(&b, "Id:         %s\nCommand:    ", v->name->id);
 	view_title(&b, v);
-	buf_putc(&b, '\n');
-	add_state(&b, v);
+	buf_puts(&b, "\nState:      ");
+	view_state(&b, v);
+	buf_printf(&b, "\nAttempts:   %u of %u\n", v->name->attempt,
+	    job_allowed(v->job, v->policy));
 	if (v->why)
 		buf_printf(&b, "Why:        %s\n", v->why);
 	buf_printf(&b, "Priority:   %d\n", v->name->priority);
@@ -474,4 +437,12 @@ command_logs(struct call *c)
 	r = copy_log(c, e.name.id, fd, &part.begin, part.end);
 	close(fd);
 	return r;
+}
+
+int
+log_print(struct call *c, const char *id, int fd)
+{
+	int64_t at = 0;
+
+	return copy_log(c, id, fd, &at, -1);
 }

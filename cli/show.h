@@ -14,4 +14,7 @@ int command_list(struct call *);
 int command_show(struct call *);
 int command_logs(struct call *);
 
+/* Prints a log, opened by spool_log_read(), as far as it goes. */
+int log_print(struct call *, const char *id, int fd);
+
 #endif

@@ -136,8 +136,8 @@ print_status(struct spool *sp, const struct survey *v)
 	print_left_alone(sp, v);
 }
 
-static int
-print_status_json(struct spool *sp, const struct survey *v)
+int
+status_print_json(struct spool *sp, const struct survey *v)
 {
 	const struct job_name *next = survey_next(v);
 	char time[JOB_TIME_LEN + 1];
@@ -224,15 +224,13 @@ print_used(const struct spool_tally *t)
 	    (unsigned long long)t->maxrss * 1024);
 }
 
-static int
-print_prometheus(struct spool *sp, const struct survey *v)
+void
+status_print_metrics(struct spool *sp, const struct survey *v,
+    const struct spool_tally *t)
 {
 	int64_t age = v->oldest < INT64_MAX ? now_us() - v->oldest : 0;
-	struct spool_tally t;
 	int i;
 
-	if (spool_tally_sum(sp, &t) != SPOOL_OK)
-		return complain_spool(sp);
 	print_metric("jobs", "gauge", "Jobs in the spool, by state.");
 	for (i = 0; i < JOB_HELD; i++)
 		printf("queuectl_jobs{state=\"%s\"} %zu\n",
@@ -256,9 +254,8 @@ print_prometheus(struct spool *sp, const struct survey *v)
 	    v->crew.workers - v->crew.busy);
 	print_metric("paused", "gauge", "1: workers begin no job.");
 	printf("queuectl_paused %d\n", sp->config.paused);
-	print_tally(&t);
-	print_used(&t);
-	return DONE;
+	print_tally(t);
+	print_used(t);
 }
 
 const struct option_def status_options[] = {
@@ -274,6 +271,7 @@ command_status(struct call *c)
 	bool json = call_option(c, "json");
 	bool metrics = call_option(c, "prometheus");
 	struct survey v = { .ready.most = CHECKED_MAX, .later.most = 1 };
+	struct spool_tally tally;
 	int r;
 
 	if (json && metrics)
@@ -283,9 +281,12 @@ command_status(struct call *c)
 		return FAILED;
 	r = survey_read(&v, &c->spool);
 	if (r == DONE && json)
-		r = print_status_json(&c->spool, &v);
+		r = status_print_json(&c->spool, &v);
+	else if (r == DONE && metrics &&
+	    spool_tally_sum(&c->spool, &tally) != SPOOL_OK)
+		r = complain_spool(&c->spool);
 	else if (r == DONE && metrics)
-		r = print_prometheus(&c->spool, &v);
+		status_print_metrics(&c->spool, &v, &tally);
 	else if (r == DONE)
 		print_status(&c->spool, &v);
 	survey_free(&v);

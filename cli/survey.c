@@ -149,6 +149,9 @@ survey_read(struct survey *v, struct spool *sp)
 	best_sort(&v->later);
 	best_sort(&v->completed);
 	best_sort(&v->dead);
+	if (v->running.n)
+		qsort(v->running.v, v->running.n, sizeof *v->running.v,
+		    compare_times);
 	if (v->count[JOB_WAITING] + v->count[JOB_HELD] &&
 	    spool_waiting_count(sp, &v->waiting) != SPOOL_OK)
 		return complain_spool(sp);

@@ -29,7 +29,7 @@ struct survey {
 	struct best ready;      /* the first of these in line */
 	struct best later;      /* the earliest that are due at some time */
 	struct best completed, dead; /* the latest of these */
-	struct listing running;
+	struct listing running; /* the longest first */
 	struct spool_waiting waiting;
 };
 

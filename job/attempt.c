@@ -7,7 +7,8 @@
 
 #include "job/attempt.h"
 
-#define USED_MAX (INT64_C(1000000) * JOB_NUMBER_MAX) /* as a span is read */
+#define SECOND INT64_C(1000000)
+#define USED_MAX (SECOND * JOB_NUMBER_MAX) /* as a span is read */
 
 enum { ERROR_MAX = 200 };
 
@@ -209,4 +210,20 @@ const char *
 job_outcome_word(enum job_outcome outcome)
 {
 	return outcomes[outcome].word;
+}
+
+void
+job_used_words(struct buf *b, const struct job_attempt *a)
+{
+	const char *unit = "KMGTPEZ";
+	int64_t n = a->maxrss, rest = 0;
+
+	for (; n >= 1024; n /= 1024, unit++)
+		rest = n % 1024;
+	buf_printf(b, "%lld.%03lld s user, %lld.%03lld s system, "
+	    "%lld.%lld %ciB", (long long)(a->user / SECOND),
+	    (long long)(a->user % SECOND / 1000),
+	    (long long)(a->sys / SECOND),
+	    (long long)(a->sys % SECOND / 1000),
+	    (long long)n, (long long)(rest * 10 / 1024), *unit);
 }

@@ -78,6 +78,14 @@ const struct config_key config_keys[] = {
 	{ "on-dead", "", A_LINE,
 	  "what is to run when a job is dead",
 	  CONFIG_LINE, 0, NULL, AT(on_dead) },
+	{ "web-hosts", "", "names and addresses with spaces between them, or "
+	  "nothing",
+	  "hosts that the web page answers for; default: localhost, loopback "
+	  "addresses, this host's name",
+	  CONFIG_LINE, 0, NULL, AT(web_hosts) },
+	{ "web-actions", "no", "yes or no",
+	  "whether users with a password may change jobs by the web page",
+	  CONFIG_WORD, 0, switch_words, AT(web_actions) },
 	{ NULL, NULL, NULL, NULL, CONFIG_INT, 0, NULL, 0 }
 };
 

@@ -33,6 +33,8 @@ struct config {
 	int min_free;            /* percent */
 	char on_done[CONFIG_LINE_MAX + 1]; /* lines for /bin/sh; "": none */
 	char on_dead[CONFIG_LINE_MAX + 1];
+	char web_hosts[CONFIG_LINE_MAX + 1]; /* "": the default ones */
+	int web_actions;         /* the page may change the queue */
 };
 
 /* The first three are numbers, the others words.  A WAIT is an int of seconds,

@@ -59,6 +59,7 @@ check_mode(struct fsck *f, const char *path, const struct stat *st)
 static void
 check_dirs(struct fsck *f)
 {
+	static const char *const files[] = { "config", "web.token" };
 	struct spool *sp = f->spool;
 	struct stat st;
 	int i;
@@ -84,8 +85,9 @@ check_dirs(struct fsck *f)
 		else
 			check_mode(f, dir_name(i), &st);
 	}
-	if (fstatat(sp->fd, "config", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		check_mode(f, "config", &st);
+	for (i = 0; i < 2; i++)
+		if (fstatat(sp->fd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			check_mode(f, files[i], &st);
 	if (sp->config_bad || sp->config_error)
 		problem(f, "config", "it is not understood", NULL, false);
 }

@@ -1,5 +1,5 @@
 /*
- * spool/open.c: make, check and open a spool; its config file.
+ * spool/open.c: make, check and open a spool; its config file, its token.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -362,4 +362,52 @@ spool_config_set(struct spool *sp, const struct config_key *k,
 	spool_config_refresh(sp);
 	errno = e;
 	return r;
+}
+
+static int
+token_read(struct spool *sp, char token[SPOOL_TOKEN + 1])
+{
+	char room[SPOOL_TOKEN + 1];
+	struct stat st;
+	struct buf b;
+	int fd, r = file_open(sp, "web.token", O_RDONLY, &fd, &st);
+	bool whole;
+
+	if (r != SPOOL_OK)
+		return r;
+	buf_on(&b, room, sizeof room);
+	whole = st.st_size == SPOOL_TOKEN && fd_read(fd, 0, SPOOL_TOKEN, &b) &&
+	    b.n == SPOOL_TOKEN && strlen(b.p) == SPOOL_TOKEN;
+	fd_close(fd);
+	if (st.st_uid != sp->owner || st.st_mode & 077)
+		return spool_refuse(sp, "others may read it or have written "
+		    "it; remove it, and a new one is made");
+	if (!whole)
+		return spool_refuse(sp, "it is damaged; remove it, and a new "
+		    "one is made");
+	strcpy(token, b.p);
+	return SPOOL_OK;
+}
+
+int
+spool_token(struct spool *sp, const char *fresh, char token[SPOOL_TOKEN + 1])
+{
+	char room[SPOOL_TOKEN + 1];
+	struct buf b;
+	int r = token_read(sp, token), e;
+
+	if (r != SPOOL_GONE || !fresh)
+		return r;
+	buf_on(&b, room, sizeof room);
+	buf_add(&b, fresh, SPOOL_TOKEN);
+	if (fd_lock(sp->fd, LOCK_EX) < 0)
+		return spool_fail(sp, "");
+	/* somebody may have made it before we had the lock */
+	r = token_read(sp, token);
+	if (r == SPOOL_GONE)
+		r = file_replace(sp, "web.token", &b, true);
+	e = errno;
+	fd_lock(sp->fd, LOCK_UN);
+	errno = e;
+	return r == SPOOL_OK ? token_read(sp, token) : r;
 }

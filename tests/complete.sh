@@ -29,14 +29,14 @@ t "commands"
 q help >help
 sed -n 's/^  \([a-z]*\) .*/\1/p' help | sort -u >commands
 next "$(echo $(cat commands))" ''
-next "wait worker" w
+next "wait web worker" w
 next "list start stop" worker ''
 next "start stop" worker st
 next "" worker start ''
 next "" nonsense ''
 next "get list set unset" config ''
 next "list" lis
-next "wait worker" help w
+next "wait web worker" help w
 next "purge" help dlq p
 run q complete -- wai
 out_like "^wait	return when "

@@ -1,0 +1,318 @@
+/*
+ * cgi.c: answers a request of an HTTP server: who may ask for what.
+ *
+ *     GET    /  /list  /job/ID  /log/ID  /metrics  /json
+ *     POST   /  /job/ID
+ *
+ * Anybody whom the server lets in may look.  To change something takes all of
+ * this: web-actions is yes; the server has asked for a password; the form has
+ * the token of this spool; and the browser says that the form is from a page of
+ * the host that it is sent to.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cgi.h"
+#include "cli/page.h"
+#include "cli/show.h"
+#include "cli/status.h"
+#include "spool/log.h"
+#include "spool/waiting.h"
+
+enum {
+	ROUNDS = 40,            /* for a job that moves while we change it, */
+	ROUND_MS = 50           /* …with so much in between */
+};
+
+/* --- changes ------------------------------------------------------------ */
+
+/* Takes the result of the one job of a bulk. */
+static void
+take_result(void *result, int r, void *job)
+{
+	(void)job;
+	*(int *)result = r;
+}
+
+/* Asks for the end of a job, and does not wait for it if a worker runs it. */
+static int
+cancel_job(struct spool *sp, char *id, struct spool_cancel *x)
+{
+	int r = SPOOL_OK;
+	struct spool_bulk b = { .spool = sp, .each = take_result, .arg = &r };
+
+	strcpy(x->id, id);
+	spool_bulk_cancel(&b, x, now_us());
+	spool_bulk_end(&b);
+	return r == SPOOL_BUSY && x->asked ? SPOOL_OK : r;
+}
+
+static int
+change_once(struct spool *sp, char *id, const char *action,
+    struct spool_cancel *x)
+{
+	int r = SPOOL_OK;
+	struct spool_bulk b = { .spool = sp, .each = take_result, .arg = &r };
+
+	if (!strcmp(action, "retry"))
+		return spool_retry(sp, id, now_us());
+	if (!strcmp(action, "cancel"))
+		return cancel_job(sp, id, x);
+	if (!strcmp(action, "hold"))
+		spool_bulk_hold(&b, id, id);
+	else
+		spool_bulk_let_go(&b, id, id);
+	spool_bulk_end(&b);
+	return r;
+}
+
+/* Changes a job, as often as it moves meanwhile. */
+static int
+change_job(struct spool *sp, const char *word, const char *action)
+{
+	struct spool_cancel x = { .held = false };
+	char id[JOB_ID_MAX + 1];
+	int r = spool_resolve(sp, word, id), rounds;
+
+	if (r != SPOOL_OK || strcmp(word, id) != 0)
+		return r == SPOOL_OK ? SPOOL_GONE : r;
+	for (rounds = ROUNDS; rounds; rounds--) {
+		r = change_once(sp, id, action, &x);
+		if (r != SPOOL_GONE && r != SPOOL_BUSY)
+			break;
+		poll(NULL, 0, ROUND_MS);
+	}
+	return r;
+}
+
+static bool
+is_one_of(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (!strcmp(word, *words))
+			return true;
+	return false;
+}
+
+/* Does what a form asks for.  NULL: it is done; else why it is not, and
+ * *status. */
+static const char *
+act(struct spool *sp, const struct http_request *r, int *status)
+{
+	static const char *const of_job[] = { "retry", "cancel", "hold",
+		"release", NULL };
+	const char *action = http_value(r, "action");
+	bool pause = !strcmp(action, "pause");
+
+	*status = 500;
+	if (!strcmp(r->path, "/") && (pause || !strcmp(action, "resume")))
+		return spool_config_set(sp, config_key("paused"),
+		    pause ? "yes" : NULL) == SPOOL_OK ? NULL :
+		    "The setting could not be written.";
+	if (strncmp(r->path, "/job/", 5) || !is_one_of(action, of_job)) {
+		*status = 400;
+		return "There is no such action.";
+	}
+	switch (change_job(sp, r->path + 5, action)) {
+	case SPOOL_OK:
+		return NULL;
+	case SPOOL_GONE:
+	case SPOOL_AMBIGUOUS:
+		*status = 404;
+		return "There is no such job.";
+	case SPOOL_ERROR:
+		complain_spool(sp);
+		return "The queue could not be changed; the server's log says "
+		    "why.";
+	default:
+		*status = 409;
+		return "The job is in another state by now.";
+	}
+}
+
+/* Why a form is refused; NULL: it is not. */
+static const char *
+refuse_form(const struct config *c, const struct http_request *r,
+    const char *token)
+{
+	if (!c->web_actions)
+		return "This page only shows. To let it change jobs: queuectl "
+		    "config set web-actions yes";
+	if (!*r->user)
+		return "Changes need a password, which the HTTP server asks "
+		    "for; queuectl web --password-file FILE.";
+	if (!http_origin_is(r->origin, r->host))
+		return "The browser does not say that this form is from this "
+		    "page.";
+	if (!token || !http_same(token, http_value(r, "token")))
+		return "The form is out of date. Load the page again.";
+	return NULL;
+}
+
+/* --- answers ------------------------------------------------------------ */
+
+/* Prints a page. */
+static int
+send_page(struct page *p, int status)
+{
+	if (p->out.failed) {
+		buf_free(&p->out);
+		status = page_error(p, 500, "There is not enough memory.");
+	}
+	http_head(status, "text/html", p->nonce, NULL);
+	if (p->request->head)
+		return DONE;
+	return print_buf(&p->out);
+}
+
+/* Tells the browser to load the page that the form was sent to. */
+static int
+send_back(struct page *p)
+{
+	const struct http_request *r = p->request;
+	struct buf b = { 0 };
+
+	buf_puts(&b, "Location: ");
+	/* it has no control character: its host was checked */
+	buf_add(&b, r->origin, (size_t)(strstr(r->origin, "://") + 3 -
+	    r->origin));
+	buf_puts(&b, r->host);
+	url_page(&b, r, r->path);
+	buf_puts(&b, *http_value(r, "still") ? "?still=1" : "");
+	http_head(303, "text/plain", NULL, buf_text(&b));
+	buf_free(&b);
+	return DONE;
+}
+
+static int
+send_form(struct page *p)
+{
+	const char *why;
+	int status = 403;
+
+	why = refuse_form(&p->spool->config, p->request, p->token);
+	if (!why)
+		why = act(p->spool, p->request, &status);
+	return why ? send_page(p, page_error(p, status, why)) : send_back(p);
+}
+
+static int
+send_log(struct call *c, struct page *p, const char *word)
+{
+	char id[JOB_ID_MAX + 1];
+	int fd, r = spool_resolve(p->spool, word, id);
+
+	if (r != SPOOL_OK)
+		return send_page(p, page_error(p, 404, "There is no such job."));
+	r = spool_log_read(p->spool, id, &fd);
+	if (r != SPOOL_OK && r != SPOOL_GONE)
+		return send_page(p, page_error(p, 503, "The log cannot be "
+		    "read."));
+	http_head(200, "text/plain", NULL, NULL);
+	if (r == SPOOL_GONE)
+		return DONE; /* it has written nothing yet */
+	r = p->request->head ? DONE : log_print(c, id, fd);
+	close(fd);
+	return r;
+}
+
+/* Sends what status prints for machines. */
+static int
+send_status(struct page *p, bool json)
+{
+	struct survey v = { .later.most = 1 };
+	struct spool_tally tally;
+	int r = survey_read(&v, p->spool);
+
+	if (r != DONE || (!json && spool_tally_sum(p->spool, &tally) !=
+	    SPOOL_OK)) {
+		r = send_page(p, page_error(p, 503, "The queue cannot be read; "
+		    "the server's log says why."));
+	} else {
+		http_head(200, json ? "application/json" :
+		    "text/plain; version=0.0.4", NULL, NULL);
+		if (p->request->head)
+			;
+		else if (json)
+			r = status_print_json(p->spool, &v);
+		else
+			status_print_metrics(p->spool, &v, &tally);
+	}
+	survey_free(&v);
+	return r;
+}
+
+static int
+send_answer(struct call *c, struct page *p)
+{
+	const char *path = p->request->path;
+
+	if (p->request->post)
+		return send_form(p);
+	if (!strncmp(path, "/log/", 5))
+		return send_log(c, p, path + 5);
+	if (!strcmp(path, "/metrics") || !strcmp(path, "/json"))
+		return send_status(p, !strcmp(path, "/json"));
+	return send_page(p, !strcmp(path, "/") ? page_overview(p) :
+	    !strcmp(path, "/list") ? page_list(p) :
+	    !strncmp(path, "/job/", 5) ? page_job(p, path + 5) :
+	    page_error(p, 404, "There is no such page."));
+}
+
+/* Opens the spool.  NULL, or why there is no page, and *status. */
+static const char *
+open_spool(struct call *c, const struct http_request *r, int *status)
+{
+	if (call_open_spool(c, false) != DONE) {
+		*status = 503;
+		return "The queue cannot be opened; the server's log says why.";
+	}
+	if (!http_host_is(r->host, c->spool.config.web_hosts)) {
+		complain("the setting web-hosts does not have the host %s",
+		    r->host);
+		*status = 403;
+		return "This page does not answer for this host; the setting "
+		    "web-hosts has those that it answers for.";
+	}
+	return NULL;
+}
+
+int
+command_cgi(struct call *c)
+{
+	struct http_request request;
+	struct page p = { .spool = &c->spool, .request = &request };
+	char fresh[HTTP_RANDOM + 1], token[SPOOL_TOKEN + 1];
+	const char *why;
+	int status, r;
+
+	if (!getenv("REQUEST_METHOD"))
+		return complain_usage("cgi is for HTTP servers; queuectl web "
+		    "starts one");
+	p.now = now_us();
+	status = http_read(&request, &why);
+	if (status == 200)
+		why = open_spool(c, &request, &status);
+	if (!http_random(p.nonce) || !http_random(fresh)) {
+		complain("the system has no random numbers");
+		return FAILED;
+	}
+	if (status == 200 && c->spool.config.web_actions && *request.user) {
+		r = spool_token(&c->spool, fresh, token);
+		if (r == SPOOL_OK)
+			p.token = token;
+		else
+			complain("%s/web.token: %s", c->spool.path,
+			    r == SPOOL_ERROR ? "cannot be read" :
+			    c->spool.why);
+	}
+	r = status == 200 ? send_answer(c, &p) :
+	    send_page(&p, page_error(&p, status, why));
+	http_free(&request);
+	return r;
+}
