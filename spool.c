@@ -127,6 +127,35 @@ spool_fail(struct spool *sp, const char *at)
 	return SPOOL_ERROR;
 }
 
+const char *
+spool_remedy(int error)
+{
+	static const struct {
+		int error;
+		const char *remedy;
+	} remedies[] = {
+		{ ENOSPC, "; make room, for example with queuectl "
+		    "purge --state completed" },
+		{ EDQUOT, "; make room, for example with queuectl "
+		    "purge --state completed" },
+		{ EROFS, "; mount its file system for writing" },
+		{ EACCES, "; queuectl fsck --repair mends modes" },
+		{ EPERM, "; lsattr shows whether it may be changed" },
+		{ ENOENT, "; queuectl fsck --repair makes directories" },
+		{ EIO, "; the kernel's log (dmesg) says more" },
+		{ EFBIG, "; raise ulimit -f" },
+		{ EMFILE, "; raise ulimit -n" },
+		/* of fork: a busy lock has a result of its own */
+		{ EAGAIN, "; raise ulimit -u or pids.max" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof remedies / sizeof *remedies; i++)
+		if (remedies[i].error == error)
+			return remedies[i].remedy;
+	return "";
+}
+
 int
 spool_refuse(struct spool *sp, const char *why)
 {
@@ -174,12 +203,14 @@ file_open(struct spool *sp, const char *path, int flags, int *fd,
 		case ENOENT:
 			return SPOOL_GONE;
 		case ELOOP:
-			return spool_refuse(sp, "a symbolic link");
+			return spool_refuse(sp, "a symbolic link; put the file "
+			    "itself there");
 		case ENXIO:
 		case EISDIR:
 			return spool_refuse(sp, "not a regular file");
 		case EACCES:
-			return spool_refuse(sp, "it may not be read");
+			return spool_refuse(sp, "it may not be read; see "
+			    "ls -l");
 		default:
 			return spool_fail(sp, path);
 		}

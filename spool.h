@@ -63,7 +63,8 @@ struct spool {
 	uid_t owner;
 	const char *path;        /* absolute; as it was opened, and not ours */
 	char at[SPOOL_AT_MAX];   /* what the last SPOOL_ERROR happened to */
-	const char *why;         /* SPOOL_BAD, REFUSED, FULL; constant text */
+	const char *why;         /* SPOOL_BAD, REFUSED, FULL; constant text,
+	                          * perhaps with "; " and what to do */
 	const char *repair;      /* what a shell is to do with the path of a spool
 	                          * that was REFUSED; NULL: nothing helps */
 	size_t line;             /* SPOOL_BAD: the line, 0: the whole */
@@ -85,6 +86,9 @@ struct spool {
  */
 int spool_open(struct spool *, const char *path, bool create);
 void spool_close(struct spool *);
+/* What a person can do about an error in an open spool: constant words that
+ * begin with "; ", or "". */
+const char *spool_remedy(int error);
 /* Whether the path still leads to the directory that was opened. */
 bool spool_is_there(const struct spool *);
 
@@ -141,6 +145,7 @@ struct spool_batch {
  * batch, call spool_waiting_open() and stage again.
  * SPOOL_STALE_ID: publish or take back the batch, call spool_reclaim() and
  * stage again.  SPOOL_FULL: only for the first job of a batch.
+ * SPOOL_BAD: the job is too large; see spool->why.
  *
  * For a unique job whose id another job has: if the other one has not ended,
  * SPOOL_DUPLICATE, nothing was written, and the other is as safe as if it had

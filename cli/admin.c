@@ -47,8 +47,8 @@ complain_launcher(const char *program)
 		return complain("no such launcher: %s (it is one program, by "
 		    "its path or found along PATH%s)", program,
 		    strchr(program, ' ') ? "; a script may add options" : "");
-	return complain("cannot run the launcher %s: %s", program,
-	    strerror(errno));
+	return complain("cannot run the launcher %s: %s; it must be a file "
+	    "that can be executed", program, strerror(errno));
 }
 
 int
@@ -64,8 +64,8 @@ command_worker_start(struct call *c)
 	int r;
 
 	if (count && !job_number_parse(count, 1, WORKER_COUNT_MAX, &n))
-		return complain_usage("--count must be a whole number from 1 "
-		    "to %d, not %s", WORKER_COUNT_MAX, count);
+		return complain_usage("%s must be a whole number from %d to %d"
+		    ", not %s", "--count", 1, WORKER_COUNT_MAX, count);
 	if (o.check && !o.drain)
 		return complain_usage("--check goes with --drain");
 	if (o.check && o.daemon)
@@ -309,8 +309,8 @@ complain_not_dead(struct spool *sp, const char *id)
 
 	if (spool_find(sp, id, &state, &name) != SPOOL_OK)
 		return complain("%s: not in the dead letter queue", id);
-	return complain("%s: not in the dead letter queue: it is %s", id,
-	    job_state_word(state));
+	return complain("%s: not in the dead letter queue: it is %s; queuectl "
+	    "dlq list shows those that are", id, job_state_word(state));
 }
 
 static int
@@ -431,8 +431,8 @@ check_globs(struct call *c, unsigned states)
 		s.glob = &c->operand[i];
 		r = select_count(&c->spool, &s, &n);
 		if (r == DONE && !n)
-			r = complain("%s: matches no job that has ended",
-			    c->operand[i]);
+			r = complain("%s: %s; queuectl list shows the jobs",
+			    c->operand[i], "matches no job that has ended");
 		if (r != DONE)
 			worst = r;
 	}
@@ -456,8 +456,8 @@ command_purge(struct call *c)
 		return complain_usage("only completed and dead jobs are "
 		    "purged; queuectl cancel ends others");
 	if (age && !job_span_parse(age, &span))
-		return complain_usage("--older-than must be " TEXT_SPAN
-		    ", not %s", age);
+		return complain_usage("%s must be %s, not %s", "--older-than",
+		    TEXT_SPAN, age);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	p.worst = check_globs(c, states);
@@ -607,9 +607,10 @@ print_problem(void *arg, const struct spool_problem *p)
 		buf_puts(&b, "}\n");
 	} else {
 		job_escape(&b, p->path, 0);
-		buf_printf(&b, ": %s; %s%s\n", p->what, p->repaired ?
-		    "repaired: " : p->repair ? "would " : "look at it "
-		    "yourself", p->repair ? p->repair : "");
+		buf_printf(&b, ": %s%s%s\n", p->what, p->repaired ?
+		    "; repaired: " : p->repair ? "; would " :
+		    strchr(p->what, ';') ? "" : "; look at it yourself",
+		    p->repair ? p->repair : "");
 	}
 	print_buf(&b);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,7 +92,8 @@ find_spool(struct call *c, const char **path)
 		return DONE;
 	if (*path && **path) {
 		if (!call_cwd(c))
-			return complain("the current directory: %s",
+			return complain("the current directory: %s; name the "
+			    "spool by a path that begins with /",
 			    strerror(errno));
 		buf_printf(b, "%s/%s", c->cwd.p, *path);
 	} else if (geteuid() == 0) {
@@ -133,6 +135,35 @@ put_path(struct buf *b, const char *path)
 	buf_free(&shown);
 }
 
+/* Adds the way out after an error of the spool, open or not, or after
+ * spool_open() has refused it (error 0). */
+static void
+put_way_out(struct buf *b, const struct spool *sp, int error)
+{
+	static const char another[] = "; name another directory with --spool";
+	const char *repair = sp->repair;
+	struct stat st;
+	bool seen = stat(sp->path, &st) == 0 && S_ISDIR(st.st_mode);
+
+	if (sp->fd >= 0 || error == ENOMEM || error == EMFILE || error == EIO)
+		buf_puts(b, spool_remedy(error));
+	else if (seen && st.st_uid != geteuid())
+		buf_printf(b, "; run queuectl as user %lu, or%s",
+		    (unsigned long)st.st_uid, another + 1);
+	/* if it cannot be seen, a directory above it is closed */
+	else if (seen && error == EACCES)
+		repair = "chmod 700";
+	else if (!repair && (error || !strchr(sp->why, ';')))
+		buf_puts(b, another);
+	if (!repair)
+		return;
+	buf_printf(b, "; to repair that: %s ", repair);
+	put_path(b, sp->path);
+	/* a line that is cut could name another directory */
+	if (b->failed || strlen(sp->path) + b->n > PATH_MAX)
+		buf_clear(b);
+}
+
 /* The spool is refused; *sp says why, and perhaps how to repair it. */
 static int
 complain_refused(const struct spool *sp)
@@ -140,13 +171,7 @@ complain_refused(const struct spool *sp)
 	struct buf b = { 0 };
 	int r;
 
-	if (sp->repair) {
-		buf_printf(&b, "; to repair that: %s ", sp->repair);
-		put_path(&b, sp->path);
-	}
-	/* a line that is cut could name another directory */
-	if (b.failed || strlen(sp->path) + b.n > PATH_MAX)
-		buf_clear(&b);
+	put_way_out(&b, sp, 0);
 	r = complain("%s: not used as a spool: %s%s", sp->path, sp->why,
 	    buf_text(&b));
 	buf_free(&b);
@@ -162,7 +187,8 @@ check_clocks(void)
 
 	if (clock_gettime(CLOCK_REALTIME, &t) < 0 ||
 	    clock_gettime(CLOCK_MONOTONIC, &t) < 0)
-		return complain("cannot read the clock: %s", strerror(errno));
+		return complain("cannot read the clock: %s; an old seccomp "
+		    "filter may deny it", strerror(errno));
 	return DONE;
 }
 
@@ -187,11 +213,12 @@ open_spool(struct call *c, bool create, bool *gone)
 	if (r != SPOOL_OK)
 		return complain_spool(&c->spool);
 	if (c->spool.config_error)
-		complain("%s/config: %s; the defaults are in force", path,
-		    strerror(c->spool.config_error));
+		complain("%s/config: %s; the defaults are in force%s", path,
+		    strerror(c->spool.config_error),
+		    spool_remedy(c->spool.config_error));
 	else if (c->spool.config_bad)
 		complain("%s/config: line %zu is not understood and passed "
-		    "over", path, c->spool.config_bad);
+		    "over; correct or remove it", path, c->spool.config_bad);
 	return DONE;
 }
 
@@ -285,27 +312,66 @@ complain_memory(void)
 int
 complain_spool(const struct spool *sp)
 {
-	return complain("%s%s%s: %s", sp->path, *sp->at ? "/" : "", sp->at,
-	    strerror(errno));
+	struct buf b = { 0 };
+	int e = errno, r;
+
+	put_way_out(&b, sp, e);
+	r = complain("%s%s%s: %s%s", sp->path, *sp->at ? "/" : "", sp->at,
+	    strerror(e), buf_text(&b));
+	buf_free(&b);
+	return r;
+}
+
+enum { NAMED_MAX = 3 };         /* ids that a message names */
+
+struct named {
+	struct buf ids;
+	int n;
+};
+
+static bool
+name_id(void *arg, const char *id)
+{
+	struct named *named = arg;
+
+	buf_printf(&named->ids, "%s%s", named->n ? ", " : ": ",
+	    named->n < NAMED_MAX ? id : "…");
+	return named->n++ < NAMED_MAX;
+}
+
+/* More than one id begins with `word`; names some of them. */
+static int
+complain_ambiguous(struct spool *sp, const char *word)
+{
+	struct named named = { .n = 0 };
+	int r;
+
+	spool_ids(sp, word, name_id, &named);
+	r = complain("%s: more than one job's id begins so%s", word,
+	    buf_text(&named.ids));
+	buf_free(&named.ids);
+	return r;
 }
 
 int
-complain_job(const struct spool *sp, int result, const char *id)
+complain_job(struct spool *sp, int result, const char *id)
 {
+	char line[40] = "";
+
 	switch (result) {
 	case SPOOL_GONE:
-		return complain("%s: no such job", id);
+		return complain("%s: no such job; queuectl list shows the ids",
+		    id);
 	case SPOOL_AMBIGUOUS:
-		return complain("%s: more than one job's id begins so", id);
+		return complain_ambiguous(sp, id);
 	case SPOOL_BUSY:
 		return complain("%s: the job is in use: a process of it still "
-		    "runs", id);
+		    "runs; fuser %s/ids/%s shows which", id, sp->path, id);
 	case SPOOL_BAD:
-		if (!sp->line)
-			return complain("%s: its text is damaged: %s", id,
-			    sp->why);
-		return complain("%s: its text is damaged: line %zu: %s", id,
-		    sp->line, sp->why);
+		if (sp->line)
+			snprintf(line, sizeof line, "line %zu: ", sp->line);
+		return complain("%s: its text is damaged: %s%s; correct it in "
+		    "%s/ids/%s", id, line, sp->why, sp->path, id);
 	case SPOOL_REFUSED:
 		return complain("%s: left alone: %s", id, sp->why);
 	case SPOOL_NEEDED:

@@ -99,10 +99,10 @@ void complain_unknown(const char *kind, const char *word,
     const struct text_guess *);
 /* Out of memory: */
 int complain_memory(void);
-/* What the spool could not do, by its errno: */
+/* What the spool could not do, by its errno, and the way out: */
 int complain_spool(const struct spool *);
 /* What `result`, not SPOOL_OK, says of one job: */
-int complain_job(const struct spool *, int result, const char *id);
+int complain_job(struct spool *, int result, const char *id);
 
 /* Prints what `b` holds and frees it.  DONE, or FAILED after a complaint. */
 int print_buf(struct buf *b);

@@ -204,22 +204,24 @@ complain_stage(const struct spool *sp, int result, const char *id,
     const char *where)
 {
 	if (result == SPOOL_EXISTS)
-		return complain("%sid \"%s\" exists already", where, id);
+		return complain("%sid \"%s\" exists already; take another, or "
+		    "none, or see unique in queuectl help enqueue", where, id);
 	if (result == SPOOL_BUSY)
 		return complain("%sid \"%s\" is in use: it is being enqueued "
-		    "by someone else, or a process of its job still runs",
-		    where, id);
+		    "by someone else, or a process of its job still runs; "
+		    "take another, or wait", where, id);
 	if (result == SPOOL_NO_PARENT)
-		return complain("%sthere is no job \"%s\" to wait for", where,
-		    sp->at);
+		return complain("%sthere is no job \"%s\" to wait for; "
+		    "queuectl list shows the ids", where, sp->at);
 	if (result == SPOOL_REFUSED)
-		return complain("%sid \"%s\" cannot be used: %s", where, id,
-		    sp->why);
+		return complain("%sid \"%s\" cannot be used: %s; take another",
+		    where, id, sp->why);
 	if (result == SPOOL_FULL)
-		return complain("%s%s: nothing was enqueued: %s", where,
-		    sp->path, sp->why);
-	if (errno == EFBIG)
-		return complain("%sthe job is larger than 16 MiB", where);
+		return complain("%s%s: nothing was enqueued: %s; make room, or "
+		    "lower min-free with queuectl config set", where, sp->path,
+		    sp->why);
+	if (result == SPOOL_BAD)
+		return complain("%s%s", where, sp->why);
 	return complain_spool(sp);
 }
 
@@ -511,7 +513,7 @@ stage_line(struct enqueue *q, struct draft *d)
 		hold_signals(q, false);
 	snprintf(where, sizeof where, "line %zu: ", q->line + 1);
 	complain_stage(sp, r, job->id, where);
-	fail_line(q, r == SPOOL_FULL || (r == SPOOL_ERROR && errno != EFBIG));
+	fail_line(q, r == SPOOL_FULL || r == SPOOL_ERROR);
 }
 
 static void
@@ -574,7 +576,7 @@ enqueue_lines(struct enqueue *q)
 	}
 	use_input(q, at);
 	if (!q->stop && q->in.n > LINE_LEN_MAX) {
-		complain("line %zu: longer than 32 MiB", ++q->line);
+		complain("line %zu: longer than 32 MiB; use a file", ++q->line);
 		fail_line(q, false);
 		q->skip = true;
 		q->in.n = 0;

@@ -44,9 +44,13 @@ complain_state(const struct holding *h, const char *id)
 	struct job_name name;
 
 	if (spool_find(h->spool, id, &state, &name) != SPOOL_OK)
-		return complain("%s: no such job", id);
+		return complain_job(h->spool, SPOOL_GONE, id);
 	if (h->hold && state == JOB_HELD)
-		return complain("%s: is held already", id);
+		return complain("%s: is held already; queuectl release %s lets "
+		    "it go", id, id);
+	if (h->hold && state == JOB_PROCESSING)
+		return complain("%s: cannot be held: it is processing; "
+		    "queuectl cancel %s ends it", id, id);
 	return complain(h->hold ? "%s: cannot be held: it is %s" :
 	    "%s: is not held: it is %s", id, job_state_word(state));
 }

@@ -65,8 +65,8 @@ limit_read(const struct call *c, size_t *limit)
 	int64_t n = JOB_NUMBER_MAX;
 
 	if (word && !job_number_parse(word, 0, JOB_NUMBER_MAX, &n))
-		return complain_usage("--limit must be a whole number from 0 "
-		    "to %d, not %s", JOB_NUMBER_MAX, word);
+		return complain_usage("%s must be a whole number from %d to %d"
+		    ", not %s", "--limit", 0, JOB_NUMBER_MAX, word);
 	*limit = (size_t)n;
 	return DONE;
 }

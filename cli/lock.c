@@ -206,8 +206,9 @@ set_slots(struct call *c, const char *lock, const char *word)
 	int r;
 
 	if (!job_number_parse(word, 0, SPOOL_SLOTS_MAX, &n))
-		return complain_usage("the number of slots must be a whole "
-		    "number from 0 to %d, not %s", SPOOL_SLOTS_MAX, word);
+		return complain_usage("%s must be a whole number from %d to %d"
+		    ", not %s", "the number of slots", 0, SPOOL_SLOTS_MAX,
+		    word);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = spool_lock_set(&c->spool, lock, (size_t)n, &look);

@@ -307,7 +307,8 @@ select_patterns(struct call *c, unsigned states, const char *none,
 	for (; i < c->n; i++)
 		if (select_is_pattern(c->operand[i]) &&
 		    !is_matched(l, c->operand[i]))
-			worst = complain("%s: %s", c->operand[i], none);
+			worst = complain("%s: %s; queuectl list shows the jobs",
+			    c->operand[i], none);
 	return worst;
 }
 

@@ -102,8 +102,8 @@ command_list(struct call *c)
 	if (r != DONE)
 		return r;
 	if (since && !job_span_parse(since, &span))
-		return complain_usage("--since must be " TEXT_SPAN ", not %s",
-		    since);
+		return complain_usage("%s must be %s, not %s", "--since",
+		    TEXT_SPAN, since);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	if (since)
@@ -334,8 +334,8 @@ part_find(struct call *c, const char *word, const struct entry *e,
 	int r;
 
 	if (!job_number_parse(word, 1, JOB_NUMBER_MAX, &p->number))
-		return complain_usage("--attempt must be a whole number from "
-		    "1 to %d, not %s", JOB_NUMBER_MAX, word);
+		return complain_usage("%s must be a whole number from %d to %d"
+		    ", not %s", "--attempt", 1, JOB_NUMBER_MAX, word);
 	r = spool_load(&c->spool, e->state, &e->name, &job);
 	if (r == SPOOL_OK)
 		r = spool_earlier(&c->spool, e->state, &e->name, &job,
@@ -350,8 +350,9 @@ part_find(struct call *c, const char *word, const struct entry *e,
 	if (e->state == JOB_PROCESSING &&
 	    spool_runner(&c->spool, false, &e->name, &slot))
 		part_add(p, e->name.attempt, slot.log);
-	return p->found ? DONE : complain("%s: there was no attempt %lld",
-	    e->name.id, (long long)p->number);
+	return p->found ? DONE : complain("%s: there was no attempt %lld; "
+	    "queuectl show %s lists them", e->name.id, (long long)p->number,
+	    e->name.id);
 }
 
 /* Copies what is new in the log; *at is the place that was reached, *gap the
@@ -415,8 +416,8 @@ command_logs(struct call *c)
 	int fd, r;
 
 	if (follow && attempt)
-		return complain_usage("--follow and --attempt do not go "
-		    "together");
+		return complain_usage("--%s and --%s do not go together",
+		    "follow", "attempt");
 	if (call_open_spool(c, false) != DONE ||
 	    entry_find(c, c->operand[0], &e) != DONE)
 		return FAILED;

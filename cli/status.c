@@ -275,8 +275,8 @@ command_status(struct call *c)
 	int r;
 
 	if (json && metrics)
-		return complain_usage("--json and --prometheus do not go "
-		    "together");
+		return complain_usage("--%s and --%s do not go together",
+		    "json", "prometheus");
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = survey_read(&v, &c->spool);

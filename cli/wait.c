@@ -291,8 +291,9 @@ warn_if_idle(struct spool *sp)
 
 	if (crew_count(sp, &crew) == SPOOL_OK &&
 	    (!crew.workers || sp->config.paused))
-		complain("%s; waiting all the same", crew.workers ?
-		    "the queue is paused" : "no worker is running");
+		complain(crew.workers ? "the queue is paused; waiting until "
+		    "queuectl resume" : "no worker is running; waiting until "
+		    "queuectl worker start");
 }
 
 /* Draws the bar if it is due, and sleeps until there is news or something else
@@ -396,8 +397,8 @@ command_wait(struct call *c)
 	if ((call_option(c, "all") != NULL) == (c->n > 0))
 		return complain_usage("name jobs, or --all");
 	if (timeout && !job_span_parse(timeout, &us))
-		return complain_usage("--timeout must be " TEXT_SPAN
-		    ", not %s", timeout);
+		return complain_usage("%s must be %s, not %s", "--timeout",
+		    TEXT_SPAN, timeout);
 	if (call_open_spool(c, false) != DONE)
 		return FAILED;
 	r = c->n ? select_each(c, STATES_ALL, "matches no job",
@@ -440,12 +441,14 @@ cancelling_add(void *cancelling, const char *id)
 
 /* Says why a job could not be cancelled, as `result` tells. */
 static int
-complain_cancel(const struct spool *sp, int result,
+complain_cancel(struct spool *sp, int result,
     const struct spool_cancel *x)
 {
 	if (result == SPOOL_WRONG_STATE)
-		return complain("%s: has ended already: it is %s", x->id,
-		    job_state_word(x->state));
+		return complain("%s: has ended already: it is %s; queuectl "
+		    "%s %s removes it", x->id, job_state_word(x->state),
+		    x->state == JOB_DEAD ? "dlq purge" :
+		    "purge --state completed", x->id);
 	if (result == SPOOL_BUSY)
 		return complain("%s: its worker died, and a process of it "
 		    "still runs; it is cancelled when that has ended", x->id);

@@ -110,7 +110,8 @@ set_command(struct reader *r, const struct json *v)
 		return refuse(r, v, "\"command\" is empty");
 	if (strlen(v->text) > JOB_ARG_MAX)
 		return refuse(r, v, "\"command\" is longer than 131071 bytes, "
-		    "the longest argument that a program can be given");
+		    "the longest argument that a program can be given; "
+		    "put it into a file");
 	return set_value(r, v);
 }
 
@@ -130,7 +131,7 @@ set_argv(struct reader *r, const struct json *v)
 		if (strlen(e->text) > JOB_ARG_MAX)
 			return refuse(r, e, "one of \"argv\" is longer than "
 			    "131071 bytes, the longest argument that a "
-			    "program can be given");
+			    "program can be given; put it into a file");
 	}
 	if (!v->child || !v->child->text[0])
 		return refuse(r, v, "\"argv\" names no program");

@@ -225,9 +225,13 @@ stage_locked(struct spool_batch *b, struct job *job)
 	p = path_in(SPOOL_IDS, job->id);
 	buf_clear(&b->text);
 	job_format(&b->text, job);
-	if (b->text.failed || b->text.n > JOB_TEXT_MAX) {
-		errno = b->text.failed ? ENOMEM : EFBIG;
+	if (b->text.failed) {
+		errno = ENOMEM;
 		r = spool_fail(sp, p.s);
+	} else if (b->text.n > JOB_TEXT_MAX) {
+		sp->why = "the job is larger than 16 MiB; let it read a file";
+		sp->line = 0;
+		r = SPOOL_BAD;
 	} else if (fd_write(fd, b->text.p, b->text.n) < 0 ||
 	    (!b->bulk && sp->config.sync != SYNC_NONE && fsync(fd) < 0)) {
 		r = spool_fail(sp, p.s);
@@ -549,7 +553,7 @@ spool_reclaim(struct spool *sp, const char *id)
 	r = spool_find(sp, id, &state, &name);
 	if (r == SPOOL_GONE && fstatat(sp->fd, p.s, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
-		r = spool_refuse(sp, "its entry in ids/ is no regular file");
+		r = spool_refuse(sp, "its entry in ids/ is not a regular file");
 	else if (r == SPOOL_OK || (r == SPOOL_GONE && st.st_nlink > 1))
 		r = SPOOL_EXISTS; /* perhaps a hand has put the job aside */
 	else if (r == SPOOL_GONE)

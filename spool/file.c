@@ -21,7 +21,8 @@ job_open(struct spool *sp, const char *path, int *fd, struct stat *st)
 	int r = file_open(sp, path, O_RDONLY, fd, st);
 
 	if (r == SPOOL_OK && st->st_uid != sp->owner) {
-		r = spool_refuse(sp, "it does not belong to the spool's owner");
+		r = spool_refuse(sp, "it does not belong to the spool's owner; "
+		    "chown it");
 		fd_close(*fd);
 		*fd = -1;
 	}
@@ -109,7 +110,8 @@ job_read(struct spool *sp, const char *path, int fd, const struct stat *st,
 	if (job->id[0] && strcmp(job->id, id)) {
 		job_free(job);
 		job_init(job);
-		return spool_refuse(sp, "its Id: is not the one in its name");
+		return spool_refuse(sp, "its Id: is not the one in its name; "
+		    "correct one of them");
 	}
 	strcpy(job->id, id);
 	if (job->priority < 0)
@@ -370,7 +372,8 @@ check_entry(struct spool *sp, const char *entry, const char *id)
 		return SPOOL_OK;
 	if (S_ISREG(st.st_mode) && count_names(sp, id, &n) != SPOOL_OK)
 		return SPOOL_ERROR;
-	return n == 1 ? SPOOL_OK : spool_refuse(sp, "its id is another job's");
+	return n == 1 ? SPOOL_OK : spool_refuse(sp, "its id is another job's; "
+	    "give it one of its own");
 }
 
 int

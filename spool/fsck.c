@@ -48,8 +48,8 @@ check_mode(struct fsck *f, const char *path, const struct stat *st)
 	mode_t want = S_ISDIR(st->st_mode) ? 0700 : 0600;
 
 	if (st->st_uid != f->spool->owner)
-		problem(f, path, "it does not belong to the spool's owner",
-		    NULL, false);
+		problem(f, path, "it does not belong to the spool's owner; "
+		    "chown it", NULL, false);
 	else if ((st->st_mode & 07777) != want)
 		problem(f, path, "others may get at it, or its owner may not",
 		    S_ISDIR(st->st_mode) ? "chmod 700" : "chmod 600",
@@ -68,7 +68,8 @@ check_dirs(struct fsck *f)
 		check_mode(f, ".", &st);
 	if (on_network(sp))
 		problem(f, ".", "it lies on a network file system, where "
-		    "locks and renames promise less", NULL, false);
+		    "locks and renames promise less; move it to a local one",
+		    NULL, false);
 	for (i = 0; i < SPOOL_DIRS; i++) {
 		if (fstatat(sp->fd, dir_name(i), &st,
 		    AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
@@ -80,8 +81,8 @@ check_dirs(struct fsck *f)
 			    f->repair && dir_make(sp->fd, dir_name(i),
 			    ".") == 0);
 		else if (!S_ISDIR(st.st_mode))
-			problem(f, dir_name(i), "not a directory", NULL,
-			    false);
+			problem(f, dir_name(i), "not a directory; move it away "
+			    "and repair again", NULL, false);
 		else
 			check_mode(f, dir_name(i), &st);
 	}
@@ -89,7 +90,8 @@ check_dirs(struct fsck *f)
 		if (fstatat(sp->fd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
 			check_mode(f, files[i], &st);
 	if (sp->config_bad || sp->config_error)
-		problem(f, "config", "it is not understood", NULL, false);
+		problem(f, "config", "it is not understood; correct it", NULL,
+		    false);
 }
 
 /* Checks the links of a job that we have locked. */
@@ -103,8 +105,8 @@ check_links(struct fsck *f, const char *path, const char *id,
 	int r;
 
 	if (st->st_nlink > 2 && count_names(sp, id, &n) == SPOOL_OK && n > 1)
-		problem(f, path, "the job has another name in a state",
-		    NULL, false);
+		problem(f, path, "the job has another name in a state; "
+		    "remove one of them", NULL, false);
 	if (is_same_file(sp, p.s, st))
 		return;
 	r = check_entry(sp, p.s, id);
@@ -177,7 +179,7 @@ check_state(struct fsck *f, enum job_state state)
 			problem(f, state == JOB_WAITING ?
 			    path_after(it.parent, it.file).s :
 			    path_in((int)state, it.file).s,
-			    "it is no job", NULL, false);
+			    "it is not a job; move it away", NULL, false);
 	if (r < 0)
 		problem(f, dir_name((int)state), strerror(errno), NULL, false);
 	spool_iter_close(&it);
@@ -196,8 +198,8 @@ check_parent(struct fsck *f, const char *parent)
 	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (!job_id_valid(parent) || !S_ISDIR(st.st_mode)) {
-		problem(f, p.s, "it is no directory of a job's children", NULL,
-		    false);
+		problem(f, p.s, "it is not a directory of a job's children; "
+		    "move it away", NULL, false);
 		return;
 	}
 	check_mode(f, p.s, &st);
@@ -239,8 +241,8 @@ check_lock(struct fsck *f, const char *lock)
 		return;
 	}
 	if (!job_lock_valid(lock) || !S_ISDIR(st.st_mode)) {
-		problem(f, p.s, "it is no directory of a lock's slots", NULL,
-		    false);
+		problem(f, p.s, "it is not a directory of a lock's slots; "
+		    "move it away", NULL, false);
 		return;
 	}
 	check_mode(f, p.s, &st);
@@ -261,7 +263,8 @@ check_id(struct fsck *f, const char *id)
 	if (fstatat(sp->fd, p.s, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (!job_id_valid(id) || !S_ISREG(st.st_mode)) {
-		problem(f, p.s, "it is no entry of a job", NULL, false);
+		problem(f, p.s, "it is not an entry of a job; move it away",
+		    NULL, false);
 		return;
 	}
 	/* An entry with two links belongs to a job, unless a hand has put the
@@ -299,7 +302,8 @@ check_log(struct fsck *f, const char *file)
 	    ".log"))
 		memcpy(id, file, len - 4);
 	if (!job_id_valid(id) || !S_ISREG(st.st_mode)) {
-		problem(f, p.s, "it is no log of a job", NULL, false);
+		problem(f, p.s, "it is not a log of a job; move it away", NULL,
+		    false);
 		return;
 	}
 	check_mode(f, p.s, &st);
@@ -325,7 +329,8 @@ check_pool(struct fsck *f, const char *file)
 		return;
 	}
 	if (!pool_parse(file, &pool)) {
-		problem(f, p.s, "it is no file of a pool", NULL, false);
+		problem(f, p.s, "it is not a file of a pool; move it away",
+		    NULL, false);
 		return;
 	}
 	fd_close(pool_open(f->spool, pool.pool,

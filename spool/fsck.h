@@ -10,7 +10,8 @@
 
 struct spool_problem {
 	const char *path;        /* below the spool */
-	const char *what;
+	const char *what;        /* if only a person can mend it, perhaps with
+	                          * "; " and how */
 	const char *repair;      /* what would mend it; NULL: only a person */
 	bool repaired;
 };

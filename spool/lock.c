@@ -37,7 +37,8 @@ open_slot(struct spool *sp, const char *path, int flags, int *fd,
 	int r = file_open(sp, path, flags, fd, st);
 
 	if (r == SPOOL_OK && st->st_uid != sp->owner) {
-		r = spool_refuse(sp, "it does not belong to the spool's owner");
+		r = spool_refuse(sp, "it does not belong to the spool's owner; "
+		    "chown it");
 		fd_close(*fd);
 		*fd = -1;
 	}
@@ -346,11 +347,13 @@ check_slot(struct spool *sp, const char *lock, const char *slot,
 		st->st_nlink = 0;
 		return errno == ENOENT ? NULL : strerror(errno);
 	}
-	return !job_id_valid(slot) ? "its name cannot be that of a slot" :
+	return !job_id_valid(slot) ? "its name cannot be that of a slot; "
+	    "rename it" :
 	    !S_ISREG(st->st_mode) ? "it is not a regular file" :
 	    st->st_uid != sp->owner ?
-	    "it does not belong to the spool's owner" :
-	    faccessat(sp->fd, p.s, W_OK, 0) < 0 ? "it may not be written to" :
+	    "it does not belong to the spool's owner; chown it" :
+	    faccessat(sp->fd, p.s, W_OK, 0) < 0 ?
+	    "it may not be written to; chmod 600 it" :
 	    NULL;
 }
 

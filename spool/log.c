@@ -17,7 +17,7 @@
 enum { MARK_MAX = 80 }; /* bytes of the line that stands for the gap */
 
 static const char not_ours[] =
-    "its log is not a regular file that we may open";
+    "its log is not a regular file that we may open; move it away";
 static const char mark_begin[] = "\n[queuectl: bytes ";
 
 static int64_t

@@ -197,13 +197,16 @@ open_checked(struct spool *sp, bool create)
 	if (fstatat(sp->fd, dir_name(JOB_PENDING), &st,
 	    AT_SYMLINK_NOFOLLOW) == 0) {
 		if (!S_ISDIR(st.st_mode))
-			return spool_refuse(sp, "its pending/ is no directory");
+			return spool_refuse(sp, "its pending/ is not a "
+			    "directory");
 		return SPOOL_OK;
 	}
 	if (errno != ENOENT)
 		return spool_fail(sp, dir_name(JOB_PENDING));
 	if (!create)
-		return spool_refuse(sp, "it is not a spool (it has no pending/)");
+		return spool_refuse(sp, "it is not a spool (it has no "
+		    "pending/); queuectl enqueue makes one of an empty "
+		    "directory");
 	return make_dirs(sp);
 }
 

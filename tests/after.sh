@@ -523,7 +523,7 @@ for n in 1 2 3; do
 	await 10 in_state processing p$n
 	run q cancel $(cat ids)
 	stop_pool
-	is "$(grep -v 'has ended already: it is completed$' "$T/c/err")" "" "complaints"
+	is "$(grep -v 'has ended already: it is completed;' "$T/c/err")" "" "complaints"
 	drain
 	is "$(for i in $(cat "$T/c/out"); do
 		name dead "$i" >/dev/null || echo "$i"

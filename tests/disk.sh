@@ -220,7 +220,7 @@ out_is ""
 err_has "the settings keep what matches"
 run q purge 7d
 status 1
-err_is "queuectl: 7d: matches no job that has ended"
+err_has "7d: matches no job that has ended"
 run q --spool "$T/w/none" purge
 status 1
 for k in keep-done keep-dead; do

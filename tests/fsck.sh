@@ -51,9 +51,9 @@ ln "$S/pending/$(name pending two)" "$S/done/5-20260101T000000.000000Z-1-two"
 before=$(cd "$S" && find . | sort)
 run q fsck
 status 1
-finds pending/junk "no job"
-finds failed/dir "no job"
-finds dead/5-20200101T000000.000000Z-0-link "no job"
+finds pending/junk "not a job"
+finds failed/dir "not a job"
+finds dead/5-20200101T000000.000000Z-0-link "not a job"
 finds pending/5-20200101T000000.000000Z-0-bad "would move it to dead"
 finds pending/5-20200101T000000.000000Z-0-alien "Id"
 finds 'done/.*-a' "would link it"
@@ -61,7 +61,7 @@ finds ids/left "would remove"
 finds log/gone.log "would remove"
 finds workers/0123456789-4242 "would remove"
 finds workers/0123456789-4242.stop "would remove"
-finds workers/mine "no file of a pool"
+finds workers/mine "not a file of a pool"
 finds 'dead/.*-c' "would chmod 600"
 finds 'done' "would chmod 700"
 finds processing/5-20260101T000000.000000Z-1-d "would recover"
@@ -78,7 +78,7 @@ t "what it mends"
 run q fsck --repair
 status 1
 finds 'done/.*-a' "repaired: link it"
-finds pending/junk "look at it yourself"
+finds pending/junk "it is not a job; move it away$"
 ok test -e "$S/ids/a"
 no test -e "$S/ids/left"
 no test -e "$S/log/gone.log"
@@ -124,10 +124,10 @@ for w in "" --repair; do
 	run q fsck $w
 	status 1
 	finds "dead/$n" "its id is another job's"
-	finds ids/dir "no entry"
-	finds "ids/no id" "no entry"
-	finds log/dir.log "no log"
-	finds "log/no log" "no log"
+	finds ids/dir "not an entry"
+	finds "ids/no id" "not an entry"
+	finds log/dir.log "not a log"
+	finds "log/no log" "not a log"
 	finds config "not understood"
 	is "$(snap)" "$before" "nothing is changed"
 done

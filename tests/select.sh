@@ -173,14 +173,14 @@ t "hold and release"
 run q release 'odd*' 'none*'
 status 1
 printed "odd odd2"
-err_is "queuectl: none*: matches no job that is held"
+err_is "queuectl: none*: matches no job that is held; queuectl list shows the jobs"
 run q hold '*'
 status 0
 printed "back1 child later odd odd2 p0 p5"
 run q hold '*'
 status 1
 out_is ""
-err_is "queuectl: *: matches no job that can be held"
+err_is "queuectl: *: matches no job that can be held; queuectl list shows the jobs"
 run q release held1 '*' 'p?' p0
 status 0
 printed "back1 child held1 later odd odd2 p0 p5"
@@ -199,7 +199,7 @@ status 1
 err_has "2 of 2 jobs did not succeed"
 run q wait 'none*'
 status 1
-err_is "queuectl: none*: matches no job"
+err_is "queuectl: none*: matches no job; queuectl list shows the jobs"
 run q wait 'dead*' --all
 status 2
 
@@ -210,10 +210,11 @@ printed dead2
 run q dlq retry 'dead2' 'dead*'
 status 1
 printed dead1
-err_is "queuectl: dead2: not in the dead letter queue: it is pending"
+err_is "queuectl: dead2: not in the dead letter queue: it is pending; \
+queuectl dlq list shows those that are"
 run q dlq retry 'good*'
 status 1
-err_is "queuectl: good*: matches no dead job"
+err_is "queuectl: good*: matches no dead job; queuectl list shows the jobs"
 run q dlq retry 'x*' --all
 status 2
 
@@ -224,7 +225,7 @@ printed "back1 dead1 dead2 held1 odd2"
 run q cancel 'good*'
 status 1
 out_is ""
-err_is "queuectl: good*: matches no job that has not ended"
+err_is "queuectl: good*: matches no job that has not ended; queuectl list shows the jobs"
 run q cancel 'p*' good1 p5
 status 1
 printed "p0 p5"
@@ -245,8 +246,8 @@ err_is "queuectl: nothing is removed, because the settings keep what matches; pu
 run q purge 'odd*' 'none*'
 status 1
 out_is ""
-err_is "queuectl: odd*: matches no job that has ended
-queuectl: none*: matches no job that has ended"
+err_is "queuectl: odd*: matches no job that has ended; queuectl list shows the jobs
+queuectl: none*: matches no job that has ended; queuectl list shows the jobs"
 run q purge --state dead -n 'back*' 'p5'
 status 0
 printed "back1"

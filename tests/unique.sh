@@ -105,7 +105,7 @@ feed '{"id":"l1","command":"true"}
 ' q enqueue -
 status 1
 out_is "l1${nl}a2${nl}l1${nl}l2"
-err_is 'queuectl: line 4: id "l1" exists already'
+err_like '^queuectl: line 4: id "l1" exists already; [^;]*$'
 is "$(count pending)" 5
 
 t "an entry that was left behind is in nobody's way"

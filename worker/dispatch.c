@@ -398,10 +398,11 @@ follow_config(struct dispatch *d)
 		    "Resumed");
 	d->paused = sp->config.paused;
 	if (sp->config_error)
-		say(0, "config cannot be read: %s", strerror(sp->config_error));
+		say(0, "config cannot be read: %s%s",
+		    strerror(sp->config_error), spool_remedy(sp->config_error));
 	else if (sp->config_bad)
-		say(0, "config: line %zu is not understood and passed over",
-		    sp->config_bad);
+		say(0, "config: line %zu is not understood and passed over; "
+		    "correct or remove it", sp->config_bad);
 }
 
 /* How often to look without being told. */

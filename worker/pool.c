@@ -271,8 +271,9 @@ raise_limit(struct pool *p)
 		limit = p->limit;
 	if (limit.rlim_cur >= want - SPARE_FDS + LEAST_FDS)
 		return true;
-	say(0, "cannot start a pool: too few open files for %d workers: %llu",
-	    p->options->count, (unsigned long long)limit.rlim_cur);
+	say(0, "cannot start a pool: too few open files for %d workers: %llu; "
+	    "raise ulimit -n, or start fewer", p->options->count,
+	    (unsigned long long)limit.rlim_cur);
 	return false;
 }
 
@@ -321,8 +322,8 @@ start_member(struct pool *p, int k)
 	m->pid = pid;
 	if (pid > 0)
 		return;
-	say(0, "cannot start worker %d: %s; trying again", k + 1,
-	    strerror(errno));
+	say(0, "cannot start worker %d; trying again: %s%s", k + 1,
+	    strerror(errno), spool_remedy(errno));
 	dispatch_lose(p->dispatch, k);
 	m->pid = 0;
 	m->again = m->started + RETRY;
@@ -568,7 +569,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	p.member = calloc((size_t)options->count, sizeof *p.member);
 	if (!p.member || signals_open() < 0 ||
 	    !(p.dispatch = dispatch_open(sp, options))) {
-		say(0, "cannot start a pool: %s", strerror(errno));
+		say(0, "cannot start a pool: %s%s", strerror(errno),
+		    spool_remedy(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
 	    today()) != SPOOL_OK) {
 		say_error(0, sp, "cannot start a pool");

@@ -277,6 +277,8 @@ say(int number, const char *fmt, ...)
 void
 say_error(int number, const struct spool *sp, const char *what)
 {
-	say(number, "%s: %s%s%s: %s", what, sp->path, *sp->at ? "/" : "",
-	    sp->at, strerror(errno));
+	int e = errno;
+
+	say(number, "%s: %s%s%s: %s%s", what, sp->path, *sp->at ? "/" : "",
+	    sp->at, strerror(e), spool_remedy(e));
 }

@@ -72,7 +72,8 @@ void say(int number, const char *fmt, ...);
  * second as long as there are lines: somebody may have moved it away.  -1: it
  * cannot be opened; see spool->at. */
 int say_to_log(struct spool *);
-/* Says what failed in the spool, from errno and spool->at. */
+/* Says what failed in the spool, from errno and spool->at, and what a person
+ * can do about it. */
 void say_error(int number, const struct spool *, const char *what);
 
 #endif

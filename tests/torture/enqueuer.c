@@ -160,7 +160,7 @@ complaints(const char *err)
 	for (; (end = strchr(p, '\n')); p = end + 1) {
 		id = strstr(p, ": id \"");
 		to = id ? strchr(id + 6, '"') : NULL;
-		if (to && to < end && !strncmp(to, "\" exists already\n", 17)) {
+		if (to && to < end && !strncmp(to, "\" exists already;", 17)) {
 			char line[80];
 
 			snprintf(line, sizeof line, "%.*s\n",
