@@ -88,8 +88,9 @@ like "$(curl -s -m 10 -o none -w '%{http_code}' --data-binary @big $page)" \
     '^(403|413|415)$' "a megabyte"
 get $page/metrics
 out_has 'queuectl_jobs{state="dead"} 1'
-refused 1 "cannot listen on 127.0.0.1:$port: Address already in use; name another port" \
-    q web 127.0.0.1:$port
+refused 1 "cannot listen on 127.0.0.1:$port: Address" q web 127.0.0.1:$port
+run q web 127.0.0.1:$port
+err_has "; name another port, as in queuectl web 127.0.0.1:8090"
 is "$(ls "$T/tmp" | wc -l)" 1 "directories of servers"
 stop_server
 await 10 test ! -e "$T/tmp/queuectl-web"*
