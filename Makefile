@@ -77,7 +77,7 @@ queuectl-asan: $(SRC) $(HDR)
 
 static:
 	@cc='$(CC)'; if [ "$$cc" = cc ] && command -v musl-gcc >/dev/null; \
-	then cc='musl-gcc -flto=auto'; fi; set -x; \
+	then cc=musl-gcc; fi; set -x; \
 	$$cc $(COMPILE) $(CFLAGS) $(SMALL) $(LDFLAGS) \
 		-static -s -o queuectl-static $(SRC)
 
