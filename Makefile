@@ -11,6 +11,9 @@
 #	make lint       static analysis, with the tools that are there
 #	make static     ./queuectl-static, stripped; by CC, else by musl-gcc
 #	make install    PREFIX, DESTDIR; make uninstall
+#	make install-systemd, -openrc, -runit, -s6, -init, -procd
+#	                the files of a service manager; contrib/README.md
+#	make check-ship the tests of all that is shipped besides the program
 #	make dist       queuectl-VERSION.tar.gz
 .POSIX:
 
@@ -28,6 +31,11 @@ MANDIR = $(PREFIX)/share/man
 BASHDIR = $(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(PREFIX)/share/zsh/site-functions
 FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
+# Where the service managers look for services.
+ETC = /etc
+UNITDIR = $(ETC)/systemd/system
+USERUNITDIR = $(ETC)/systemd/user
+SVDIR = $(ETC)/sv
 
 VERSION = 0.1.0
 
@@ -145,6 +153,12 @@ fuzz-afl:
 			tests/fuzz/*.c $(CODECS); \
 	done
 
+# Service managers, containers and packages, with those that this machine has;
+# as root, for most of them.
+check-ship: queuectl
+	@CC='$(CC)' TEST_DIR=tests/ship TEST_LANES=2 TEST_SECONDS=600 \
+		sh tests/run
+
 check-valgrind:
 	@CC='$(CC)' sh tests/valgrind short
 
@@ -181,6 +195,13 @@ uninstall:
 		"$(DESTDIR)$(BASHDIR)/queuectl" \
 		"$(DESTDIR)$(ZSHDIR)/_queuectl" \
 		"$(DESTDIR)$(FISHDIR)/queuectl.fish"
+
+install-systemd install-openrc install-runit install-s6 install-init \
+install-procd uninstall-systemd uninstall-openrc uninstall-runit \
+uninstall-s6 uninstall-init uninstall-procd:
+	@DESTDIR="$(DESTDIR)" BINDIR="$(BINDIR)" ETC="$(ETC)" \
+		UNITDIR="$(UNITDIR)" USERUNITDIR="$(USERUNITDIR)" \
+		SVDIR="$(SVDIR)" sh contrib/service $@
 
 dist: clean
 	mkdir queuectl-$(VERSION)
