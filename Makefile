@@ -13,6 +13,7 @@
 #	make install    PREFIX, DESTDIR; make uninstall
 #	make install-systemd, -openrc, -runit, -s6, -init, -procd
 #	                the files of a service manager; contrib/README.md
+#	make image      a container's image, with ENGINE=podman, docker or buildah
 #	make check-ship the tests of all that is shipped besides the program
 #	make dist       queuectl-VERSION.tar.gz
 .POSIX:
@@ -202,6 +203,18 @@ uninstall-s6 uninstall-init uninstall-procd:
 	@DESTDIR="$(DESTDIR)" BINDIR="$(BINDIR)" ETC="$(ETC)" \
 		UNITDIR="$(UNITDIR)" USERUNITDIR="$(USERUNITDIR)" \
 		SVDIR="$(SVDIR)" sh contrib/service $@
+
+# The format docker has the health check, which OCI's lacks.
+image: static
+	rm -rf queuectl-image
+	mkdir -p queuectl-image/spool
+	mkdir -m 700 queuectl-image/spool/queuectl
+	cp queuectl-static queuectl-image/queuectl
+	cp contrib/Containerfile queuectl-image/Dockerfile
+	@for e in $(ENGINE) podman docker buildah; do \
+		! command -v $$e >/dev/null || break; \
+	done; set -x; BUILDAH_FORMAT=docker $$e build -t queuectl:$(VERSION) \
+		-t queuectl:latest queuectl-image
 
 dist: clean
 	mkdir queuectl-$(VERSION)
