@@ -14,6 +14,7 @@
 #	make install-systemd, -openrc, -runit, -s6, -init, -procd
 #	                the files of a service manager; contrib/README.md
 #	make image      a container's image, with ENGINE=podman, docker or buildah
+#	make deb        queuectl-deb/queuectl_VERSION-1_ARCH.deb, for Debian
 #	make check-ship the tests of all that is shipped besides the program
 #	make dist       queuectl-VERSION.tar.gz
 .POSIX:
@@ -58,7 +59,8 @@ HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
 # What all that is compiled here needs; `make language` prints it for the tests.
 # Sizes, inodes and times have 64 bits on machines of 32, too.
-LANGUAGE = -std=c11 -pthread -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I.
+LANGUAGE = -std=c11 -pthread -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I. \
+	-DQUEUECTL_VERSION=$(VERSION)
 COMPILE = $(LANGUAGE) $(WARNINGS) $(CPPFLAGS)
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
@@ -67,6 +69,9 @@ all: queuectl
 
 queuectl: $(OBJ)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+
+# It has the version.
+queuectl.o: Makefile
 
 # Every object depends on every header: there are few, and it is always right.
 $(OBJ): $(HDR)
@@ -221,6 +226,18 @@ dist: clean
 	tar -cf - $(DIST) | (cd queuectl-$(VERSION) && tar -xf -)
 	tar -cf - queuectl-$(VERSION) | gzip >queuectl-$(VERSION).tar.gz
 	rm -rf queuectl-$(VERSION)
+
+# Its own make, without what ours was told.
+deb: dist
+	mkdir queuectl-deb
+	mv queuectl-$(VERSION).tar.gz \
+		queuectl-deb/queuectl_$(VERSION).orig.tar.gz
+	cd queuectl-deb && tar -xzf queuectl_$(VERSION).orig.tar.gz && \
+		cd queuectl-$(VERSION) && cp -R contrib/debian debian && \
+		sed 's/@VERSION@/$(VERSION)/' contrib/debian/changelog \
+			>debian/changelog && \
+		DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" MAKEFLAGS= \
+			dpkg-buildpackage -us -uc
 
 clean:
 	rm -rf queuectl queuectl-* $(OBJ) tests/fuzz_* tests/afl_*
