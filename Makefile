@@ -15,6 +15,8 @@
 #	                the files of a service manager; contrib/README.md
 #	make image      a container's image, with ENGINE=podman, docker or buildah
 #	make deb        queuectl-deb/queuectl_VERSION-1_ARCH.deb, for Debian
+#	make alpine, make openwrt
+#	                directories to build packages from, there
 #	make check-ship the tests of all that is shipped besides the program
 #	make dist       queuectl-VERSION.tar.gz
 .POSIX:
@@ -238,6 +240,20 @@ deb: dist
 			>debian/changelog && \
 		DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" MAKEFLAGS= \
 			dpkg-buildpackage -us -uc
+
+alpine: dist
+	mkdir queuectl-alpine
+	mv queuectl-$(VERSION).tar.gz queuectl-alpine
+	cd queuectl-alpine && { sed 's/@VERSION@/$(VERSION)/' \
+		../contrib/APKBUILD && echo 'sha512sums="' && \
+		sha512sum queuectl-$(VERSION).tar.gz && echo '"'; } >APKBUILD
+
+openwrt: dist
+	mkdir queuectl-openwrt
+	cp contrib/openwrt/Makefile queuectl-openwrt
+	gzip -dc queuectl-$(VERSION).tar.gz | (cd queuectl-openwrt && tar -xf -)
+	mv queuectl-openwrt/queuectl-$(VERSION) queuectl-openwrt/src
+	rm queuectl-$(VERSION).tar.gz
 
 clean:
 	rm -rf queuectl queuectl-* $(OBJ) tests/fuzz_* tests/afl_*

@@ -128,8 +128,9 @@ mkdir -p "$own/bin"
 cp "$(command -v busybox)" "$own/bin/busybox"
 copy=$(grep -o '^COPY --from.*' "$qt_root/contrib/README.md")
 is "$(grep -cxF "#	$copy" "$qt_root/contrib/Containerfile")" 1
-printf 'FROM scratch\nCOPY bin /bin\nRUN ["busybox", "ln", "-s", "busybox", "%s"]
-%s\nRUN ["queuectl", "config", "set", "stop-grace", "4"]
+printf 'FROM scratch\nCOPY bin /bin
+RUN ["busybox", "ln", "-s", "busybox", "%s"]\n%s
+RUN ["queuectl", "config", "set", "stop-grace", "4"]
 CMD ["queuectl", "worker", "start"]\n' /bin/sh "$copy" >"$own/Containerfile"
 run podman build --isolation chroot -t own /srv/own
 status 0

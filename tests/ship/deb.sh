@@ -1,5 +1,5 @@
-# deb.sh: the Debian package, built, linted, installed, run, upgraded, removed and
-# purged on a machine that systemd boots.
+# deb.sh: the Debian package, built, linted, installed, run, upgraded, removed
+# and purged on a machine that systemd boots.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC1091,SC2016,SC2034,SC2154
 . "${0%/*}/../lib.sh"
@@ -72,7 +72,8 @@ is "$(grep -rl /usr/local queuectl/lib queuectl/usr/lib)" ""
 
 t "lintian"
 run inside su nobody -s /bin/sh -c \
-    'cd /src/queuectl-deb && HOME=/tmp lintian --fail-on error,warning *.changes'
+    'cd /src/queuectl-deb &&
+    HOME=/tmp lintian --fail-on error,warning *.changes'
 status 0
 out_is ""
 
@@ -102,8 +103,8 @@ inside sh -c 'cat >/etc/default/queuectl' <"$T/default"
 q1 enqueue --id r --command ': >/srv/on; sleep 2; echo finished' >/dev/null
 q1 enqueue --id d --delay 1d -- true >/dev/null
 await 10 inside test -e /srv/on
-run inside sh -c 'cd /src && sed -i "s/^VERSION = .*/VERSION = 99.1/" Makefile &&
-    make deb'
+run inside sh -c 'cd /src &&
+    sed -i "s/^VERSION = .*/VERSION = 99.1/" Makefile && make deb'
 status 0
 run inside sh -c "dpkg -i /src/queuectl-deb/queuectl_99.1-1_$arch.deb"
 status 0

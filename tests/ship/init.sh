@@ -47,8 +47,8 @@ ok grep -q 'stopped$' "$disk/root/srv/queue/worker.log"
 
 # What Buildroot's own scripts do.
 t "a reboot that ends a job"
-qin enqueue --id g -- sh -c ': >/srv/g.on; [ -e /srv/g.go ] || exec sleep 1000' \
-    >/dev/null
+qin enqueue --id g -- sh -c ': >/srv/g.on
+    [ -e /srv/g.go ] || exec sleep 1000' >/dev/null
 await 10 inside test -e /srv/g.on
 : >"$disk/root/srv/g.go"
 inside busybox poweroff

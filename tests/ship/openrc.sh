@@ -1,5 +1,5 @@
-# openrc.sh: the service, on a machine that busybox init and OpenRC boot, as they
-# do on Alpine.  Where OpenRC is not installed its packages do, and they
+# openrc.sh: the service, on a machine that busybox init and OpenRC boot, as
+# they do on Alpine.  Where OpenRC is not installed its packages do, and they
 # are unpacked on that machine alone.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC1091,SC2016,SC2034,SC2154
