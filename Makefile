@@ -11,6 +11,13 @@
 #	make lint       static analysis, with the tools that are there
 #	make static     ./queuectl-static, stripped; by CC, else by musl-gcc
 #	make install    PREFIX, DESTDIR; make uninstall
+#	make install-systemd, -openrc, -runit, -s6, -init, -procd
+#	                the files of a service manager; contrib/README.md
+#	make image      a container's image, with ENGINE=podman, docker or buildah
+#	make deb        queuectl-deb/queuectl_VERSION-1_ARCH.deb, for Debian
+#	make alpine, make openwrt
+#	                directories to build packages from, there
+#	make check-ship the tests of all that is shipped besides the program
 #	make dist       queuectl-VERSION.tar.gz
 .POSIX:
 
@@ -28,6 +35,11 @@ MANDIR = $(PREFIX)/share/man
 BASHDIR = $(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(PREFIX)/share/zsh/site-functions
 FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
+# Where the service managers look for services.
+ETC = /etc
+UNITDIR = $(ETC)/systemd/system
+USERUNITDIR = $(ETC)/systemd/user
+SVDIR = $(ETC)/sv
 
 VERSION = 0.1.0
 
@@ -50,7 +62,8 @@ HDR != ls *.h */*.h
 OBJ = $(SRC:.c=.o)
 # What all that is compiled here needs; `make language` prints it for the tests.
 # Sizes, inodes and times have 64 bits on machines of 32, too.
-LANGUAGE = -std=c11 -pthread -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I.
+LANGUAGE = -std=c11 -pthread -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I. \
+	-DQUEUECTL_VERSION=$(VERSION)
 COMPILE = $(LANGUAGE) $(WARNINGS) $(CPPFLAGS)
 DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
 	.clang-tidy .gitignore .ci man tests contrib
@@ -59,6 +72,9 @@ all: queuectl
 
 queuectl: $(OBJ)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+
+# It has the version.
+queuectl.o: Makefile
 
 # Every object depends on every header: there are few, and it is always right.
 $(OBJ): $(HDR)
@@ -146,6 +162,12 @@ fuzz-afl:
 			tests/fuzz/*.c $(CODECS); \
 	done
 
+# Service managers, containers and packages, with those that this machine has;
+# as root, for most of them.
+check-ship: queuectl
+	@CC='$(CC)' TEST_DIR=tests/ship TEST_LANES=2 TEST_SECONDS=600 \
+		sh tests/run
+
 check-valgrind:
 	@CC='$(CC)' sh tests/valgrind short
 
@@ -183,11 +205,56 @@ uninstall:
 		"$(DESTDIR)$(ZSHDIR)/_queuectl" \
 		"$(DESTDIR)$(FISHDIR)/queuectl.fish"
 
+install-systemd install-openrc install-runit install-s6 install-init \
+install-procd uninstall-systemd uninstall-openrc uninstall-runit \
+uninstall-s6 uninstall-init uninstall-procd:
+	@DESTDIR="$(DESTDIR)" BINDIR="$(BINDIR)" ETC="$(ETC)" \
+		UNITDIR="$(UNITDIR)" USERUNITDIR="$(USERUNITDIR)" \
+		SVDIR="$(SVDIR)" sh contrib/service $@
+
+# The format docker has the health check, which OCI's lacks.
+image: static
+	rm -rf queuectl-image
+	mkdir -p queuectl-image/spool
+	mkdir -m 700 queuectl-image/spool/queuectl
+	cp queuectl-static queuectl-image/queuectl
+	cp contrib/Containerfile queuectl-image/Dockerfile
+	@for e in $(ENGINE) podman docker buildah; do \
+		! command -v $$e >/dev/null || break; \
+	done; set -x; BUILDAH_FORMAT=docker $$e build -t queuectl:$(VERSION) \
+		-t queuectl:latest queuectl-image
+
 dist: clean
 	mkdir queuectl-$(VERSION)
 	tar -cf - $(DIST) | (cd queuectl-$(VERSION) && tar -xf -)
 	tar -cf - queuectl-$(VERSION) | gzip >queuectl-$(VERSION).tar.gz
 	rm -rf queuectl-$(VERSION)
+
+# Its own make, without what ours was told.
+deb: dist
+	mkdir queuectl-deb
+	mv queuectl-$(VERSION).tar.gz \
+		queuectl-deb/queuectl_$(VERSION).orig.tar.gz
+	cd queuectl-deb && tar -xzf queuectl_$(VERSION).orig.tar.gz && \
+		cd queuectl-$(VERSION) && cp -R contrib/debian debian && \
+		sed 's/@VERSION@/$(VERSION)/' contrib/debian/changelog \
+			>debian/changelog && \
+		DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" MAKEFLAGS= \
+			dpkg-buildpackage -us -uc
+
+alpine: dist
+	mkdir queuectl-alpine
+	mv queuectl-$(VERSION).tar.gz queuectl-alpine
+	cd queuectl-alpine && { sed 's/@VERSION@/$(VERSION)/' \
+		../contrib/APKBUILD && echo 'sha512sums="' && \
+		sha512sum queuectl-$(VERSION).tar.gz && echo '"'; } >APKBUILD
+
+openwrt: dist
+	mkdir queuectl-openwrt
+	cp contrib/openwrt/Makefile queuectl-openwrt
+	gzip -dc queuectl-$(VERSION).tar.gz | (cd queuectl-openwrt && tar -xf -)
+	mv queuectl-openwrt/queuectl-$(VERSION) queuectl-openwrt/src
+	rm queuectl-$(VERSION).tar.gz
 
 clean:
 	rm -rf queuectl queuectl-* $(OBJ) tests/fuzz_* tests/afl_*

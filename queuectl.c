@@ -105,7 +105,9 @@
 #include "cli/web.h"
 #include "cli/words.h"
 
-#define VERSION "0.1.0"
+/* The Makefile has the version, without quotes. */
+#define QUOTE(x) #x
+#define QUOTED(x) QUOTE(x)
 
 static int command_help(struct call *);
 static int command_complete(struct call *);
@@ -565,7 +567,7 @@ run(struct call *c, char **words, int n)
 			return DONE;
 		}
 		if (!strcmp(words[i], "--version")) {
-			puts("queuectl " VERSION);
+			puts("queuectl " QUOTED(QUEUECTL_VERSION));
 			return DONE;
 		}
 		if (!option_find(NULL, words[i], &value))
