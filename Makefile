@@ -19,6 +19,8 @@
 #	                directories to build packages from, there
 #	make check-ship the tests of all that is shipped besides the program
 #	make dist       queuectl-VERSION.tar.gz
+#	make release    queuectl-release/: static binaries for five machines,
+#	                the source, checksums
 .POSIX:
 
 CC = cc
@@ -41,7 +43,8 @@ UNITDIR = $(ETC)/systemd/system
 USERUNITDIR = $(ETC)/systemd/user
 SVDIR = $(ETC)/sv
 
-VERSION = 0.1.0
+VERSION = 1.0.0
+RELEASED = 2026-11-29
 
 # The source files, in the order in which they are linked: what runs at every
 # start is together.  This is the only list of them; `make sources` prints it
@@ -224,10 +227,16 @@ image: static
 	done; set -x; BUILDAH_FORMAT=docker $$e build -t queuectl:$(VERSION) \
 		-t queuectl:latest queuectl-image
 
+# The same bytes wherever and whenever it is made: the files have the time of the
+# release, no owner, and one order.  It takes GNU tar.
 dist: clean
 	mkdir queuectl-$(VERSION)
 	tar -cf - $(DIST) | (cd queuectl-$(VERSION) && tar -xf -)
-	tar -cf - queuectl-$(VERSION) | gzip >queuectl-$(VERSION).tar.gz
+	umask 022 && find queuectl-$(VERSION) -exec chmod go=u,go-w {} + \
+		-exec touch -h -d "$(RELEASED)T00:00:00Z" {} +
+	find queuectl-$(VERSION) ! -type d | LC_ALL=C sort | \
+		tar -cf - --format=ustar --owner=0 --group=0 --numeric-owner -T - | \
+		gzip -n >queuectl-$(VERSION).tar.gz
 	rm -rf queuectl-$(VERSION)
 
 # Its own make, without what ours was told.
@@ -255,6 +264,10 @@ openwrt: dist
 	gzip -dc queuectl-$(VERSION).tar.gz | (cd queuectl-openwrt && tar -xf -)
 	mv queuectl-openwrt/queuectl-$(VERSION) queuectl-openwrt/src
 	rm queuectl-$(VERSION).tar.gz
+
+# Static binaries for five machines, with cross compilers and qemu-user.
+release:
+	@sh contrib/release
 
 clean:
 	rm -rf queuectl queuectl-* $(OBJ) tests/fuzz_* tests/afl_*

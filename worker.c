@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -283,7 +282,7 @@ sweep(struct worker *w)
 	int64_t began = monotonic(), now;
 	size_t released;
 
-	if (began < atomic_load(&w->board->sweep))
+	if (!board_may_sweep(w->board, began))
 		return;
 	if (spool_waiting_sweep(w->spool, &released) != SPOOL_OK)
 		say_failure(w, "cannot release a waiting job");
@@ -291,7 +290,7 @@ sweep(struct worker *w)
 		say(w->number, "Released %zu waiting job%s", released,
 		    released == 1 ? "" : "s");
 	now = monotonic();
-	atomic_store(&w->board->sweep, now + 100 * (now - began));
+	board_set_sweep(w->board, now + 100 * (now - began));
 }
 
 static void

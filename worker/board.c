@@ -268,6 +268,25 @@ board_add_dead(struct board *b, int k)
 	board_unlock(b);
 }
 
+bool
+board_may_sweep(struct board *b, int64_t now)
+{
+	bool may;
+
+	board_lock(b);
+	may = now >= b->sweep;
+	board_unlock(b);
+	return may;
+}
+
+void
+board_set_sweep(struct board *b, int64_t next)
+{
+	board_lock(b);
+	b->sweep = next;
+	board_unlock(b);
+}
+
 int
 board_look(struct board *b, int k, bool *cancel)
 {

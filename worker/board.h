@@ -89,7 +89,7 @@ struct board {
 	bool torn;               /* a process died with the lock: a name may be
 	                          * missing */
 	bool paused;             /* no job is to begin */
-	_Atomic int64_t sweep;   /* before this (monotonic) after/ is not swept */
+	int64_t sweep;           /* before this (monotonic) after/ is not swept */
 	_Atomic bool after;      /* the spool has after/, as the dispatcher
 	                          * knows; read without the lock */
 	bool tidy, expire;       /* the next worker that comes is to tidy; */
@@ -145,6 +145,9 @@ void board_let_go(struct board *, int k, const char *locks);
 /* Says that it moved a job to dead/: the one that it ran, if it has a task to run
  * one, and that task is done then. */
 void board_add_dead(struct board *, int k);
+/* Whether it is time to sweep after/ again, and when the next time comes. */
+bool board_may_sweep(struct board *, int64_t now);
+void board_set_sweep(struct board *, int64_t next);
 /* The level of a stop; whether its job may have been cancelled since the last
  * look. */
 int board_look(struct board *, int k, bool *cancel);

@@ -570,6 +570,8 @@ run_pool(struct spool *sp, const struct worker_options *options, int ready)
 	if (!p.member || signals_open() < 0 ||
 	    !(p.dispatch = dispatch_open(sp, options))) {
 		say(0, "cannot start a pool: %s%s", strerror(errno),
+		    errno == ENOTSUP ? "; the kernel must have robust futexes, "
+		    "and qemu's emulation of a user's programs has none" :
 		    spool_remedy(errno));
 	} else if (spool_pool_join(sp, &p.file, options->count,
 	    today()) != SPOOL_OK) {
