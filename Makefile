@@ -215,7 +215,7 @@ uninstall-s6 uninstall-init uninstall-procd:
 		UNITDIR="$(UNITDIR)" USERUNITDIR="$(USERUNITDIR)" \
 		SVDIR="$(SVDIR)" sh contrib/service $@
 
-# The format docker has the health check, which OCI's lacks.
+# Only docker's format of images has a health check; OCI's has none.
 image: static
 	rm -rf queuectl-image
 	mkdir -p queuectl-image/spool
@@ -239,7 +239,7 @@ dist: clean
 		gzip -n >queuectl-$(VERSION).tar.gz
 	rm -rf queuectl-$(VERSION)
 
-# Its own make, without what ours was told.
+# dpkg-buildpackage calls make, which must not get the arguments of this one.
 deb: dist
 	mkdir queuectl-deb
 	mv queuectl-$(VERSION).tar.gz \

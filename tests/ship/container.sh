@@ -1,6 +1,6 @@
 # container.sh: the image of contrib/Containerfile, and one with queuectl in it.
-# podman runs them, on a machine of its own; what it must know of that machine
-# is in its settings, so the commands are those of contrib/README.md.
+# podman runs them on a machine that is thrown away.  Its settings have all that
+# is special there, so the test can run the commands of contrib/README.md.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC1091,SC2016,SC2034,SC2154
 . "${0%/*}/../lib.sh"
@@ -23,7 +23,7 @@ events_logger = "none"
 .
 : >"$disk/etc/inittab"
 boot busybox init
-# Nothing tells podman's timers of systemd that there is none.
+# podman complains, at level error, that there is no systemd for its timers.
 podman() { inside podman --log-level fatal "$@"; }
 # in_queue WORD...: queuectl in the container.
 in_queue() { podman exec queue queuectl "$@"; }

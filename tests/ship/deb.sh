@@ -17,7 +17,7 @@ start() {
 	boot /lib/systemd/systemd --unit=multi-user.target --log-target=console
 	await 20 inside systemctl is-active multi-user.target
 }
-# what IN the image of a machine says that no service may start
+# Images for containers forbid services to start, and leave manual pages out.
 boot sh -c 'rm -f /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/*'
 off 10
 start

@@ -30,8 +30,14 @@ run inside $script begin
 status 2
 err_has "start | stop | restart | status"
 
-t "a reboot"
+# the same, sooner
+ok grep -q 'timeout 90 ' "$disk$script"
+inside sed -i 's/timeout 90/timeout 1/' $script
 inside $script start
+gives_up "$script start" "$script stop" requeued
+qin config set stop-grace 0.2
+
+t "a reboot"
 run inside $script restart
 status 0
 qin enqueue --id f --delay 1 -- true >/dev/null

@@ -43,6 +43,14 @@ start
 two_commands OpenRC
 serves 'rc-service queuectl start' 'rc-service queuectl stop'
 
+# the same, sooner
+ok grep -qx 'retry=TERM/80/TERM/10/KILL/5' "$disk/etc/init.d/queuectl"
+inside sed -i s,TERM/80/,TERM/2/, /etc/init.d/queuectl
+inside rc-service queuectl start
+gives_up 'rc-service queuectl start' 'rc-service queuectl stop' requeued
+qin config set stop-grace 0.2
+inside rc-service queuectl stop
+
 t "a reboot"
 inside rc-service queuectl start
 run inside rc-service queuectl status

@@ -50,6 +50,15 @@ start
 two_commands systemd
 serves 'systemctl start queuectl' 'systemctl stop queuectl'
 
+# the same, sooner
+inside sed -i s/TimeoutStopSec=90/TimeoutStopSec=1/ \
+    /etc/systemd/system/queuectl.service
+inside systemctl daemon-reload
+inside systemctl start queuectl
+gives_up 'systemctl start queuectl' 'systemctl stop queuectl' lost
+qin config set stop-grace 0.2
+inside systemctl stop queuectl
+
 t "it tells systemd how it is"
 inside systemctl start queuectl
 run inside systemctl show -P StatusText queuectl
