@@ -68,8 +68,8 @@ OBJ = $(SRC:.c=.o)
 LANGUAGE = -std=c11 -pthread -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I. \
 	-DQUEUECTL_VERSION=$(VERSION)
 COMPILE = $(LANGUAGE) $(WARNINGS) $(CPPFLAGS)
-DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md .clang-format \
-	.clang-tidy .gitignore .ci man tests contrib
+DIST = Makefile $(SRC) $(HDR) LICENSE README.md CHANGELOG.md CONTRIBUTING.md \
+	.clang-format .clang-tidy .gitignore .ci man tests contrib
 
 all: queuectl
 
