@@ -4,17 +4,8 @@
 # shellcheck shell=sh disable=SC1091,SC2012,SC2016,SC2034,SC2086,SC2119,SC2120,SC2154,SC2164
 . "${0%/*}/lib.sh"
 
-# display FIRST: the literal display of queuectl.5 that begins with this line.
-display() {
-	awk -v first="$1" '
-	/^\.Ed/ { on = 0 }
-	fresh && $0 == first { on = 1 }
-	on
-	{ fresh = /^\.Bd -literal/ }' "$qt_root/man/queuectl.5" |
-	    sed 's/\\&//g; s/\\-/-/g; s/\\e/\\/g'
-}
-display '#!/bin/sh' >"$T/enqueue.sh"
-display 'import fcntl, os, sys, time' >"$T/enqueue.py"
+display 5 'set -eC' >"$T/enqueue.sh"
+display 5 'import fcntl' >"$T/enqueue.py"
 
 t "the lines in the manual"
 within "$(wc -l <"$T/enqueue.sh")" 5 10
