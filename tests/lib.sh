@@ -273,6 +273,17 @@ json_lines() {
 	fi
 }
 
+# display N TEXT: the literal display of queuectl.N with a line that begins with
+# TEXT, as it is typeset.
+display() {
+	awk -v text="$2" '
+	/^\.Ed/ { if (found) printf "%s", all; on = found = 0 }
+	on { all = all $0 "\n" }
+	on && index($0, text) == 1 { found = 1 }
+	/^\.Bd -literal/ { on = 1; all = "" }' "$qt_root/man/queuectl.$1" |
+	    sed 's/\\&//g; s/\\-/-/g; s/\\e/\\/g'
+}
+
 # --- the spool ----------------------------------------------------------------
 
 # entries DIR: the names in it, one a line; count DIR: how many.
