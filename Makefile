@@ -21,10 +21,11 @@
 #	make dist       queuectl-VERSION.tar.gz
 #	make release    queuectl-release/: static binaries for five machines,
 #	                the source, checksums
-.POSIX:
 
-CC = cc
-CFLAGS = -O2
+# What the environment says comes first.  (With .POSIX, GNU make would have values
+# of its own for these two.)
+CC ?= cc
+CFLAGS ?= -O2
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wconversion
 # Stacks may be small (ulimit -s).
 FRAMES = -Wframe-larger-than=8192
@@ -248,6 +249,7 @@ deb: dist
 		cd queuectl-$(VERSION) && cp -R contrib/debian debian && \
 		sed 's/@VERSION@/$(VERSION)/' contrib/debian/changelog \
 			>debian/changelog && \
+		unset CC CFLAGS CPPFLAGS LDFLAGS && \
 		DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" MAKEFLAGS= \
 			dpkg-buildpackage -us -uc
 

@@ -192,6 +192,16 @@ else
 		out_like "^$cc .*-static "
 	done
 
+	t "make obeys the environment"
+	run sh -c "cd '$src' && CC=other-cc CFLAGS=-O3 \
+	    CPPFLAGS=-DX LDFLAGS=-Lx '$make' -n -W queuectl.c queuectl"
+	out_like '^other-cc .*-DX .*-O3 -c '
+	out_like '^other-cc .*-O3 -Lx -o queuectl'
+	run sh -c "cd '$src' && unset CC CFLAGS && '$make' -n -W queuectl.c queuectl"
+	out_like '^cc .*-O2 -c '
+	run sh -c "cd '$src' && CFLAGS=-O3 '$make' -n -W queuectl.c queuectl CFLAGS=-O0"
+	out_like '^cc .*-O0 -c '
+
 	t "make bench"
 	if [ "$static" ]; then
 		run sh -c "cd '$src' && BENCH_JOBS=2 BENCH_ROUNDS=1 \
