@@ -55,7 +55,8 @@ SRC = queuectl.c cli/call.c cli/listing.c cli/columns.c cli/select.c \
 	cli/why.c cli/show.c cli/survey.c cli/status.c cli/top.c cli/admin.c \
 	cli/complete.c cli/late.c cli/cgi.c cli/http.c cli/html.c cli/page.c \
 	cli/web.c  job/field.c job/json.c job/job.c \
-	job/attempt.c job/policy.c job/name.c job/text.c job/config.c spool.c \
+	job/attempt.c job/policy.c job/name.c job/text.c job/config.c \
+	job/buf.c spool.c \
 	spool/file.c spool/life.c spool/pool.c spool/tally.c spool/open.c \
 	spool/watch.c spool/log.c spool/look.c spool/recover.c spool/batch.c \
 	spool/waiting.c spool/why.c spool/hook.c spool/lock.c spool/bulk.c \

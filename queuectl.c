@@ -72,7 +72,7 @@
  *     job/json         strict JSON, both ways
  *     job/config       the settings and their text
  *     job/text         numbers, times, exit codes and UTF-8 as text
- *     job/buf.h        a growing string, a growing array
+ *     job/buf          a growing string, a growing array
  *
  * Words go through cli/ as a struct job to the spool, which makes a file of it.
  * The dispatcher gives the file's name to a worker, which claims the file, runs

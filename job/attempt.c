@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <limits.h>
+#include <string.h>
 
 #include "job/attempt.h"
 

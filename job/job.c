@@ -44,6 +44,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "job/job.h"
 

@@ -7,6 +7,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "job/json.h"
 
 struct parser {

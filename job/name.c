@@ -17,6 +17,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include "job/name.h"
 
 static const struct {

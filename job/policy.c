@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include "job/policy.h"
 
 enum { SECOND = 1000000 };

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "job/text.h"
 

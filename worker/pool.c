@@ -173,16 +173,23 @@ is_program(const char *file, int *error)
 static char *
 make_absolute(const char *file)
 {
-	char cwd[PATH_MAX] = "";
 	struct buf b = { 0 };
+	int e = ENOMEM;
 
-	if (*file != '/' && !getcwd(cwd, sizeof cwd))
-		return NULL;
-	buf_printf(&b, "%s%s%s", cwd, *cwd ? "/" : "", file);
+	if (*file != '/' && buf_room(&b, PATH_MAX)) {
+		if (getcwd(b.p, PATH_MAX)) {
+			b.n = strlen(b.p);
+			buf_putc(&b, '/');
+		} else {
+			e = errno;
+			b.failed = true;
+		}
+	}
+	buf_puts(&b, file);
 	if (!b.failed)
 		return b.p;
 	buf_free(&b);
-	errno = ENOMEM;
+	errno = e;
 	return NULL;
 }
 
