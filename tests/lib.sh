@@ -26,6 +26,7 @@ umask 022
 qt_name=${0##*/}
 qt_name=${qt_name%.sh}
 qt_root=$(cd "${0%/*}/.." && pwd) || exit 1
+[ -d "$qt_root/tests" ] || qt_root=${qt_root%/*} # a test of tests/ship
 QUEUECTL=${QUEUECTL:-$qt_root/queuectl}
 case $QUEUECTL in
 /*) ;;
