@@ -47,6 +47,7 @@ ReturnToService=2
 KillWait=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 InactiveLimit=5
+MessageTimeout=3
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
 .
@@ -107,9 +108,7 @@ here() {
 	q worker list | awk -v id="$1" '$5 == id { print $3 }'
 	for p in $(grep -lzxF "QUEUECTL_ID=$1" /proc/[0-9]*/environ 2>/dev/null |
 	    sed 's,/proc/\([0-9]*\)/.*,\1,'); do
-		case $(tr '\000' ' ' <"/proc/$p/cmdline") in
-		*srun*) echo "$p" ;;
-		esac
+		! grep -qa srun "/proc/$p/cmdline" 2>/dev/null || echo "$p"
 	done
 }
 
@@ -279,14 +278,16 @@ await 20 grep -q 'Unable to allocate' "$S/log/d2.log"
 run q cancel d2
 status 0
 control
-await 120 in_state 'done' d1 running
+# their ends could not be told to anybody
+await 20 scancel --me -t running
+await 60 in_state 'done' d1 running
 is "$(outcomes d1)" exit=0
 is "$(outcomes d2)" cancelled
 is "$(name_attempt "$(name 'done' d1)")" 1
 is "$(outcomes running)" exit=0
 ok runs 1
 log d1 d1
-await 90 idle
+await 60 idle
 rm go runs
 
 t "fifty jobs, eight workers"
