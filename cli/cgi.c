@@ -5,9 +5,9 @@
  *     POST   /  /job/ID
  *
  * Anybody whom the server lets in may look.  To change something takes all of
- * this: web-actions is yes; the server has asked for a password; the form has
- * the token of this spool; and the browser says that the form is from a page of
- * the host that it is sent to.
+ * this: web-actions is yes; the server has checked a password; the form has the
+ * token of this spool; and the browser says that the form is from a page of the
+ * host that it is sent to.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -145,7 +145,7 @@ refuse_form(const struct config *c, const struct http_request *r,
 		    "config set web-actions yes";
 	if (!*r->user)
 		return "Changes need a password, which the HTTP server asks "
-		    "for; queuectl web --password-file FILE.";
+		    "for; see THE WEB PAGE in queuectl(1).";
 	if (!http_origin_is(r->origin, r->host))
 		return "The browser does not say that this form is from this "
 		    "page.";
@@ -177,11 +177,8 @@ send_back(struct page *p)
 	const struct http_request *r = p->request;
 	struct buf b = { 0 };
 
-	buf_puts(&b, "Location: ");
-	/* it has no control character: its host was checked */
-	buf_add(&b, r->origin, (size_t)(strstr(r->origin, "://") + 3 -
-	    r->origin));
-	buf_puts(&b, r->host);
+	/* refuse_form() has checked the origin */
+	buf_printf(&b, "Location: %s", r->origin);
 	url_page(&b, r, r->path);
 	buf_puts(&b, *http_value(r, "still") ? "?still=1" : "");
 	http_head(303, "text/plain", NULL, buf_text(&b));

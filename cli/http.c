@@ -131,17 +131,21 @@ read_method(struct http_request *r, const char **why)
 	return r->head || r->post || !strcmp(method, "GET") ? 200 : 405;
 }
 
-/* Whether a host is made of what hosts are made of. */
+/* Whether it is a name or an address, and perhaps a port. */
 static bool
-is_host(const char *s)
+is_host(const char *host)
 {
-	size_t i;
+	const char *more = *host == '[' ? ".:" : ".-_", *s = host;
 
-	for (i = 0; s[i]; i++)
-		if (!text_is_letter(s[i]) && !text_is_digit(s[i]) &&
-		    !strchr(".-_:[]", s[i]))
-			return false;
-	return i > 0 && i <= HOST_MAX;
+	s += *host == '[';
+	while (text_is_letter(*s) || text_is_digit(*s) ||
+	    (*s && strchr(more, *s)))
+		s++;
+	if (*host == '[' && *s++ != ']')
+		return false;
+	if (s > host && *s == ':')
+		s += 1 + strspn(s + 1, "0123456789");
+	return s > host && s - host <= HOST_MAX && !*s;
 }
 
 int
@@ -153,7 +157,7 @@ http_read(struct http_request *r, const char **why)
 	*r = (struct http_request){ .script = variable("SCRIPT_NAME"),
 		.path = variable("PATH_INFO"), .host = variable("HTTP_HOST"),
 		.origin = variable("HTTP_ORIGIN"),
-		.user = variable("REMOTE_USER") };
+		.user = *variable("AUTH_TYPE") ? variable("REMOTE_USER") : "" };
 	if (!*r->path)
 		r->path = "/";
 	if (*r->script != '/' || !r->script[1])
@@ -198,13 +202,7 @@ http_value(const struct http_request *r, const char *name)
 static size_t
 host_length(const char *host)
 {
-	size_t n = strcspn(host, ":");
-
-	if (*host == '[') {
-		n = strcspn(host, "]");
-		n += host[n] == ']';
-	}
-	return n;
+	return *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
 }
 
 static bool
@@ -246,9 +244,10 @@ http_host_is(const char *host, const char *hosts)
 bool
 http_origin_is(const char *origin, const char *host)
 {
-	const char *at = strstr(origin, "://");
+	size_t n = !strncmp(origin, "http://", 7) ? 7 :
+	    !strncmp(origin, "https://", 8) ? 8 : 0;
 
-	return at && !strcasecmp(at + 3, host);
+	return n && !strcasecmp(origin + n, host);
 }
 
 bool

@@ -24,7 +24,7 @@ post() {
 	shift
 	feed "$form" env REQUEST_METHOD=POST SCRIPT_NAME=/q PATH_INFO="$to" \
 	    HTTP_HOST=localhost:8080 HTTP_ORIGIN=http://localhost:8080 \
-	    REMOTE_USER=ada CONTENT_LENGTH=${#form} \
+	    AUTH_TYPE=Basic REMOTE_USER=ada CONTENT_LENGTH=${#form} \
 	    CONTENT_TYPE=application/x-www-form-urlencoded "$@" \
 	    "$QUEUECTL" cgi
 }
@@ -202,13 +202,14 @@ for host in localhost localhost:80 127.0.0.1 127.9.9.9:8080 '[::1]' \
 	code 200
 done
 for host in evil.example 127.evil.example 127.0.0.1.evil.example '[::2]' \
-    localhost.evil x; do
+    localhost.evil x '[]'; do
 	ask / '' HTTP_HOST="$host"
 	code 403
 	err_has "the setting web-hosts does not have the host $host"
 	out_lacks dies
 done
-for host in '' 'a b' 'a"b' "$(printf 'a\nb')" 'a/b' '<x>' \
+for host in '' 'a b' 'a"b' "$(printf 'a\nb')" 'a/b' '<x>' '[::1]x' \
+    '[::1]x:80' '[::1' 'localhost:x' localhost:80:80 '[::1]]' \
     "$(awk 'BEGIN { while (i++ < 300) printf "x" }')"; do
 	ask / '' HTTP_HOST="$host"
 	code 400
@@ -234,7 +235,7 @@ to=/job/dies
 post 'action=retry&token=x'
 code 403
 out_has "queuectl config set web-actions yes"
-ask /job/dies '' REMOTE_USER=ada
+ask /job/dies '' AUTH_TYPE=Basic REMOTE_USER=ada
 out_lacks "<button"
 q config set web-actions yes
 token=$(cat "$S/web.token")
@@ -246,6 +247,13 @@ out_lacks "<button"
 post "action=retry&token=$token" REMOTE_USER=
 code 403
 out_has "password"
+# nginx passes on a name that nobody has checked
+ask /job/dies '' REMOTE_USER=eve
+out_lacks "$token"
+out_lacks "<button"
+post "action=retry&token=$token" AUTH_TYPE=
+code 403
+out_has "password"
 post "action=retry&token=${token%?}"
 code 403
 post "action=retry&token=${token%?}x"
@@ -253,9 +261,13 @@ code 403
 post "action=retry"
 code 403
 for origin in '' null http://evil.example http://localhost http://localhost:8080.evil \
-    http://evil.example/http://localhost:8080 localhost:8080; do
+    http://evil.example/http://localhost:8080 localhost:8080 \
+    ftp://localhost:8080 ://localhost:8080 http://http://localhost:8080 \
+    http://eve@localhost:8080 http://localhost:8080/ \
+    "$(printf 'http\r\nX-Evil: 1\r\nx://localhost:8080')"; do
 	post "action=retry&token=$token" HTTP_ORIGIN="$origin"
 	code 403
+	out_lacks X-Evil
 done
 post "action=retry&token=$token" CONTENT_TYPE=text/plain
 code 415
@@ -272,7 +284,7 @@ done
 is "$(where dies)" dead
 
 t "changes"
-ask /job/dies '' REMOTE_USER=ada
+ask /job/dies '' AUTH_TYPE=Basic REMOTE_USER=ada
 out_has "<input type=hidden name=token value=\"$token\">"
 out_has "value=retry>Retry</button>"
 post "action=retry&token=$token&still=1"
@@ -281,6 +293,7 @@ out_like '^Location: http://localhost:8080/q/job/dies[?]still=1'
 is "$(where dies)" pending
 post "action=retry&token=$token"
 code 409
+out_has "in another state by now"
 post "action=hold&token=$token"
 code 303
 is "$(where dies)" held
@@ -292,6 +305,9 @@ to=/job/die
 post "action=retry&token=$token"
 code 404
 to=/
+post "action=pause&token=$token" HTTP_ORIGIN=https://localhost:8080
+code 303
+out_like '^Location: https://localhost:8080/q.?$'
 post "action=pause&token=$token"
 code 303
 out_like '^Location: http://localhost:8080/q.?$'
@@ -323,7 +339,7 @@ post "action=retry&token=short"
 code 403
 err_has "damaged"
 rm "$S/web.token"
-ask / '' REMOTE_USER=ada
+ask / '' AUTH_TYPE=Basic REMOTE_USER=ada
 code 200
 ok test -s "$S/web.token"
 no test "$(cat "$S/web.token")" = "$token"

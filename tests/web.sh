@@ -241,6 +241,24 @@ if command -v nginx >/dev/null && command -v fcgiwrap >/dev/null; then
 	get $url/queue/log/j1
 	out_is "<b>&"
 	code 404 "$url/queue/job/none"
+	# a name that nobody has checked
+	q cancel dies
+	get -u eve:x "$url/queue/job/dies"
+	out_lacks "$token"
+	code 403 -u eve:x -H "Origin: $url" -d "action=retry&token=$token" \
+	    "$url/queue/job/dies"
+	stop_server
+	manual 'So a change also' | sed "s,/etc/nginx/queue.passwords,$PWD/nginx.pw," >auth
+	echo 'ada:{PLAIN}lovelace' >nginx.pw
+	sed "/location/r auth" nginx.conf | sed "s/:$port;/:$((port + 1));/" >nginx2.conf
+	server nginx -c "$PWD/nginx2.conf" -e stderr
+	code 401 "$url/queue/job/dies"
+	code 401 -u eve:x "$url/queue/job/dies"
+	get -u ada:lovelace "$url/queue/job/dies"
+	out_has "$token"
+	code 303 -u ada:lovelace -H "Origin: $url" \
+	    -d "action=retry&token=$token" "$url/queue/job/dies"
+	is "$(where dies)" pending
 	stop_server
 	kill $wrap
 	wait $wrap
