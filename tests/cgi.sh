@@ -33,6 +33,13 @@ body() { sed '1,/^.\{0,1\}$/d' "$T/c/out"; }
 t "not from a server"
 refused 2 "cgi is for HTTP servers; queuectl web starts one" q cgi
 
+t "a form that does not come"
+# it waits five seconds in all
+mkfifo pipe
+env REQUEST_METHOD=POST HTTP_HOST=localhost CONTENT_LENGTH=9 \
+    CONTENT_TYPE=application/x-www-form-urlencoded "$QUEUECTL" cgi <>pipe >slow &
+slow=$!
+
 t "no spool"
 ask /
 code 503
@@ -194,6 +201,18 @@ ask /list '' SCRIPT_NAME='/"><script>'
 out_lacks '<script'
 ask '/"><script>' ''
 out_lacks '<script'
+
+t "the path of the program"
+for script in //evil.example/q ///evil.example/q; do
+	ask /list '' SCRIPT_NAME=$script
+	out_has 'href="/evil.example/q/list'
+	out_lacks '"//'
+done
+for script in '' / // x x/y; do
+	ask /list '' SCRIPT_NAME=$script
+	out_has 'href="/list'
+	out_lacks '"//'
+done
 
 t "the host"
 for host in localhost localhost:80 127.0.0.1 127.9.9.9:8080 '[::1]' \
@@ -368,4 +387,9 @@ for path in / /list; do
 	ask $path
 	within "$(wc -c <"$T/c/out")" 1000 30000 "bytes of $path"
 done
+
+t "a form that does not come"
+await 10 ended $slow
+wait $slow
+like "$(sed 1q slow)" '^Status: 408 Request Timeout'
 finish
