@@ -24,6 +24,9 @@
 #include "cli/http.h"
 #include "cli/web.h"
 
+enum { PASSWORD_MAX = 150 };    /* bytes of a line; the server has room for 159,
+                                 * with "/:" and the newline */
+
 /* Where the server listens. */
 struct place {
 	char text[64];          /* "127.0.0.1:8080", as it is in a URL */
@@ -110,30 +113,42 @@ write_file(int dir, const char *name, mode_t mode, const struct buf *b)
 	return fclose(f);
 }
 
+/* What is wrong with a line of the password file; NULL: nothing.  The server
+ * drops blanks and all behind a '#', and takes a long line for two. */
+static const char *
+check_password(const char *line)
+{
+	const char *colon = strchr(line, ':');
+
+	if (!colon || colon == line || !colon[1])
+		return "each line must be USER:PASSWORD";
+	return strlen(line) > PASSWORD_MAX || strpbrk(line, "# \t") ?
+	    "busybox httpd -m PASSWORD must encrypt it: it is too long, or has "
+	    "a blank or a #" : NULL;
+}
+
 /* Turns "USER:PASSWORD" lines into the server's, "/:USER:PASSWORD". */
 static int
 read_passwords(const char *path, struct buf *b)
 {
 	FILE *f = fopen(path, "r");
-	char line[512];
-	size_t n, users = 0;
+	const char *wrong = NULL;
+	char line[PASSWORD_MAX + 100];
+	size_t users = 0, n;
 
 	if (!f)
 		return complain("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof line, f)) {
-		n = strcspn(line, "\r\n");
-		line[n] = '\0';
-		if (!n || *line == '#')
+	for (n = 1; !wrong && fgets(line, sizeof line, f); n++) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (!*line || *line == '#')
 			continue;
-		if (!strchr(line, ':') || *line == ':') {
-			fclose(f);
-			return complain("%s: each line must be USER:PASSWORD; "
-			    "busybox httpd -m PASSWORD encrypts one", path);
-		}
+		wrong = check_password(line);
 		buf_printf(b, "/:%s\n", line);
 		users++;
 	}
 	fclose(f);
+	if (wrong)
+		return complain("%s: line %zu: %s", path, n - 1, wrong);
 	return users ? DONE : complain("%s: it has no line USER:PASSWORD",
 	    path);
 }

@@ -15,7 +15,19 @@ for place in 0.0.0.0:8080 10.0.0.1:80 '[::]:80' '[fe80::1]:80'; do
 	    q web "$place"
 done
 echo 'no colon' >pw
-refused 1 "pw: each line must be USER:PASSWORD" q web --password-file pw
+refused 1 "pw: line 1: each line must be USER:PASSWORD" q web --password-file pw
+for line in ada: :secret 'ada'; do
+	echo "$line" >pw
+	refused 1 "pw: line 1: each line must be USER:PASSWORD" q web --password-file pw
+done
+# busybox httpd takes "ada:#x" for no password, and a long line for two
+for line in 'ada:#secret' 'ada:se#cret' 'ada:two words' 'two words:x' \
+    "ada:$(printf 'a\tb')" "ada:$(awk 'BEGIN { while (i++ < 147) printf "x" }')" \
+    "ada:$(awk 'BEGIN { while (i++ < 600) printf "x" }')"; do
+	printf 'bob:x\n%s\n' "$line" >pw
+	refused 1 "pw: line 2: busybox httpd -m PASSWORD must encrypt it" \
+	    q web --password-file pw
+done
 echo '# nobody' >pw
 refused 1 "pw: it has no line USER:PASSWORD" q web --password-file pw
 refused 1 "none: No such file" q web --password-file none
@@ -100,7 +112,7 @@ wait $server 2>wait.err
 await 10 sh -c 'test "$(ls "$0")" = ""' "$T/tmp"
 
 t "with passwords"
-printf '# two\nada:lovelace\nbob:%s\n' "$(busybox httpd -m secret)" >pw
+printf '# two\nada:lovelace\r\n\nbob:%s\n' "$(busybox httpd -m '#se cret')" >pw
 server sh -c 'exec "$0" web --password-file pw 0.0.0.0:$1' "$QUEUECTL" $((port + 1))
 err=$(cat server.err)
 like "$err" "queuectl config set web-hosts 0.0.0.0"
@@ -109,7 +121,8 @@ code 401 $page
 code 401 $url/
 code 401 -u ada:byron $page
 code 200 -u ada:lovelace $page
-code 200 -u bob:secret $page
+code 200 -u 'bob:#se cret' $page
+code 401 -u bob: $page
 q config set web-actions yes
 token=$(cat "$S/web.token")
 get -u ada:lovelace $page/job/dies
