@@ -326,18 +326,6 @@ page_overview(struct page *p)
 
 /* --- the list ----------------------------------------------------------- */
 
-/* Whether a list with commas has the word. */
-static bool
-has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (; *list; list += strcspn(list, ","), list += *list == ',')
-		if (!strncmp(list, word, n) && (!list[n] || list[n] == ','))
-			return true;
-	return false;
-}
-
 /* Reads what the query asks for.  NULL, or what is wrong with it. */
 static const char *
 read_query(const struct page *p, struct selection *s, char **glob,
@@ -347,17 +335,13 @@ read_query(const struct page *p, struct selection *s, char **glob,
 	const char *since = http_value(p->request, "since");
 	const char *at = http_value(p->request, "from");
 	int64_t span;
-	int i;
 
 	*s = (struct selection){ .states = STATES_ALL, .glob = glob,
 		.n = **glob != '\0',
 		.reverse = *http_value(p->request, "reverse") };
 	if (*states)
 		s->states = 0;
-	for (i = 0; i < JOB_STATES; i++)
-		if (has_word(states, job_state_word((enum job_state)i)))
-			s->states |= 1U << i;
-	if (!s->states)
+	if (*states && states_add(states, &s->states))
 		return "There is no such state.";
 	if (*since && !job_span_parse(since, &span))
 		return "The time must be " TEXT_SPAN ".";
@@ -668,25 +652,18 @@ put_job(struct page *p, struct field_view *v)
 }
 
 int
-page_job(struct page *p, const char *word)
+page_job(struct page *p, const char *id)
 {
-	char id[JOB_ID_MAX + 1];
 	struct field_view v;
 	struct entry e;
 	struct job job;
-	int r = spool_resolve(p->spool, word, id);
+	int r = spool_find(p->spool, id, &e.state, &e.name);
 
-	if (r == SPOOL_AMBIGUOUS)
-		return page_error(p, 404, "More than one job's id begins so.");
+	if (r != SPOOL_OK)
+		return r;
+	r = view_load(p->spool, &e, &job, &v);
 	if (r == SPOOL_OK)
-		r = spool_find(p->spool, id, &e.state, &e.name);
-	if (r == SPOOL_OK) {
-		r = view_load(p->spool, &e, &job, &v);
-		if (r == SPOOL_OK)
-			put_job(p, &v);
-		job_free(&job);
-	}
-	return r == SPOOL_OK ? 200 : r == SPOOL_ERROR ?
-	    page_error(p, 503, "The job cannot be read.") :
-	    page_error(p, 404, "There is no such job.");
+		put_job(p, &v);
+	job_free(&job);
+	return r;
 }

@@ -124,6 +124,13 @@ out_like '<td>exit 7<td>[0-9.]+ s user'
 out_has "<pre class=box>why"
 ask /job/die
 out_has "dead: exit 7"
+ask /log/die
+out_has "why"
+for path in /job /log; do
+	ask $path/r
+	code 404
+	out_has "More than one"
+done
 ask /job/
 code 404
 ask /job/b0
@@ -141,6 +148,10 @@ ask /list 'state=pending,failed'
 out_has ">next</a>"
 out_has ">retries</a>"
 out_lacks ">dies</a>"
+ask /list 'state=DEAD,done'
+out_has ">dies</a>"
+out_has ">j1</a>"
+out_lacks ">next</a>"
 ask /list 'id=d*&still=1'
 out_has ">dies</a>"
 out_lacks ">next</a>"
@@ -150,7 +161,7 @@ ask /list 'id=%64ies'
 out_has ">dies</a>"
 ask /list 'since=1h&reverse=1'
 out_has ">dies</a>"
-for query in state=odd since=x from=-1 from=10001 from=x 'id=%0' 'id=%zz' \
+for query in state=odd state=dead,odd state=dead, state=,dead since=x from=-1 from=10001 from=x 'id=%0' 'id=%zz' \
     'id=%00' 'a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9&j=0&k=1&l=2&m=3&n=4&o=5&p=6&q=7'; do
 	ask /list "$query"
 	code 400
@@ -343,6 +354,23 @@ post "action=cancel&token=$token"
 code 303
 await 10 in_state dead long
 stop_pool
+
+to=/job/planted
+post "action=retry&token=$token"
+code 409
+out_has "The text of the job is damaged"
+
+t "what the server's log says"
+rm "$S/log/dies.log"
+ln -s /etc/passwd "$S/log/dies.log"
+ask /log/dies
+code 503
+err_has "its log is not a regular file"
+out_lacks root:
+ask /job/dies
+code 200
+out_lacks root:
+rm "$S/log/dies.log"
 
 t "the secret"
 chmod 644 "$S/web.token"
