@@ -315,7 +315,11 @@ put_line(struct page *p, const char *s, size_t n, size_t max)
 	struct buf line = { 0 };
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	while (n && s[n - 1] == '\r')
+		n--;
+	for (i = n; i && s[i - 1] != '\r'; i--)
+		;
+	for (; i < n; i++)
 		buf_putc(&line, s[i] ? s[i] : '?');
 	html_text(&p->out, buf_text(&line), max);
 	p->out.failed |= line.failed;

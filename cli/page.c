@@ -56,7 +56,7 @@ add_last_line(struct page *p, const struct field_view *v)
 	bool cut;
 
 	log_tail(p->spool, v->name->id, 1024, &tail, &cut);
-	for (end = tail.n; end && strchr("\r\n", tail.p[end - 1]); end--)
+	for (end = tail.n; end && memchr("\r\n", tail.p[end - 1], 2); end--)
 		;
 	for (begin = end; begin && tail.p[begin - 1] != '\n'; begin--)
 		;
@@ -566,8 +566,10 @@ put_attempts(struct page *p, const struct job *job)
 
 	if (!job->nattempt)
 		return;
-	put(p, "<h2>Attempts, the latest first</h2><div class=box><table><tr>"
-	    "<th>no.<th>start<th>took<th>outcome<th>used");
+	put(p, job->nattempt > ROWS || job->unread_to ? "<h2>The latest "
+	    "attempts" : "<h2>Attempts, the latest first");
+	put(p, "</h2><div class=box><table><tr><th>no.<th>start<th>took"
+	    "<th>outcome<th>used");
 	for (i = job->nattempt; i-- > 0 && i + ROWS >= job->nattempt;) {
 		const struct job_attempt *a = &job->attempt[i];
 

@@ -37,6 +37,7 @@ struct place {
 	} address;
 	socklen_t length;
 	bool loopback;
+	bool any;               /* it stands for all addresses of this host */
 };
 
 /* The names in the server's directory. */
@@ -56,6 +57,7 @@ place_read(struct place *p, const char *word)
 	    !job_number_parse(colon + 1, 1, 65535, &port))
 		return false;
 	strcpy(p->text, word);
+	p->any = !strncmp(word, "0.0.0.0:", 8) || !strncmp(word, "[::]:", 5);
 	if (*word == '[' && word[n - 1] == ']') {
 		memcpy(address, word + 1, n - 2);
 		address[n - 2] = '\0';
@@ -68,8 +70,10 @@ place_read(struct place *p, const char *word)
 	}
 	memcpy(address, word, n);
 	address[n] = '\0';
-	if (!strcmp(address, "localhost"))
+	if (!strcmp(address, "localhost")) {
+		memcpy(p->text, "127.0.0.1", n); /* as long */
 		strcpy(address, "127.0.0.1");
+	}
 	p->address.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port) };
 	p->length = sizeof p->address.v4;
@@ -241,14 +245,20 @@ static int
 serve(struct call *c, const char *server, const struct place *place,
     char *path)
 {
+	const char *hosts = c->spool.config.web_hosts;
+	const char *port = strrchr(place->text, ':');
 	struct buf b = { 0 };
 
-	if (!http_host_is(place->text, c->spool.config.web_hosts))
-		complain("browsers must use a name of the setting web-hosts; "
-		    "to allow this one: queuectl config set web-hosts %.*s",
-		    (int)(strrchr(place->text, ':') - place->text),
-		    place->text);
-	printf("http://%s/\n", place->text);
+	if (place->any && !*hosts)
+		complain("the page answers browsers that ask for localhost or "
+		    "this host's name; for others: queuectl config set "
+		    "web-hosts 'NAME ADDRESS'");
+	else if (!place->any && !http_host_is(place->text, hosts))
+		complain("the setting web-hosts does not have this host; to "
+		    "allow it: queuectl config set web-hosts '%s%s%.*s'", hosts,
+		    *hosts ? " " : "", (int)(port - place->text), place->text);
+	printf("http://%s%s/\n", place->any ? "localhost" : "",
+	    place->any ? port : place->text);
 	if (fflush(stdout))
 		return FAILED;
 	buf_printf(&b, "%s/%s", path, conf);

@@ -391,6 +391,29 @@ code 200
 ok test -s "$S/web.token"
 no test "$(cat "$S/web.token")" = "$token"
 
+t "output with carriage returns"
+q enqueue --id bar --priority 0 -- sh -c \
+    'printf "one\r\ntwo\r\n\r\n10%%\r20%%\r30%%\r"; exec sleep 60' >/dev/null
+pool
+await 10 in_state processing bar
+await 10 sh -c 'grep -q 30 "$1"/log/bar.log' sh "$S"
+ask /
+out_has "<small><code>30%</code></small>"
+ask /job/bar
+out_has "<pre class=box>one${nl}two${nl}${nl}30%${nl}</pre>"
+out_lacks '\x0d'
+q cancel bar >/dev/null
+stop_pool
+
+t "many attempts"
+q enqueue --id tries --max-retries 60 --backoff-base 0 -- false >/dev/null
+drain
+ask /job/tries
+is "$(body | tr '>' '\n' | grep -c '^exit 1<td')" 50 "attempts on the page"
+out_has "<h2>The latest attempts</h2>"
+ask /job/dies
+out_has "<h2>Attempts, the latest first</h2>"
+
 t "a spool of another user"
 if [ -n "$qt_root_user" ]; then
 	chown 12345 "$S"

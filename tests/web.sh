@@ -111,11 +111,22 @@ kill -9 $server
 wait $server 2>wait.err
 await 10 sh -c 'test "$(ls "$0")" = ""' "$T/tmp"
 
+server sh -c 'exec "$0" web localhost:$1' "$QUEUECTL" $((port + 1))
+is "$(cat server.out)" "$url/"
+stop_server
+q config set web-hosts queue.example
+server sh -c 'exec "$0" web 127.0.0.1:$1' "$QUEUECTL" $((port + 1))
+is "$(cat server.err)" "queuectl: the setting web-hosts does not have this host; to allow it: queuectl config set web-hosts 'queue.example 127.0.0.1'"
+code 403 $url/cgi-bin/queuectl
+stop_server
+q config unset web-hosts
+
 t "with passwords"
 printf '# two\nada:lovelace\r\n\nbob:%s\n' "$(busybox httpd -m '#se cret')" >pw
 server sh -c 'exec "$0" web --password-file pw 0.0.0.0:$1' "$QUEUECTL" $((port + 1))
 err=$(cat server.err)
-like "$err" "queuectl config set web-hosts 0.0.0.0"
+like "$err" "queuectl config set web-hosts 'NAME ADDRESS'"
+is "$(cat server.out)" "http://localhost:$port/"
 page=$url/cgi-bin/queuectl
 code 401 $page
 code 401 $url/
