@@ -4,7 +4,7 @@
  * The server gets a directory of its own, with a configuration and a CGI script
  * of two lines, and takes our place.  A child of ours waits for its end and
  * removes the directory: it holds the reading end of a pipe whose writing end the
- * server inherits.
+ * server inherits.  It also ends the server when the terminal goes away.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,14 +204,31 @@ clear(int dir, const char *path)
 	rmdir(path);
 }
 
+/* Waits for the end of the writing end of a pipe.  If the terminal goes away
+ * before, ends the server: to busybox httpd SIGHUP says only that it is to read
+ * its configuration again. */
+static void
+watch(int pipe_end, pid_t server)
+{
+	struct pollfd p[2] = { { .fd = pipe_end, .events = POLLIN },
+		{ .fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1 } };
+
+	while (poll(p, 2, -1) < 0 || !p[0].revents) {
+		if (!p[1].revents)
+			continue;
+		if (getppid() == server)
+			kill(server, SIGTERM);
+		p[1] = (struct pollfd){ .fd = -1 };
+	}
+}
+
 /* Leaves a child behind that removes the directory when the server and all of
  * its children have ended. */
 static int
 clear_later(int dir, const char *path)
 {
+	pid_t server = getpid(), pid;
 	int p[2];
-	char c;
-	pid_t pid;
 
 	if (pipe(p) < 0 || (pid = fork()) < 0)
 		return FAILED;
@@ -218,13 +236,13 @@ clear_later(int dir, const char *path)
 		close(p[0]);
 		return DONE;
 	}
-	/* ^C is for the server */
+	/* keys such as ^C are for the server */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	close(p[1]);
-	while (read(p[0], &c, 1) < 0 && errno == EINTR)
-		;
+	watch(p[0], server);
 	clear(dir, path);
 	_exit(0);
 }

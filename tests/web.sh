@@ -121,6 +121,21 @@ code 403 $url/cgi-bin/queuectl
 stop_server
 q config unset web-hosts
 
+t "the terminal goes away"
+if ${CC:-cc} -o "$T/pty" "$qt_root/tests/pty/pty.c" 2>cc.err; then
+	mkfifo keys
+	port=$((port + 1)) url=http://127.0.0.1:$((port))
+	"$T/pty" 20 60 "$QUEUECTL" web 127.0.0.1:$port <>keys >screen 2>said &
+	pty=$!
+	await 10 curl -s -o none $url/
+	kill -9 $pty
+	wait $pty 2>wait.err
+	await 10 test ! -e "$T/tmp/queuectl-web"*
+	no curl -s -o none $url/
+else
+	fail "a program" "$(cat cc.err)"
+fi
+
 t "with passwords"
 printf '# two\nada:lovelace\r\n\nbob:%s\n' "$(busybox httpd -m '#se cret')" >pw
 server sh -c 'exec "$0" web --password-file pw 0.0.0.0:$1' "$QUEUECTL" $((port + 1))
