@@ -120,7 +120,7 @@ out_has "waits for dies, which is dead"
 out_has 'href="/q/job/dies"'
 ask /job/dies
 out_has "dead: exit 7"
-out_like '<td>exit 7<td>[0-9.]+ s user'
+portable || out_like '<td>exit 7<td>[0-9.]+ s user'
 out_has "<pre class=box>why"
 ask /job/die
 out_has "dead: exit 7"
