@@ -28,7 +28,7 @@ struct page {
  * number) it is cut, and ends with "…". */
 void html_text(struct buf *, const char *s, size_t max);
 /* The same of text that job_escape() has seen. */
-void html_escaped(struct buf *, const char *s, size_t max);
+void html_escaped(struct buf *, const char *s);
 /* Adds a part of a URL; with `slashes` these stay as they are. */
 void url_text(struct buf *, const char *s, bool slashes);
 

@@ -528,14 +528,14 @@ put_facts(struct page *p, const struct field_view *v)
 	struct buf b = { 0 };
 
 	put(p, "<dl><dt>Command</dt><dd><code>");
-	view_title(&b, v);
-	html_escaped(&p->out, buf_text(&b), TEXT_MAX);
+	view_title(&b, v, TEXT_MAX);
+	html_escaped(&p->out, buf_text(&b));
 	put(p, "</code></dd>");
 	buf_printf(&p->out, "<dt>State</dt><dd><i class=%s>",
 	    job_state_word(v->state));
 	buf_clear(&b);
 	view_state(&b, v);
-	html_escaped(&p->out, buf_text(&b), TEXT_MAX);
+	html_escaped(&p->out, buf_text(&b));
 	put(p, "</i></dd>");
 	put_fact(p, "Why", v->why);
 	buf_printf(&p->out, "<dt>Attempts</dt><dd>%u of %u</dd>"

@@ -431,6 +431,30 @@ sh -c 'env REQUEST_METHOD=GET PATH_INFO=/list HTTP_HOST=localhost "$0" cgi |
 run q fsck
 is "$(grep -vc '<script>\|planted' "$T/c/out")" 0 "problems"
 
+t "a job of megabytes"
+awk 'BEGIN { c = sprintf("%c%c", 194, 133); while (length(c) < 60000) c = c c
+    printf "{\"id\":\"large\",\"priority\":0,\"argv\":[\"true\""
+    while (i++ < 40) printf ",\"%s\"", c
+    print "]}" }' | q enqueue - >/dev/null
+# bounded PATH: the page in 20 MB of address space.
+bounded() {
+	run sh -c 'ulimit -v 20000; exec env REQUEST_METHOD=GET PATH_INFO="$1" \
+	    HTTP_HOST=localhost "$0" cgi' "$QUEUECTL" "$1"
+}
+bounded /json
+if [ "$st" = 0 ]; then
+	for path in / /list; do
+		bounded $path
+		out_like '>large</a>.*<code>true .*x85…</code>'
+	done
+	bounded /job/large
+	out_like '<code>true .*x85…</code>'
+	within "$(wc -c <"$T/c/out")" 8000 12000 "bytes of the page"
+else
+	skip "little memory: this build needs more"
+fi
+q cancel large >/dev/null
+
 t "a thousand jobs"
 awk 'BEGIN { while (i++ < 1000) print "{\"command\":\"echo a command of some length for a test " i "\"}" }' |
     q enqueue - >/dev/null
