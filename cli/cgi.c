@@ -39,19 +39,8 @@ take_result(void *result, int r, void *job)
 	*(int *)result = r;
 }
 
-/* Asks for the end of a job, and does not wait for it if a worker runs it. */
-static int
-cancel_job(struct spool *sp, char *id, struct spool_cancel *x)
-{
-	int r = SPOOL_OK;
-	struct spool_bulk b = { .spool = sp, .each = take_result, .arg = &r };
-
-	strcpy(x->id, id);
-	spool_bulk_cancel(&b, x, now_us());
-	spool_bulk_end(&b);
-	return r == SPOOL_BUSY && x->asked ? SPOOL_OK : r;
-}
-
+/* Changes a job, if it does not move meanwhile.  Of one that runs, cancel only
+ * asks for the end. */
 static int
 change_once(struct spool *sp, char *id, const char *action,
     struct spool_cancel *x)
@@ -59,16 +48,17 @@ change_once(struct spool *sp, char *id, const char *action,
 	int r = SPOOL_OK;
 	struct spool_bulk b = { .spool = sp, .each = take_result, .arg = &r };
 
+	strcpy(x->id, id);
 	if (!strcmp(action, "retry"))
 		return spool_retry(sp, id, now_us());
 	if (!strcmp(action, "cancel"))
-		return cancel_job(sp, id, x);
-	if (!strcmp(action, "hold"))
+		spool_bulk_cancel(&b, x, now_us());
+	else if (!strcmp(action, "hold"))
 		spool_bulk_hold(&b, id, id);
 	else
 		spool_bulk_let_go(&b, id, id);
 	spool_bulk_end(&b);
-	return r;
+	return r == SPOOL_BUSY && x->asked ? SPOOL_OK : r;
 }
 
 /* Changes a job, as often as it moves meanwhile. */
