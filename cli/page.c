@@ -497,7 +497,7 @@ put_time(struct page *p, const char *label, int64_t at)
 {
 	char time[JOB_TIME_LEN + 1];
 
-	job_time_format(time, at);
+	short_time(time, at);
 	put_fact(p, label, at >= 0 ? time : "");
 }
 
