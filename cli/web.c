@@ -188,7 +188,9 @@ fill(int dir, const struct buf *passwords)
 	r = mkdirat(dir, folder, 0700) < 0 ||
 	    write_file(dir, script, 0700, &b) < 0 ||
 	    write_file(dir, conf, 0600, passwords) < 0 ||
-	    write_file(dir, front, 0600, &page) < 0 ? FAILED : DONE;
+	    write_file(dir, front, 0600, &page) < 0 ||
+	    /* so says a file system without programs, mounted noexec */
+	    faccessat(dir, script, X_OK, 0) < 0 ? FAILED : DONE;
 	buf_free(&b);
 	buf_free(&page);
 	return r;
@@ -310,7 +312,8 @@ start(struct call *c, const char *server, const struct place *place,
 	    clear_later(dir, path.p) == DONE) {
 		r = serve(c, server, place, path.p);
 	} else {
-		complain("%s: %s", buf_text(&path), strerror(errno));
+		complain("%s: %s; set TMPDIR to a directory where programs may "
+		    "be made and run", buf_text(&path), strerror(errno));
 		if (dir >= 0)
 			clear(dir, path.p);
 	}

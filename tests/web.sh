@@ -48,6 +48,20 @@ if ! busybox httpd --help >/dev/null 2>&1; then
 	skip "the page by a server: no busybox httpd"
 	finish
 fi
+t "no room for the server's files"
+refused 1 ": No such file or directory; set TMPDIR to" \
+    env TMPDIR="$PWD/none" "$QUEUECTL" web "127.0.0.1:$((20000 + $$ % 20000))"
+mkdir noexec
+if mount -t tmpfs -o noexec none noexec 2>mount.err; then
+	refused 1 ": Permission denied; set TMPDIR to a directory where programs" \
+	    env TMPDIR="$PWD/noexec" "$QUEUECTL" web \
+	    "127.0.0.1:$((20000 + $$ % 20000))"
+	is "$(ls noexec)" ''
+	umount noexec
+else
+	skip "a file system without programs: mount is denied"
+fi
+
 port=$((20000 + $$ % 20000))
 # server CMD...: a server on $port.  until it listens; its pid is in $server.
 server() {
