@@ -5,9 +5,9 @@
  *     POST   /  /job/ID
  *
  * Anybody whom the server lets in may look.  To change something takes all of
- * this: web-actions is yes; the server has asked for a password; the form has
- * the token of this spool; and the browser says that the form is from a page of
- * the host that it is sent to.
+ * this: web-actions is yes; the server has checked a password; the form has the
+ * token of this spool; and the browser says that the form is from a page of the
+ * host that it is sent to.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,19 +39,8 @@ take_result(void *result, int r, void *job)
 	*(int *)result = r;
 }
 
-/* Asks for the end of a job, and does not wait for it if a worker runs it. */
-static int
-cancel_job(struct spool *sp, char *id, struct spool_cancel *x)
-{
-	int r = SPOOL_OK;
-	struct spool_bulk b = { .spool = sp, .each = take_result, .arg = &r };
-
-	strcpy(x->id, id);
-	spool_bulk_cancel(&b, x, now_us());
-	spool_bulk_end(&b);
-	return r == SPOOL_BUSY && x->asked ? SPOOL_OK : r;
-}
-
+/* Changes a job, if it does not move meanwhile.  Of one that runs, cancel only
+ * asks for the end. */
 static int
 change_once(struct spool *sp, char *id, const char *action,
     struct spool_cancel *x)
@@ -59,16 +48,17 @@ change_once(struct spool *sp, char *id, const char *action,
 	int r = SPOOL_OK;
 	struct spool_bulk b = { .spool = sp, .each = take_result, .arg = &r };
 
+	strcpy(x->id, id);
 	if (!strcmp(action, "retry"))
 		return spool_retry(sp, id, now_us());
 	if (!strcmp(action, "cancel"))
-		return cancel_job(sp, id, x);
-	if (!strcmp(action, "hold"))
+		spool_bulk_cancel(&b, x, now_us());
+	else if (!strcmp(action, "hold"))
 		spool_bulk_hold(&b, id, id);
 	else
 		spool_bulk_let_go(&b, id, id);
 	spool_bulk_end(&b);
-	return r;
+	return r == SPOOL_BUSY && x->asked ? SPOOL_OK : r;
 }
 
 /* Changes a job, as often as it moves meanwhile. */
@@ -99,6 +89,35 @@ is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
+/* Says for people what a result of the spool about a job means, and *status.
+ * NULL: it is SPOOL_OK. */
+static const char *
+explain(struct spool *sp, int result, const char *id, int *status)
+{
+	static const struct {
+		int result, status;
+		const char *words;
+	} known[] = {
+		{ SPOOL_OK, 200, NULL },
+		{ SPOOL_GONE, 404, "There is no such job." },
+		{ SPOOL_AMBIGUOUS, 404, "More than one job's id begins so." },
+		{ SPOOL_WRONG_STATE, 409, "The job is in another state by "
+		    "now." },
+		{ SPOOL_BUSY, 409, "A process of the job still runs." },
+		{ SPOOL_BAD, 409, "The text of the job is damaged." }
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (known[i].result == result) {
+			*status = known[i].status;
+			return known[i].words;
+		}
+	complain_job(sp, result, id);
+	*status = 503;
+	return "The queue cannot do that; the server's log says why.";
+}
+
 /* Does what a form asks for.  NULL: it is done; else why it is not, and
  * *status. */
 static const char *
@@ -106,33 +125,21 @@ act(struct spool *sp, const struct http_request *r, int *status)
 {
 	static const char *const of_job[] = { "retry", "cancel", "hold",
 		"release", NULL };
-	const char *action = http_value(r, "action");
+	const char *action = http_value(r, "action"), *id = "";
 	bool pause = !strcmp(action, "pause");
+	int result;
 
-	*status = 500;
-	if (!strcmp(r->path, "/") && (pause || !strcmp(action, "resume")))
-		return spool_config_set(sp, config_key("paused"),
-		    pause ? "yes" : NULL) == SPOOL_OK ? NULL :
-		    "The setting could not be written.";
-	if (strncmp(r->path, "/job/", 5) || !is_one_of(action, of_job)) {
+	if (!strcmp(r->path, "/") && (pause || !strcmp(action, "resume"))) {
+		result = spool_config_set(sp, config_key("paused"),
+		    pause ? "yes" : NULL);
+	} else if (!strncmp(r->path, "/job/", 5) && is_one_of(action, of_job)) {
+		id = r->path + 5;
+		result = change_job(sp, id, action);
+	} else {
 		*status = 400;
 		return "There is no such action.";
 	}
-	switch (change_job(sp, r->path + 5, action)) {
-	case SPOOL_OK:
-		return NULL;
-	case SPOOL_GONE:
-	case SPOOL_AMBIGUOUS:
-		*status = 404;
-		return "There is no such job.";
-	case SPOOL_ERROR:
-		complain_spool(sp);
-		return "The queue could not be changed; the server's log says "
-		    "why.";
-	default:
-		*status = 409;
-		return "The job is in another state by now.";
-	}
+	return explain(sp, result, id, status);
 }
 
 /* Why a form is refused; NULL: it is not. */
@@ -145,7 +152,7 @@ refuse_form(const struct config *c, const struct http_request *r,
 		    "config set web-actions yes";
 	if (!*r->user)
 		return "Changes need a password, which the HTTP server asks "
-		    "for; queuectl web --password-file FILE.";
+		    "for; see THE WEB PAGE in queuectl(1).";
 	if (!http_origin_is(r->origin, r->host))
 		return "The browser does not say that this form is from this "
 		    "page.";
@@ -177,11 +184,8 @@ send_back(struct page *p)
 	const struct http_request *r = p->request;
 	struct buf b = { 0 };
 
-	buf_puts(&b, "Location: ");
-	/* it has no control character: its host was checked */
-	buf_add(&b, r->origin, (size_t)(strstr(r->origin, "://") + 3 -
-	    r->origin));
-	buf_puts(&b, r->host);
+	/* refuse_form() has checked the origin */
+	buf_printf(&b, "Location: %s", r->origin);
 	url_page(&b, r, r->path);
 	buf_puts(&b, *http_value(r, "still") ? "?still=1" : "");
 	http_head(303, "text/plain", NULL, buf_text(&b));
@@ -201,23 +205,29 @@ send_form(struct page *p)
 	return why ? send_page(p, page_error(p, status, why)) : send_back(p);
 }
 
+/* Sends the page of a job or, with `log`, what it wrote.  `word` is its id or the
+ * beginning of it. */
 static int
-send_log(struct call *c, struct page *p, const char *word)
+send_job(struct call *c, struct page *p, bool log, const char *word)
 {
 	char id[JOB_ID_MAX + 1];
-	int fd, r = spool_resolve(p->spool, word, id);
+	const char *why;
+	int status, fd = -1, r = spool_resolve(p->spool, word, id);
 
-	if (r != SPOOL_OK)
-		return send_page(p, page_error(p, 404, "There is no such job."));
-	r = spool_log_read(p->spool, id, &fd);
-	if (r != SPOOL_OK && r != SPOOL_GONE)
-		return send_page(p, page_error(p, 503, "The log cannot be "
-		    "read."));
-	http_head(200, "text/plain", NULL, NULL);
-	if (r == SPOOL_GONE)
-		return DONE; /* it has written nothing yet */
-	r = p->request->head ? DONE : log_print(c, id, fd);
-	close(fd);
+	if (r == SPOOL_OK && !log) {
+		r = page_job(p, id);
+	} else if (r == SPOOL_OK) {
+		r = spool_log_read(p->spool, id, &fd);
+		if (r == SPOOL_GONE)
+			r = SPOOL_OK; /* it has written nothing yet */
+	}
+	why = explain(p->spool, r, word, &status);
+	if (why || !log)
+		return send_page(p, why ? page_error(p, status, why) : status);
+	http_head(status, "text/plain", NULL, NULL);
+	r = fd < 0 || p->request->head ? DONE : log_print(c, id, fd);
+	if (fd >= 0)
+		close(fd);
 	return r;
 }
 
@@ -229,8 +239,9 @@ send_status(struct page *p, bool json)
 	struct spool_tally tally;
 	int r = survey_read(&v, p->spool);
 
-	if (r != DONE || (!json && spool_tally_sum(p->spool, &tally) !=
-	    SPOOL_OK)) {
+	if (r == DONE && !json && spool_tally_sum(p->spool, &tally) != SPOOL_OK)
+		r = complain_spool(p->spool);
+	if (r != DONE) {
 		r = send_page(p, page_error(p, 503, "The queue cannot be read; "
 		    "the server's log says why."));
 	} else {
@@ -254,13 +265,12 @@ send_answer(struct call *c, struct page *p)
 
 	if (p->request->post)
 		return send_form(p);
-	if (!strncmp(path, "/log/", 5))
-		return send_log(c, p, path + 5);
+	if (!strncmp(path, "/log/", 5) || !strncmp(path, "/job/", 5))
+		return send_job(c, p, path[1] == 'l', path + 5);
 	if (!strcmp(path, "/metrics") || !strcmp(path, "/json"))
 		return send_status(p, !strcmp(path, "/json"));
 	return send_page(p, !strcmp(path, "/") ? page_overview(p) :
 	    !strcmp(path, "/list") ? page_list(p) :
-	    !strncmp(path, "/job/", 5) ? page_job(p, path + 5) :
 	    page_error(p, 404, "There is no such page."));
 }
 

@@ -77,25 +77,18 @@ static const char style[] =
 /* --- text --------------------------------------------------------------- */
 
 void
-html_escaped(struct buf *b, const char *s, size_t max)
+html_escaped(struct buf *b, const char *s)
 {
-	const char *begin = s, *end = s + strlen(s), *special;
-	size_t n;
+	const char *special;
 
-	for (; *s; s += n) {
-		n = text_utf8_length(s, end);
-		n = n ? n : 1;
-		if (max && (size_t)(s - begin) + n > max) {
-			buf_puts(b, "…");
-			return;
-		}
+	for (; *s; s++) {
 		special = *s == '&' ? "&amp;" : *s == '<' ? "&lt;" :
 		    *s == '>' ? "&gt;" : *s == '"' ? "&quot;" :
 		    *s == '\'' ? "&#39;" : NULL;
 		if (special)
 			buf_puts(b, special);
 		else
-			buf_add(b, s, n);
+			buf_putc(b, *s);
 	}
 }
 
@@ -104,8 +97,8 @@ html_text(struct buf *b, const char *s, size_t max)
 {
 	struct buf shown = { 0 };
 
-	job_escape(&shown, s, 0);
-	html_escaped(b, buf_text(&shown), max);
+	job_escape(&shown, s, max);
+	html_escaped(b, buf_text(&shown));
 	b->failed |= shown.failed;
 	buf_free(&shown);
 }
@@ -254,7 +247,7 @@ put_row(struct page *p, const struct field_view *v, cell *when, cell *more)
 {
 	struct buf title = { 0 };
 
-	view_title(&title, v);
+	view_title(&title, v, TITLE_MAX);
 	put(p, "<li><a href=\"");
 	put_url(p, "/job/", v->name->id, false);
 	put(p, "\">");
@@ -262,7 +255,7 @@ put_row(struct page *p, const struct field_view *v, cell *when, cell *more)
 	put(p, "</a><span>");
 	when(p, v);
 	put(p, "</span><code>");
-	html_escaped(&p->out, buf_text(&title), TITLE_MAX);
+	html_escaped(&p->out, buf_text(&title));
 	put(p, "</code>");
 	if (more)
 		more(p, v);
@@ -315,7 +308,11 @@ put_line(struct page *p, const char *s, size_t n, size_t max)
 	struct buf line = { 0 };
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	while (n && s[n - 1] == '\r')
+		n--;
+	for (i = n; i && s[i - 1] != '\r'; i--)
+		;
+	for (; i < n; i++)
 		buf_putc(&line, s[i] ? s[i] : '?');
 	html_text(&p->out, buf_text(&line), max);
 	p->out.failed |= line.failed;

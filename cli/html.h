@@ -28,7 +28,7 @@ struct page {
  * number) it is cut, and ends with "…". */
 void html_text(struct buf *, const char *s, size_t max);
 /* The same of text that job_escape() has seen. */
-void html_escaped(struct buf *, const char *s, size_t max);
+void html_escaped(struct buf *, const char *s);
 /* Adds a part of a URL; with `slashes` these stay as they are. */
 void url_text(struct buf *, const char *s, bool slashes);
 
@@ -40,7 +40,8 @@ void url_page(struct buf *, const struct http_request *, const char *path);
 void put(struct page *, const char *html);
 /* Adds text. */
 void put_text(struct page *, const char *s);
-/* Adds `n` bytes of text, NULs too, cut after `max`. */
+/* Adds a line of `n` bytes, NULs too, cut after `max`: what stands behind its
+ * last carriage return, as a terminal shows it. */
 void put_line(struct page *, const char *s, size_t n, size_t max);
 /* Adds a span that was or will be. */
 void put_span(struct page *, int64_t us);

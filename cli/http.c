@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,11 @@
 #include "cli/http.h"
 #include "job/text.h"
 
-enum { HOST_MAX = 255 };        /* RFC 1035, and room for a port */
+enum {
+	HOST_MAX = 255,         /* RFC 1035, and room for a port */
+	WAITS = 50,             /* for a form that does not come, in all, */
+	WAIT_MS = 100           /* …of so much each */
+};
 
 static const char *
 variable(const char *name)
@@ -88,13 +93,15 @@ split_values(struct http_request *r)
 	return true;
 }
 
-/* Reads the form into r->text. */
+/* Reads the form into r->text.  A client may send it slowly, or never. */
 static int
 read_form(struct http_request *r, const char **why)
 {
 	static const char form[] = "application/x-www-form-urlencoded";
 	const char *type = variable("CONTENT_TYPE");
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	int64_t left;
+	int waits = 0;
 
 	*why = "the form is too long, or its length is not known";
 	if (!job_number_parse(variable("CONTENT_LENGTH"), 0, HTTP_BODY_MAX,
@@ -107,9 +114,15 @@ read_form(struct http_request *r, const char **why)
 	*why = "the form breaks off";
 	while (left) {
 		char bytes[256];
-		ssize_t n = read(STDIN_FILENO, bytes, (size_t)left <
-		    sizeof bytes ? (size_t)left : sizeof bytes);
+		ssize_t n;
 
+		if (poll(&in, 1, WAIT_MS) == 0) {
+			if (++waits == WAITS)
+				return 408;
+			continue;
+		}
+		n = read(STDIN_FILENO, bytes, (size_t)left < sizeof bytes ?
+		    (size_t)left : sizeof bytes);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0 || memchr(bytes, '\0', (size_t)n))
@@ -131,17 +144,21 @@ read_method(struct http_request *r, const char **why)
 	return r->head || r->post || !strcmp(method, "GET") ? 200 : 405;
 }
 
-/* Whether a host is made of what hosts are made of. */
+/* Whether it is a name or an address, and perhaps a port. */
 static bool
-is_host(const char *s)
+is_host(const char *host)
 {
-	size_t i;
+	const char *more = *host == '[' ? ".:" : ".-_", *s = host;
 
-	for (i = 0; s[i]; i++)
-		if (!text_is_letter(s[i]) && !text_is_digit(s[i]) &&
-		    !strchr(".-_:[]", s[i]))
-			return false;
-	return i > 0 && i <= HOST_MAX;
+	s += *host == '[';
+	while (text_is_letter(*s) || text_is_digit(*s) ||
+	    (*s && strchr(more, *s)))
+		s++;
+	if (*host == '[' && *s++ != ']')
+		return false;
+	if (s > host && *s == ':')
+		s += 1 + strspn(s + 1, "0123456789");
+	return s > host && s - host <= HOST_MAX && !*s;
 }
 
 int
@@ -153,10 +170,13 @@ http_read(struct http_request *r, const char **why)
 	*r = (struct http_request){ .script = variable("SCRIPT_NAME"),
 		.path = variable("PATH_INFO"), .host = variable("HTTP_HOST"),
 		.origin = variable("HTTP_ORIGIN"),
-		.user = variable("REMOTE_USER") };
+		.user = *variable("AUTH_TYPE") ? variable("REMOTE_USER") : "" };
 	if (!*r->path)
 		r->path = "/";
-	if (*r->script != '/' || !r->script[1])
+	/* "//x" in a link would be a host */
+	while (*r->script == '/' && (r->script[1] == '/' || !r->script[1]))
+		r->script++;
+	if (*r->script != '/')
 		r->script = "";
 	status = read_method(r, why);
 	if (status != 200)
@@ -198,13 +218,7 @@ http_value(const struct http_request *r, const char *name)
 static size_t
 host_length(const char *host)
 {
-	size_t n = strcspn(host, ":");
-
-	if (*host == '[') {
-		n = strcspn(host, "]");
-		n += host[n] == ']';
-	}
-	return n;
+	return *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
 }
 
 static bool
@@ -246,9 +260,10 @@ http_host_is(const char *host, const char *hosts)
 bool
 http_origin_is(const char *origin, const char *host)
 {
-	const char *at = strstr(origin, "://");
+	size_t n = !strncmp(origin, "http://", 7) ? 7 :
+	    !strncmp(origin, "https://", 8) ? 8 : 0;
 
-	return at && !strcasecmp(at + 3, host);
+	return n && !strcasecmp(origin + n, host);
 }
 
 bool
@@ -296,7 +311,8 @@ status_word(int status)
 	} words[] = {
 		{ 200, "OK" }, { 303, "See Other" }, { 400, "Bad Request" },
 		{ 403, "Forbidden" }, { 404, "Not Found" },
-		{ 405, "Method Not Allowed" }, { 409, "Conflict" },
+		{ 405, "Method Not Allowed" }, { 408, "Request Timeout" },
+		{ 409, "Conflict" },
 		{ 413, "Content Too Large" }, { 414, "URI Too Long" },
 		{ 415, "Unsupported Media Type" },
 		{ 500, "Internal Server Error" },

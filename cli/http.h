@@ -28,10 +28,12 @@ struct http_request {
 	bool head, post;         /* else it is a GET */
 	const char *script;      /* the path of the program: "" or "/…" */
 	const char *path;        /* what follows it: "/…" */
-	const char *host;        /* a name or an address, and perhaps a port: only
-	                          * letters, digits and ".-_:[]" */
+	const char *host;        /* checked: a name or an address, and perhaps a
+	                          * port; only letters, digits and ".-_:[]" */
 	const char *origin;      /* "": the browser did not tell */
-	const char *user;        /* "": the server has asked for no password */
+	const char *user;        /* whose password the server has checked (as
+	                          * AUTH_TYPE says; nginx sets REMOTE_USER to any
+	                          * name that the browser sends); "": nobody's */
 	struct http_value value[HTTP_VALUES]; /* n fields of the query or of the
 	                                       * form, decoded */
 	size_t n;
@@ -49,7 +51,7 @@ const char *http_value(const struct http_request *, const char *name);
  * any port.  "" stands for localhost, addresses that begin with 127, [::1], and
  * the name of this host. */
 bool http_host_is(const char *host, const char *hosts);
-/* Whether the host of an origin, "http://HOST", is `host`. */
+/* Whether an origin is "http://" or "https://" and that host, with its port. */
 bool http_origin_is(const char *origin, const char *host);
 /* Whether two texts of the same length are the same.  The time that it takes does
  * not tell where they differ. */

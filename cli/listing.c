@@ -147,10 +147,10 @@ view_load(struct spool *sp, const struct entry *e, struct job *job,
 }
 
 void
-view_title(struct buf *b, const struct field_view *v)
+view_title(struct buf *b, const struct field_view *v, size_t max)
 {
 	if (!v->bad)
-		job_title(b, v->job, 0);
+		job_title(b, v->job, max);
 	else if (v->alien)
 		buf_printf(b, "(left alone: %s)", v->bad);
 	else if (v->line)
@@ -295,7 +295,7 @@ print_row(const struct field_view *v, const char *cells, size_t ids,
 	struct buf title = { 0 }, why = { 0 };
 	int used;
 
-	view_title(&title, v);
+	view_title(&title, v, 0);
 	if (v->why && !v->bad)
 		buf_printf(&why, "  [%s]", v->why);
 	used = printf("%-*s  %s  ", (int)ids, v->name->id, cells);

@@ -67,8 +67,9 @@ int crew_count(struct spool *, struct crew *);
  */
 int view_load(struct spool *, const struct entry *, struct job *,
     struct field_view *);
-/* Adds the command as one line, or what is wrong with the text. */
-void view_title(struct buf *, const struct field_view *);
+/* Adds the command as one line, cut after `max` bytes (0: not cut), or what is
+ * wrong with the text. */
+void view_title(struct buf *, const struct field_view *, size_t max);
 /* Adds its state, and since when or why. */
 void view_state(struct buf *, const struct field_view *);
 /* Prints the job as JSON, without a newline, between two strings. */

@@ -56,7 +56,7 @@ add_last_line(struct page *p, const struct field_view *v)
 	bool cut;
 
 	log_tail(p->spool, v->name->id, 1024, &tail, &cut);
-	for (end = tail.n; end && strchr("\r\n", tail.p[end - 1]); end--)
+	for (end = tail.n; end && memchr("\r\n", tail.p[end - 1], 2); end--)
 		;
 	for (begin = end; begin && tail.p[begin - 1] != '\n'; begin--)
 		;
@@ -326,18 +326,6 @@ page_overview(struct page *p)
 
 /* --- the list ----------------------------------------------------------- */
 
-/* Whether a list with commas has the word. */
-static bool
-has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (; *list; list += strcspn(list, ","), list += *list == ',')
-		if (!strncmp(list, word, n) && (!list[n] || list[n] == ','))
-			return true;
-	return false;
-}
-
 /* Reads what the query asks for.  NULL, or what is wrong with it. */
 static const char *
 read_query(const struct page *p, struct selection *s, char **glob,
@@ -347,17 +335,13 @@ read_query(const struct page *p, struct selection *s, char **glob,
 	const char *since = http_value(p->request, "since");
 	const char *at = http_value(p->request, "from");
 	int64_t span;
-	int i;
 
 	*s = (struct selection){ .states = STATES_ALL, .glob = glob,
 		.n = **glob != '\0',
 		.reverse = *http_value(p->request, "reverse") };
 	if (*states)
 		s->states = 0;
-	for (i = 0; i < JOB_STATES; i++)
-		if (has_word(states, job_state_word((enum job_state)i)))
-			s->states |= 1U << i;
-	if (!s->states)
+	if (*states && states_add(states, &s->states))
 		return "There is no such state.";
 	if (*since && !job_span_parse(since, &span))
 		return "The time must be " TEXT_SPAN ".";
@@ -513,7 +497,7 @@ put_time(struct page *p, const char *label, int64_t at)
 {
 	char time[JOB_TIME_LEN + 1];
 
-	job_time_format(time, at);
+	short_time(time, at);
 	put_fact(p, label, at >= 0 ? time : "");
 }
 
@@ -544,14 +528,14 @@ put_facts(struct page *p, const struct field_view *v)
 	struct buf b = { 0 };
 
 	put(p, "<dl><dt>Command</dt><dd><code>");
-	view_title(&b, v);
-	html_escaped(&p->out, buf_text(&b), TEXT_MAX);
+	view_title(&b, v, TEXT_MAX);
+	html_escaped(&p->out, buf_text(&b));
 	put(p, "</code></dd>");
 	buf_printf(&p->out, "<dt>State</dt><dd><i class=%s>",
 	    job_state_word(v->state));
 	buf_clear(&b);
 	view_state(&b, v);
-	html_escaped(&p->out, buf_text(&b), TEXT_MAX);
+	html_escaped(&p->out, buf_text(&b));
 	put(p, "</i></dd>");
 	put_fact(p, "Why", v->why);
 	buf_printf(&p->out, "<dt>Attempts</dt><dd>%u of %u</dd>"
@@ -582,8 +566,10 @@ put_attempts(struct page *p, const struct job *job)
 
 	if (!job->nattempt)
 		return;
-	put(p, "<h2>Attempts, the latest first</h2><div class=box><table><tr>"
-	    "<th>no.<th>start<th>took<th>outcome<th>used");
+	put(p, job->nattempt > ROWS || job->unread_to ? "<h2>The latest "
+	    "attempts" : "<h2>Attempts, the latest first");
+	put(p, "</h2><div class=box><table><tr><th>no.<th>start<th>took"
+	    "<th>outcome<th>used");
 	for (i = job->nattempt; i-- > 0 && i + ROWS >= job->nattempt;) {
 		const struct job_attempt *a = &job->attempt[i];
 
@@ -668,25 +654,18 @@ put_job(struct page *p, struct field_view *v)
 }
 
 int
-page_job(struct page *p, const char *word)
+page_job(struct page *p, const char *id)
 {
-	char id[JOB_ID_MAX + 1];
 	struct field_view v;
 	struct entry e;
 	struct job job;
-	int r = spool_resolve(p->spool, word, id);
+	int r = spool_find(p->spool, id, &e.state, &e.name);
 
-	if (r == SPOOL_AMBIGUOUS)
-		return page_error(p, 404, "More than one job's id begins so.");
+	if (r != SPOOL_OK)
+		return r;
+	r = view_load(p->spool, &e, &job, &v);
 	if (r == SPOOL_OK)
-		r = spool_find(p->spool, id, &e.state, &e.name);
-	if (r == SPOOL_OK) {
-		r = view_load(p->spool, &e, &job, &v);
-		if (r == SPOOL_OK)
-			put_job(p, &v);
-		job_free(&job);
-	}
-	return r == SPOOL_OK ? 200 : r == SPOOL_ERROR ?
-	    page_error(p, 503, "The job cannot be read.") :
-	    page_error(p, 404, "There is no such job.");
+		put_job(p, &v);
+	job_free(&job);
+	return r;
 }

@@ -20,9 +20,16 @@ enum {
 static const enum job_state in_order[] = { JOB_HELD, JOB_WAITING, JOB_PENDING,
 	JOB_FAILED, JOB_PROCESSING, JOB_DONE, JOB_DEAD };
 
-/* Adds the bits of a word such as "completed". */
-static int
-add_state(const char *word, unsigned *states)
+static bool
+is_word(const char *s, size_t n, const char *word)
+{
+	return strlen(word) == n && !strncasecmp(s, word, n);
+}
+
+/* Adds the bits of a word of `n` bytes, such as "completed".  false: it is not a
+ * state. */
+static bool
+add_state(const char *word, size_t n, unsigned *states)
 {
 	enum job_state state;
 	int i;
@@ -30,37 +37,46 @@ add_state(const char *word, unsigned *states)
 	/* backwards, because "waiting" is JOB_WAITING */
 	for (i = JOB_STATES; i-- > 0;) {
 		state = (enum job_state)i;
-		if (strcasecmp(word, job_state_dir(state)) != 0 &&
-		    strcasecmp(word, job_state_word(state)) != 0)
+		if (!is_word(word, n, job_state_dir(state)) &&
+		    !is_word(word, n, job_state_word(state)))
 			continue;
 		*states |= 1u << state;
 		if (state == JOB_WAITING)
 			*states |= 1u << JOB_HELD;
-		return DONE;
+		return true;
 	}
-	return complain_usage("no such state: %s; the states are waiting, "
-	    "pending, processing, completed, failed, dead", word);
+	return false;
+}
+
+const char *
+states_add(const char *list, unsigned *states)
+{
+	size_t n = strcspn(list, ",");
+
+	while (add_state(list, n, states)) {
+		if (!list[n])
+			return NULL;
+		list += n + 1;
+		n = strcspn(list, ",");
+	}
+	return list;
 }
 
 int
 states_read(const struct call *c, unsigned *states)
 {
 	unsigned found = 0;
-	const char *s;
-	char word[80];
-	size_t i, n;
+	const char *wrong;
+	size_t i;
 
 	for (i = 0; i < c->ngiven; i++) {
 		if (strcmp(c->given[i].option->name, "state") != 0)
 			continue;
-		for (s = c->given[i].value;; s += n + 1) {
-			n = strcspn(s, ",");
-			snprintf(word, sizeof word, "%.*s", (int)n, s);
-			if (add_state(word, &found) != DONE)
-				return USAGE;
-			if (!s[n])
-				break;
-		}
+		wrong = states_add(c->given[i].value, &found);
+		if (wrong)
+			return complain_usage("no such state: %.*s; the states "
+			    "are waiting, pending, processing, completed, "
+			    "failed, dead", (int)strcspn(wrong, ","), wrong);
 	}
 	if (found)
 		*states = found;

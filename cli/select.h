@@ -28,6 +28,9 @@ struct selection {
 	bool reverse;           /* from the end */
 };
 
+/* Adds the states of a list with commas to a set.  NULL, or the word in the list
+ * that is not a state. */
+const char *states_add(const char *list, unsigned *states);
 /* Reads the options --state.  Each may name several states, and *states becomes
  * the set of them all.  Without such an option *states stays as it is. */
 int states_read(const struct call *, unsigned *states);

@@ -214,7 +214,7 @@ show_job(const struct field_view *v)
 	struct buf b = { 0 };
 
 	buf_printf(&b, "Id:         %s\nCommand:    ", v->name->id);
-	view_title(&b, v);
+	view_title(&b, v, 0);
 	buf_puts(&b, "\nState:      ");
 	view_state(&b, v);
 	buf_printf(&b, "\nAttempts:   %u of %u\n", v->name->attempt,

@@ -76,7 +76,7 @@ put_job(struct frame *f, const struct entry *e, const char *words)
 	if (view_load(f->spool, e, &job, &v) != SPOOL_OK)
 		return; /* it has gone */
 	buf_printf(&line, "  %-20s  %-18s  ", e->name.id, words);
-	view_title(&line, &v);
+	view_title(&line, &v, 0);
 	put_line(f, buf_text(&line));
 	buf_free(&line);
 	job_free(&job);

@@ -4,7 +4,7 @@
  * The server gets a directory of its own, with a configuration and a CGI script
  * of two lines, and takes our place.  A child of ours waits for its end and
  * removes the directory: it holds the reading end of a pipe whose writing end the
- * server inherits.
+ * server inherits.  It also ends the server when the terminal goes away.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,9 @@
 
 #include "cli/http.h"
 #include "cli/web.h"
+
+enum { PASSWORD_MAX = 150 };    /* bytes of a line; the server has room for 159,
+                                 * with "/:" and the newline */
 
 /* Where the server listens. */
 struct place {
@@ -34,6 +38,7 @@ struct place {
 	} address;
 	socklen_t length;
 	bool loopback;
+	bool any;               /* it stands for all addresses of this host */
 };
 
 /* The names in the server's directory. */
@@ -53,6 +58,7 @@ place_read(struct place *p, const char *word)
 	    !job_number_parse(colon + 1, 1, 65535, &port))
 		return false;
 	strcpy(p->text, word);
+	p->any = !strncmp(word, "0.0.0.0:", 8) || !strncmp(word, "[::]:", 5);
 	if (*word == '[' && word[n - 1] == ']') {
 		memcpy(address, word + 1, n - 2);
 		address[n - 2] = '\0';
@@ -65,8 +71,10 @@ place_read(struct place *p, const char *word)
 	}
 	memcpy(address, word, n);
 	address[n] = '\0';
-	if (!strcmp(address, "localhost"))
+	if (!strcmp(address, "localhost")) {
+		memcpy(p->text, "127.0.0.1", n); /* as long */
 		strcpy(address, "127.0.0.1");
+	}
 	p->address.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port) };
 	p->length = sizeof p->address.v4;
@@ -110,30 +118,42 @@ write_file(int dir, const char *name, mode_t mode, const struct buf *b)
 	return fclose(f);
 }
 
+/* What is wrong with a line of the password file; NULL: nothing.  The server
+ * drops blanks and all behind a '#', and takes a long line for two. */
+static const char *
+check_password(const char *line)
+{
+	const char *colon = strchr(line, ':');
+
+	if (!colon || colon == line || !colon[1])
+		return "each line must be USER:PASSWORD";
+	return strlen(line) > PASSWORD_MAX || strpbrk(line, "# \t") ?
+	    "busybox httpd -m PASSWORD must encrypt it: it is too long, or has "
+	    "a blank or a #" : NULL;
+}
+
 /* Turns "USER:PASSWORD" lines into the server's, "/:USER:PASSWORD". */
 static int
 read_passwords(const char *path, struct buf *b)
 {
 	FILE *f = fopen(path, "r");
-	char line[512];
-	size_t n, users = 0;
+	const char *wrong = NULL;
+	char line[PASSWORD_MAX + 100];
+	size_t users = 0, n;
 
 	if (!f)
 		return complain("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof line, f)) {
-		n = strcspn(line, "\r\n");
-		line[n] = '\0';
-		if (!n || *line == '#')
+	for (n = 1; !wrong && fgets(line, sizeof line, f); n++) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (!*line || *line == '#')
 			continue;
-		if (!strchr(line, ':') || *line == ':') {
-			fclose(f);
-			return complain("%s: each line must be USER:PASSWORD; "
-			    "busybox httpd -m PASSWORD encrypts one", path);
-		}
+		wrong = check_password(line);
 		buf_printf(b, "/:%s\n", line);
 		users++;
 	}
 	fclose(f);
+	if (wrong)
+		return complain("%s: line %zu: %s", path, n - 1, wrong);
 	return users ? DONE : complain("%s: it has no line USER:PASSWORD",
 	    path);
 }
@@ -168,7 +188,9 @@ fill(int dir, const struct buf *passwords)
 	r = mkdirat(dir, folder, 0700) < 0 ||
 	    write_file(dir, script, 0700, &b) < 0 ||
 	    write_file(dir, conf, 0600, passwords) < 0 ||
-	    write_file(dir, front, 0600, &page) < 0 ? FAILED : DONE;
+	    write_file(dir, front, 0600, &page) < 0 ||
+	    /* so says a file system without programs, mounted noexec */
+	    faccessat(dir, script, X_OK, 0) < 0 ? FAILED : DONE;
 	buf_free(&b);
 	buf_free(&page);
 	return r;
@@ -184,14 +206,31 @@ clear(int dir, const char *path)
 	rmdir(path);
 }
 
+/* Waits for the end of the writing end of a pipe.  If the terminal goes away
+ * before, ends the server: to busybox httpd SIGHUP says only that it is to read
+ * its configuration again. */
+static void
+watch(int pipe_end, pid_t server)
+{
+	struct pollfd p[2] = { { .fd = pipe_end, .events = POLLIN },
+		{ .fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1 } };
+
+	while (poll(p, 2, -1) < 0 || !p[0].revents) {
+		if (!p[1].revents)
+			continue;
+		if (getppid() == server)
+			kill(server, SIGTERM);
+		p[1] = (struct pollfd){ .fd = -1 };
+	}
+}
+
 /* Leaves a child behind that removes the directory when the server and all of
  * its children have ended. */
 static int
 clear_later(int dir, const char *path)
 {
+	pid_t server = getpid(), pid;
 	int p[2];
-	char c;
-	pid_t pid;
 
 	if (pipe(p) < 0 || (pid = fork()) < 0)
 		return FAILED;
@@ -199,13 +238,13 @@ clear_later(int dir, const char *path)
 		close(p[0]);
 		return DONE;
 	}
-	/* ^C is for the server */
+	/* keys such as ^C are for the server */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	close(p[1]);
-	while (read(p[0], &c, 1) < 0 && errno == EINTR)
-		;
+	watch(p[0], server);
 	clear(dir, path);
 	_exit(0);
 }
@@ -226,14 +265,20 @@ static int
 serve(struct call *c, const char *server, const struct place *place,
     char *path)
 {
+	const char *hosts = c->spool.config.web_hosts;
+	const char *port = strrchr(place->text, ':');
 	struct buf b = { 0 };
 
-	if (!http_host_is(place->text, c->spool.config.web_hosts))
-		complain("browsers must use a name of the setting web-hosts; "
-		    "to allow this one: queuectl config set web-hosts %.*s",
-		    (int)(strrchr(place->text, ':') - place->text),
-		    place->text);
-	printf("http://%s/\n", place->text);
+	if (place->any && !*hosts)
+		complain("the page answers browsers that ask for localhost or "
+		    "this host's name; for others: queuectl config set "
+		    "web-hosts 'NAME ADDRESS'");
+	else if (!place->any && !http_host_is(place->text, hosts))
+		complain("the setting web-hosts does not have this host; to "
+		    "allow it: queuectl config set web-hosts '%s%s%.*s'", hosts,
+		    *hosts ? " " : "", (int)(port - place->text), place->text);
+	printf("http://%s%s/\n", place->any ? "localhost" : "",
+	    place->any ? port : place->text);
 	if (fflush(stdout))
 		return FAILED;
 	buf_printf(&b, "%s/%s", path, conf);
@@ -267,7 +312,8 @@ start(struct call *c, const char *server, const struct place *place,
 	    clear_later(dir, path.p) == DONE) {
 		r = serve(c, server, place, path.p);
 	} else {
-		complain("%s: %s", buf_text(&path), strerror(errno));
+		complain("%s: %s; set TMPDIR to a directory where programs may "
+		    "be made and run", buf_text(&path), strerror(errno));
 		if (dir >= 0)
 			clear(dir, path.p);
 	}

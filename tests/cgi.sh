@@ -24,7 +24,7 @@ post() {
 	shift
 	feed "$form" env REQUEST_METHOD=POST SCRIPT_NAME=/q PATH_INFO="$to" \
 	    HTTP_HOST=localhost:8080 HTTP_ORIGIN=http://localhost:8080 \
-	    REMOTE_USER=ada CONTENT_LENGTH=${#form} \
+	    AUTH_TYPE=Basic REMOTE_USER=ada CONTENT_LENGTH=${#form} \
 	    CONTENT_TYPE=application/x-www-form-urlencoded "$@" \
 	    "$QUEUECTL" cgi
 }
@@ -32,6 +32,13 @@ body() { sed '1,/^.\{0,1\}$/d' "$T/c/out"; }
 
 t "not from a server"
 refused 2 "cgi is for HTTP servers; queuectl web starts one" q cgi
+
+t "a form that does not come"
+# it waits five seconds in all
+mkfifo pipe
+env REQUEST_METHOD=POST HTTP_HOST=localhost CONTENT_LENGTH=9 \
+    CONTENT_TYPE=application/x-www-form-urlencoded "$QUEUECTL" cgi <>pipe >slow &
+slow=$!
 
 t "no spool"
 ask /
@@ -113,10 +120,17 @@ out_has "waits for dies, which is dead"
 out_has 'href="/q/job/dies"'
 ask /job/dies
 out_has "dead: exit 7"
-out_like '<td>exit 7<td>[0-9.]+ s user'
+portable || out_like '<td>exit 7<td>[0-9.]+ s user'
 out_has "<pre class=box>why"
 ask /job/die
 out_has "dead: exit 7"
+ask /log/die
+out_has "why"
+for path in /job /log; do
+	ask $path/r
+	code 404
+	out_has "More than one"
+done
 ask /job/
 code 404
 ask /job/b0
@@ -134,6 +148,10 @@ ask /list 'state=pending,failed'
 out_has ">next</a>"
 out_has ">retries</a>"
 out_lacks ">dies</a>"
+ask /list 'state=DEAD,done'
+out_has ">dies</a>"
+out_has ">j1</a>"
+out_lacks ">next</a>"
 ask /list 'id=d*&still=1'
 out_has ">dies</a>"
 out_lacks ">next</a>"
@@ -143,7 +161,7 @@ ask /list 'id=%64ies'
 out_has ">dies</a>"
 ask /list 'since=1h&reverse=1'
 out_has ">dies</a>"
-for query in state=odd since=x from=-1 from=10001 from=x 'id=%0' 'id=%zz' \
+for query in state=odd state=dead,odd state=dead, state=,dead since=x from=-1 from=10001 from=x 'id=%0' 'id=%zz' \
     'id=%00' 'a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9&j=0&k=1&l=2&m=3&n=4&o=5&p=6&q=7'; do
 	ask /list "$query"
 	code 400
@@ -195,6 +213,18 @@ out_lacks '<script'
 ask '/"><script>' ''
 out_lacks '<script'
 
+t "the path of the program"
+for script in //evil.example/q ///evil.example/q; do
+	ask /list '' SCRIPT_NAME=$script
+	out_has 'href="/evil.example/q/list'
+	out_lacks '"//'
+done
+for script in '' / // x x/y; do
+	ask /list '' SCRIPT_NAME=$script
+	out_has 'href="/list'
+	out_lacks '"//'
+done
+
 t "the host"
 for host in localhost localhost:80 127.0.0.1 127.9.9.9:8080 '[::1]' \
     '[::1]:8080' LocalHost "$(uname -n)"; do
@@ -202,13 +232,14 @@ for host in localhost localhost:80 127.0.0.1 127.9.9.9:8080 '[::1]' \
 	code 200
 done
 for host in evil.example 127.evil.example 127.0.0.1.evil.example '[::2]' \
-    localhost.evil x; do
+    localhost.evil x '[]'; do
 	ask / '' HTTP_HOST="$host"
 	code 403
 	err_has "the setting web-hosts does not have the host $host"
 	out_lacks dies
 done
-for host in '' 'a b' 'a"b' "$(printf 'a\nb')" 'a/b' '<x>' \
+for host in '' 'a b' 'a"b' "$(printf 'a\nb')" 'a/b' '<x>' '[::1]x' \
+    '[::1]x:80' '[::1' 'localhost:x' localhost:80:80 '[::1]]' \
     "$(awk 'BEGIN { while (i++ < 300) printf "x" }')"; do
 	ask / '' HTTP_HOST="$host"
 	code 400
@@ -234,7 +265,7 @@ to=/job/dies
 post 'action=retry&token=x'
 code 403
 out_has "queuectl config set web-actions yes"
-ask /job/dies '' REMOTE_USER=ada
+ask /job/dies '' AUTH_TYPE=Basic REMOTE_USER=ada
 out_lacks "<button"
 q config set web-actions yes
 token=$(cat "$S/web.token")
@@ -246,6 +277,13 @@ out_lacks "<button"
 post "action=retry&token=$token" REMOTE_USER=
 code 403
 out_has "password"
+# nginx passes on a name that nobody has checked
+ask /job/dies '' REMOTE_USER=eve
+out_lacks "$token"
+out_lacks "<button"
+post "action=retry&token=$token" AUTH_TYPE=
+code 403
+out_has "password"
 post "action=retry&token=${token%?}"
 code 403
 post "action=retry&token=${token%?}x"
@@ -253,9 +291,13 @@ code 403
 post "action=retry"
 code 403
 for origin in '' null http://evil.example http://localhost http://localhost:8080.evil \
-    http://evil.example/http://localhost:8080 localhost:8080; do
+    http://evil.example/http://localhost:8080 localhost:8080 \
+    ftp://localhost:8080 ://localhost:8080 http://http://localhost:8080 \
+    http://eve@localhost:8080 http://localhost:8080/ \
+    "$(printf 'http\r\nX-Evil: 1\r\nx://localhost:8080')"; do
 	post "action=retry&token=$token" HTTP_ORIGIN="$origin"
 	code 403
+	out_lacks X-Evil
 done
 post "action=retry&token=$token" CONTENT_TYPE=text/plain
 code 415
@@ -272,7 +314,7 @@ done
 is "$(where dies)" dead
 
 t "changes"
-ask /job/dies '' REMOTE_USER=ada
+ask /job/dies '' AUTH_TYPE=Basic REMOTE_USER=ada
 out_has "<input type=hidden name=token value=\"$token\">"
 out_has "value=retry>Retry</button>"
 post "action=retry&token=$token&still=1"
@@ -281,6 +323,7 @@ out_like '^Location: http://localhost:8080/q/job/dies[?]still=1'
 is "$(where dies)" pending
 post "action=retry&token=$token"
 code 409
+out_has "in another state by now"
 post "action=hold&token=$token"
 code 303
 is "$(where dies)" held
@@ -292,6 +335,9 @@ to=/job/die
 post "action=retry&token=$token"
 code 404
 to=/
+post "action=pause&token=$token" HTTP_ORIGIN=https://localhost:8080
+code 303
+out_like '^Location: https://localhost:8080/q.?$'
 post "action=pause&token=$token"
 code 303
 out_like '^Location: http://localhost:8080/q.?$'
@@ -309,6 +355,23 @@ code 303
 await 10 in_state dead long
 stop_pool
 
+to=/job/planted
+post "action=retry&token=$token"
+code 409
+out_has "The text of the job is damaged"
+
+t "what the server's log says"
+rm "$S/log/dies.log"
+ln -s /etc/passwd "$S/log/dies.log"
+ask /log/dies
+code 503
+err_has "its log is not a regular file"
+out_lacks root:
+ask /job/dies
+code 200
+out_lacks root:
+rm "$S/log/dies.log"
+
 t "the secret"
 chmod 644 "$S/web.token"
 to=/job/dies
@@ -323,10 +386,33 @@ post "action=retry&token=short"
 code 403
 err_has "damaged"
 rm "$S/web.token"
-ask / '' REMOTE_USER=ada
+ask / '' AUTH_TYPE=Basic REMOTE_USER=ada
 code 200
 ok test -s "$S/web.token"
 no test "$(cat "$S/web.token")" = "$token"
+
+t "output with carriage returns"
+q enqueue --id bar --priority 0 -- sh -c \
+    'printf "one\r\ntwo\r\n\r\n10%%\r20%%\r30%%\r"; exec sleep 60' >/dev/null
+pool
+await 10 in_state processing bar
+await 10 sh -c 'grep -q 30 "$1"/log/bar.log' sh "$S"
+ask /
+out_has "<small><code>30%</code></small>"
+ask /job/bar
+out_has "<pre class=box>one${nl}two${nl}${nl}30%${nl}</pre>"
+out_lacks '\x0d'
+q cancel bar >/dev/null
+stop_pool
+
+t "many attempts"
+q enqueue --id tries --max-retries 60 --backoff-base 0 -- false >/dev/null
+drain
+ask /job/tries
+is "$(body | tr '>' '\n' | grep -c '^exit 1<td')" 50 "attempts on the page"
+out_has "<h2>The latest attempts</h2>"
+ask /job/dies
+out_has "<h2>Attempts, the latest first</h2>"
 
 t "a spool of another user"
 if [ -n "$qt_root_user" ]; then
@@ -345,6 +431,30 @@ sh -c 'env REQUEST_METHOD=GET PATH_INFO=/list HTTP_HOST=localhost "$0" cgi |
 run q fsck
 is "$(grep -vc '<script>\|planted' "$T/c/out")" 0 "problems"
 
+t "a job of megabytes"
+awk 'BEGIN { c = sprintf("%c%c", 194, 133); while (length(c) < 60000) c = c c
+    printf "{\"id\":\"large\",\"priority\":0,\"argv\":[\"true\""
+    while (i++ < 40) printf ",\"%s\"", c
+    print "]}" }' | q enqueue - >/dev/null
+# bounded PATH: the page in 20 MB of address space.
+bounded() {
+	run sh -c 'ulimit -v 20000; exec env REQUEST_METHOD=GET PATH_INFO="$1" \
+	    HTTP_HOST=localhost "$0" cgi' "$QUEUECTL" "$1"
+}
+bounded /json
+if [ "$st" = 0 ]; then
+	for path in / /list; do
+		bounded $path
+		out_like '>large</a>.*<code>true .*x85…</code>'
+	done
+	bounded /job/large
+	out_like '<code>true .*x85…</code>'
+	within "$(wc -c <"$T/c/out")" 8000 12000 "bytes of the page"
+else
+	skip "little memory: this build needs more"
+fi
+q cancel large >/dev/null
+
 t "a thousand jobs"
 awk 'BEGIN { while (i++ < 1000) print "{\"command\":\"echo a command of some length for a test " i "\"}" }' |
     q enqueue - >/dev/null
@@ -352,4 +462,9 @@ for path in / /list; do
 	ask $path
 	within "$(wc -c <"$T/c/out")" 1000 30000 "bytes of $path"
 done
+
+t "a form that does not come"
+await 10 ended $slow
+wait $slow
+like "$(sed 1q slow)" '^Status: 408 Request Timeout'
 finish

@@ -15,7 +15,19 @@ for place in 0.0.0.0:8080 10.0.0.1:80 '[::]:80' '[fe80::1]:80'; do
 	    q web "$place"
 done
 echo 'no colon' >pw
-refused 1 "pw: each line must be USER:PASSWORD" q web --password-file pw
+refused 1 "pw: line 1: each line must be USER:PASSWORD" q web --password-file pw
+for line in ada: :secret 'ada'; do
+	echo "$line" >pw
+	refused 1 "pw: line 1: each line must be USER:PASSWORD" q web --password-file pw
+done
+# busybox httpd takes "ada:#x" for no password, and a long line for two
+for line in 'ada:#secret' 'ada:se#cret' 'ada:two words' 'two words:x' \
+    "ada:$(printf 'a\tb')" "ada:$(awk 'BEGIN { while (i++ < 147) printf "x" }')" \
+    "ada:$(awk 'BEGIN { while (i++ < 600) printf "x" }')"; do
+	printf 'bob:x\n%s\n' "$line" >pw
+	refused 1 "pw: line 2: busybox httpd -m PASSWORD must encrypt it" \
+	    q web --password-file pw
+done
 echo '# nobody' >pw
 refused 1 "pw: it has no line USER:PASSWORD" q web --password-file pw
 refused 1 "none: No such file" q web --password-file none
@@ -36,6 +48,20 @@ if ! busybox httpd --help >/dev/null 2>&1; then
 	skip "the page by a server: no busybox httpd"
 	finish
 fi
+t "no room for the server's files"
+refused 1 ": No such file or directory; set TMPDIR to" \
+    env TMPDIR="$PWD/none" "$QUEUECTL" web "127.0.0.1:$((20000 + $$ % 20000))"
+mkdir noexec
+if mount -t tmpfs -o noexec none noexec 2>mount.err; then
+	refused 1 ": Permission denied; set TMPDIR to a directory where programs" \
+	    env TMPDIR="$PWD/noexec" "$QUEUECTL" web \
+	    "127.0.0.1:$((20000 + $$ % 20000))"
+	is "$(ls noexec)" ''
+	umount noexec
+else
+	skip "a file system without programs: mount is denied"
+fi
+
 port=$((20000 + $$ % 20000))
 # server CMD...: a server on $port.  until it listens; its pid is in $server.
 server() {
@@ -99,17 +125,44 @@ kill -9 $server
 wait $server 2>wait.err
 await 10 sh -c 'test "$(ls "$0")" = ""' "$T/tmp"
 
+server sh -c 'exec "$0" web localhost:$1' "$QUEUECTL" $((port + 1))
+is "$(cat server.out)" "$url/"
+stop_server
+q config set web-hosts queue.example
+server sh -c 'exec "$0" web 127.0.0.1:$1' "$QUEUECTL" $((port + 1))
+is "$(cat server.err)" "queuectl: the setting web-hosts does not have this host; to allow it: queuectl config set web-hosts 'queue.example 127.0.0.1'"
+code 403 $url/cgi-bin/queuectl
+stop_server
+q config unset web-hosts
+
+t "the terminal goes away"
+if ${CC:-cc} -o "$T/pty" "$qt_root/tests/pty/pty.c" 2>cc.err; then
+	mkfifo keys
+	port=$((port + 1)) url=http://127.0.0.1:$((port))
+	"$T/pty" 20 60 "$QUEUECTL" web 127.0.0.1:$port <>keys >screen 2>said &
+	pty=$!
+	await 10 curl -s -o none $url/
+	kill -9 $pty
+	wait $pty 2>wait.err
+	await 10 test ! -e "$T/tmp/queuectl-web"*
+	no curl -s -o none $url/
+else
+	fail "a program" "$(cat cc.err)"
+fi
+
 t "with passwords"
-printf '# two\nada:lovelace\nbob:%s\n' "$(busybox httpd -m secret)" >pw
+printf '# two\nada:lovelace\r\n\nbob:%s\n' "$(busybox httpd -m '#se cret')" >pw
 server sh -c 'exec "$0" web --password-file pw 0.0.0.0:$1' "$QUEUECTL" $((port + 1))
 err=$(cat server.err)
-like "$err" "queuectl config set web-hosts 0.0.0.0"
+like "$err" "queuectl config set web-hosts 'NAME ADDRESS'"
+is "$(cat server.out)" "http://localhost:$port/"
 page=$url/cgi-bin/queuectl
 code 401 $page
 code 401 $url/
 code 401 -u ada:byron $page
 code 200 -u ada:lovelace $page
-code 200 -u bob:secret $page
+code 200 -u 'bob:#se cret' $page
+code 401 -u bob: $page
 q config set web-actions yes
 token=$(cat "$S/web.token")
 get -u ada:lovelace $page/job/dies
@@ -241,6 +294,24 @@ if command -v nginx >/dev/null && command -v fcgiwrap >/dev/null; then
 	get $url/queue/log/j1
 	out_is "<b>&"
 	code 404 "$url/queue/job/none"
+	# a name that nobody has checked
+	q cancel dies
+	get -u eve:x "$url/queue/job/dies"
+	out_lacks "$token"
+	code 403 -u eve:x -H "Origin: $url" -d "action=retry&token=$token" \
+	    "$url/queue/job/dies"
+	stop_server
+	manual 'So a change also' | sed "s,/etc/nginx/queue.passwords,$PWD/nginx.pw," >auth
+	echo 'ada:{PLAIN}lovelace' >nginx.pw
+	sed "/location/r auth" nginx.conf | sed "s/:$port;/:$((port + 1));/" >nginx2.conf
+	server nginx -c "$PWD/nginx2.conf" -e stderr
+	code 401 "$url/queue/job/dies"
+	code 401 -u eve:x "$url/queue/job/dies"
+	get -u ada:lovelace "$url/queue/job/dies"
+	out_has "$token"
+	code 303 -u ada:lovelace -H "Origin: $url" \
+	    -d "action=retry&token=$token" "$url/queue/job/dies"
+	is "$(where dies)" pending
 	stop_server
 	kill $wrap
 	wait $wrap

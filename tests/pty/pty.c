@@ -77,6 +77,7 @@ main(int argc, char **argv)
 	print_modes(slave, "before");
 	pid = fork();
 	if (pid == 0) {
+		close(master);
 		setsid();
 		ioctl(slave, TIOCSCTTY, 0);
 		dup2(slave, 0);
