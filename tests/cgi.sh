@@ -161,7 +161,7 @@ ask /list 'id=%64ies'
 out_has ">dies</a>"
 ask /list 'since=1h&reverse=1'
 out_has ">dies</a>"
-for query in state=odd state=dead,odd state=dead, state=,dead since=x from=-1 from=10001 from=x 'id=%0' 'id=%zz' \
+for query in state=odd state=dead,odd 'state=dead,' state=,dead since=x from=-1 from=10001 from=x 'id=%0' 'id=%zz' \
     'id=%00' 'a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9&j=0&k=1&l=2&m=3&n=4&o=5&p=6&q=7'; do
 	ask /list "$query"
 	code 400
