@@ -7,7 +7,7 @@
 #define HTML_H
 
 #include "cli/http.h"
-#include "cli/listing.h"
+#include "cli/why.h"
 
 /* A page that is being made. */
 struct page {
@@ -17,7 +17,7 @@ struct page {
 	const char *token;      /* for forms that change something; NULL: the page
 	                         * has none */
 	int64_t now;
-	struct outlook *outlook; /* for page.c */
+	struct outlook outlook; /* for page.c */
 	struct buf out;         /* the HTML */
 };
 

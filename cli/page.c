@@ -10,7 +10,6 @@
 #include "cli/page.h"
 #include "cli/select.h"
 #include "cli/survey.h"
-#include "cli/why.h"
 #include "spool/tally.h"
 
 enum {
@@ -432,7 +431,7 @@ add_state(struct page *p, const struct field_view *v)
 static void
 add_why(struct page *p, const struct field_view *v)
 {
-	const char *why = outlook_why(p->outlook, v);
+	const char *why = outlook_why(&p->outlook, v);
 
 	if (!why || v->bad)
 		return;
@@ -445,7 +444,7 @@ int
 page_list(struct page *p)
 {
 	char *glob = (char *)http_value(p->request, "id");
-	struct outlook o = { .spool = NULL };
+	struct outlook *o = &p->outlook;
 	struct listing l = { 0 };
 	struct selection s;
 	int64_t from;
@@ -460,9 +459,8 @@ page_list(struct page *p)
 	part.v = (size_t)from < l.n ? l.v + from : NULL;
 	part.n = part.v ? l.n - (size_t)from : 0;
 	if (r == DONE)
-		r = outlook_open(&o, p->spool, part.v, part.n);
+		r = outlook_open(o, p->spool, part.v, part.n);
 	if (r == DONE) {
-		p->outlook = &o;
 		page_begin(p, "jobs", true);
 		put_filter(p);
 		put_rows(p, &part, ROWS, add_state, add_why);
@@ -473,7 +471,7 @@ page_list(struct page *p)
 			put_more(p, from + ROWS, "more");
 		put(p, "</p>");
 	}
-	outlook_free(&o);
+	outlook_free(o);
 	free(l.v);
 	return r == DONE ? 200 : page_error(p, 503, "The jobs cannot be "
 	    "listed; the server's log says why.");
