@@ -57,7 +57,8 @@ add_last_line(struct page *p, const struct field_view *v)
 	bool cut;
 
 	log_tail(p->spool, v->name->id, 1024, &tail, &cut);
-	for (end = tail.n; end && memchr("\r\n", tail.p[end - 1], 2); end--)
+	for (end = tail.n; end && (tail.p[end - 1] == '\n' ||
+	    tail.p[end - 1] == '\r'); end--)
 		;
 	for (begin = end; begin && tail.p[begin - 1] != '\n'; begin--)
 		;
@@ -343,7 +344,7 @@ read_query(const struct page *p, struct query *q)
 	const char *states = http_value(p->request, "state");
 	const char *since = http_value(p->request, "since");
 	const char *at = http_value(p->request, "from");
-	int64_t span;
+	int64_t span = 0;
 	char *id;
 
 	*s = (struct selection){ .states = STATES_ALL, .glob = q->glob,
