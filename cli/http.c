@@ -26,7 +26,8 @@
 enum {
 	HOST_MAX = 255,         /* RFC 1035, and room for a port */
 	WAITS = 50,             /* for a form that does not come, in all, */
-	WAIT_MS = 100           /* …of so much each */
+	WAIT_MS = 100,          /* …of so much each */
+	SKIP_MAX = 4 << 20      /* bytes that are read of a form that is too long */
 };
 
 static const char *
@@ -93,29 +94,17 @@ split_values(struct http_request *r)
 	return true;
 }
 
-/* Reads the form into r->text.  A client may send it slowly, or never. */
+/* Reads the rest of the request, into r->text with `keep`.  A client may send it
+ * slowly, or never. */
 static int
-read_form(struct http_request *r, const char **why)
+read_body(struct http_request *r, int64_t left, bool keep)
 {
-	static const char form[] = "application/x-www-form-urlencoded";
-	const char *type = variable("CONTENT_TYPE");
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	int64_t left;
+	char bytes[1024];
 	int waits = 0;
+	ssize_t n;
 
-	*why = "the form is too long, or its length is not known";
-	if (!job_number_parse(variable("CONTENT_LENGTH"), 0, HTTP_BODY_MAX,
-	    &left))
-		return 413;
-	*why = "only forms are accepted";
-	if (strncasecmp(type, form, sizeof form - 1) ||
-	    !strchr("; ", type[sizeof form - 1]))
-		return 415;
-	*why = "the form breaks off";
 	while (left) {
-		char bytes[256];
-		ssize_t n;
-
 		if (poll(&in, 1, WAIT_MS) == 0) {
 			if (++waits == WAITS)
 				return 408;
@@ -125,12 +114,39 @@ read_form(struct http_request *r, const char **why)
 		    (size_t)left : sizeof bytes);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 || memchr(bytes, '\0', (size_t)n))
+		if (n <= 0 || (keep && memchr(bytes, '\0', (size_t)n)))
 			return 400;
-		buf_add(&r->text, bytes, (size_t)n);
+		if (keep)
+			buf_add(&r->text, bytes, (size_t)n);
 		left -= n;
 	}
 	return 200;
+}
+
+/* Reads the form into r->text. */
+static int
+read_form(struct http_request *r, const char **why)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	const char *type = variable("CONTENT_TYPE");
+	int64_t length;
+
+	*why = "the form is too long, or its length is not known";
+	if (!job_number_parse(variable("CONTENT_LENGTH"), 0, JOB_NUMBER_MAX,
+	    &length))
+		return 413;
+	if (length > HTTP_BODY_MAX) {
+		/* A server resets the connection if we leave something unread,
+		 * and the browser may never see the answer. */
+		read_body(r, length < SKIP_MAX ? length : SKIP_MAX, false);
+		return 413;
+	}
+	*why = "only forms are accepted";
+	if (strncasecmp(type, form, sizeof form - 1) ||
+	    !strchr("; ", type[sizeof form - 1]))
+		return 415;
+	*why = "the form breaks off";
+	return read_body(r, length, true);
 }
 
 static int

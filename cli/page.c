@@ -17,6 +17,7 @@ enum {
 	RUNNING = 20,           /* those that run */
 	ROWS = 50,              /* of a page of the list */
 	FROM_MAX = 10000,       /* the last one that begins so far down */
+	PATTERNS = 20,          /* of ids in a query */
 	LAST_MAX = 160,         /* bytes of the last line that a job wrote, */
 	OUTCOME_MAX = 160,      /* …of how an attempt ended, */
 	TEXT_MAX = 4096,        /* …of a command on the page of its job, */
@@ -55,7 +56,8 @@ add_last_line(struct page *p, const struct field_view *v)
 	bool cut;
 
 	log_tail(p->spool, v->name->id, 1024, &tail, &cut);
-	for (end = tail.n; end && memchr("\r\n", tail.p[end - 1], 2); end--)
+	for (end = tail.n; end && (tail.p[end - 1] == '\n' ||
+	    tail.p[end - 1] == '\r'); end--)
 		;
 	for (begin = end; begin && tail.p[begin - 1] != '\n'; begin--)
 		;
@@ -325,19 +327,33 @@ page_overview(struct page *p)
 
 /* --- the list ----------------------------------------------------------- */
 
-/* Reads what the query asks for.  NULL, or what is wrong with it. */
+/* What a query for a list asks for. */
+struct query {
+	char ids[HTTP_QUERY_MAX + 1]; /* patterns, which end with NULs */
+	char *glob[PATTERNS];
+	int64_t from;
+	struct selection s;     /* of the first jobs, up to one behind the page */
+};
+
+/* Reads the query.  NULL, or what is wrong with it. */
 static const char *
-read_query(const struct page *p, struct selection *s, char **glob,
-    int64_t *from)
+read_query(const struct page *p, struct query *q)
 {
+	struct selection *s = &q->s;
 	const char *states = http_value(p->request, "state");
 	const char *since = http_value(p->request, "since");
 	const char *at = http_value(p->request, "from");
-	int64_t span;
+	int64_t span = 0;
+	char *id;
 
-	*s = (struct selection){ .states = STATES_ALL, .glob = glob,
-		.n = **glob != '\0',
+	*s = (struct selection){ .states = STATES_ALL, .glob = q->glob,
 		.reverse = *http_value(p->request, "reverse") };
+	strcpy(q->ids, http_value(p->request, "id"));
+	for (id = strtok(q->ids, " "); id; id = strtok(NULL, " ")) {
+		if (s->n == PATTERNS)
+			return "There are too many ids.";
+		q->glob[s->n++] = id;
+	}
 	if (*states)
 		s->states = 0;
 	if (*states && states_add(states, &s->states))
@@ -346,11 +362,11 @@ read_query(const struct page *p, struct selection *s, char **glob,
 		return "The time must be " TEXT_SPAN ".";
 	if (*since)
 		s->since = p->now - span;
-	*from = 0;
-	if (*at && !job_number_parse(at, 0, FROM_MAX, from))
+	q->from = 0;
+	if (*at && !job_number_parse(at, 0, FROM_MAX, &q->from))
 		return "The list ends here. Ask for fewer jobs: for a state, "
 		    "a pattern or a time.";
-	s->limit = (size_t)*from + ROWS + 1;
+	s->limit = (size_t)q->from + ROWS + 1;
 	return NULL;
 }
 
@@ -388,7 +404,7 @@ put_filter(struct page *p)
 	if (page_is_still(p)) {
 		put_hidden(p, "still", "1");
 		put_hidden(p, "state", states);
-		put_input(p, "id", "id, or test-*");
+		put_input(p, "id", "ids, or test-*");
 		put_input(p, "since", "changed in: 2h");
 		buf_printf(&p->out, "<label><input type=checkbox name=reverse "
 		    "value=1%s> from the end</label><button>Show</button>",
@@ -443,21 +459,18 @@ add_why(struct page *p, const struct field_view *v)
 int
 page_list(struct page *p)
 {
-	char *glob = (char *)http_value(p->request, "id");
 	struct outlook *o = &p->outlook;
-	struct listing l = { 0 };
-	struct selection s;
-	int64_t from;
-	const char *wrong = read_query(p, &s, &glob, &from);
-	struct listing part;
+	struct listing l = { 0 }, part;
+	struct query q;
+	const char *wrong = read_query(p, &q);
+	size_t from;
 	int r;
 
 	if (wrong)
 		return page_error(p, 400, wrong);
-	r = select_jobs(p->spool, &s, &l);
-	part = l;
-	part.v = (size_t)from < l.n ? l.v + from : NULL;
-	part.n = part.v ? l.n - (size_t)from : 0;
+	r = select_jobs(p->spool, &q.s, &l);
+	from = (size_t)q.from < l.n ? (size_t)q.from : l.n;
+	part = (struct listing){ .v = l.v ? l.v + from : NULL, .n = l.n - from };
 	if (r == DONE)
 		r = outlook_open(o, p->spool, part.v, part.n);
 	if (r == DONE) {
@@ -465,10 +478,10 @@ page_list(struct page *p)
 		put_filter(p);
 		put_rows(p, &part, ROWS, add_state, add_why);
 		put(p, part.n ? "<p>" : "<p>There is no such job.");
-		if (from)
-			put_more(p, from > ROWS ? from - ROWS : 0, "back");
+		if (q.from)
+			put_more(p, q.from > ROWS ? q.from - ROWS : 0, "back");
 		if (part.n > ROWS)
-			put_more(p, from + ROWS, "more");
+			put_more(p, q.from + ROWS, "more");
 		put(p, "</p>");
 	}
 	outlook_free(o);

@@ -157,6 +157,16 @@ out_has ">dies</a>"
 out_lacks ">next</a>"
 out_lacks "content=5"
 out_has 'value="d*"'
+ask /list 'id=d*+next++%20reties%3f'
+out_has ">dies</a>"
+out_has ">next</a>"
+out_lacks ">retries</a>"
+ask /list 'id=+'
+out_has ">retries</a>"
+ask /list 'id=a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a'
+code 400
+ask /list "id=$(awk 'BEGIN { while (i++ < 1997) printf "x" }')"
+code 200
 ask /list 'id=%64ies'
 out_has ">dies</a>"
 ask /list 'since=1h&reverse=1'
