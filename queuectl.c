@@ -588,7 +588,7 @@ run(struct call *c, char **words, int n)
 static void
 make_blocking(int fd, int flags)
 {
-	char path[16];
+	char path[24];
 	struct stat st;
 	int own;
 
