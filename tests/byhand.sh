@@ -220,16 +220,18 @@ crowd() {
 	ended=$(count 'done')
 	pool --count 2
 	for n in 1 2 3 4 5 6 7 8; do
-		hammer >>hammered 2>"$T/hammer.$n" &
+		# of one file, an unbuffered writer's lines would be mixed
+		hammer >"hammered.$n" 2>"$T/hammer.$n" &
 		hammers="${hammers-} $!"
 	done
 	(while [ ! -e hammered.all ]; do q fsck --repair; nap; done) >fsck.out 2>&1 &
 	fsck=$!
 	wait $hammers
 	hammers=
+	cat hammered.[1-8] >hammered
 	: >hammered.all
 	wait $fsck
-	rm hammered.all
+	rm hammered.*
 	is "$(cat "$T"/hammer.*)" "" "what they said"
 	is "$(wc -l <hammered | tr -d ' ')" 40
 	await 20 has 'done' $((ended + 40))
