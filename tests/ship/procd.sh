@@ -14,6 +14,8 @@ start() {
 	boot sh -c 'mount -t tmpfs tmpfs /var
 	    for s in /etc/rc.d/S*; do [ ! -e "$s" ] || "$s" start; done
 	    exec busybox init'
+	# Until then /tmp/pid may be that of the last boot.
+	await 10 grep -qx busybox "/proc/$init/comm"
 }
 stop() {
 	inside sh -c 'for s in /etc/rc.d/K*; do "$s" stop; done'
