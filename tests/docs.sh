@@ -199,7 +199,8 @@ else
 	out_like '^other-cc .*-O3 -Lx -o queuectl'
 	run sh -c "cd '$src' && unset CC CFLAGS && '$make' -n -W queuectl.c queuectl"
 	out_like '^cc .*-O2 -c '
-	run sh -c "cd '$src' && CFLAGS=-O3 '$make' -n -W queuectl.c queuectl CFLAGS=-O0"
+	run sh -c "cd '$src' && unset CC && CFLAGS=-O3 '$make' -n -W queuectl.c \
+	    queuectl CFLAGS=-O0"
 	out_like '^cc .*-O0 -c '
 
 	t "make bench"
