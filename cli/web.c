@@ -112,10 +112,10 @@ write_file(int dir, const char *name, mode_t mode, const struct buf *b)
 	    mode);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
-	if (!f || b->failed)
+	if (!f)
 		return -1;
 	fputs(buf_text(b), f);
-	return fclose(f);
+	return fclose(f) || b->failed ? -1 : 0;
 }
 
 /* What is wrong with a line of the password file; NULL: nothing.  The server
