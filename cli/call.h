@@ -62,9 +62,9 @@ struct call {
 /* --spool, which goes with every command. */
 extern const struct option_def spool_option;
 /* Finds the option that `word` names among those of the command, or, if that is
- * NULL, among those that stand before a command.  If the word has the value as
- * well, *value is that; else *value is NULL.  Returns NULL if there is no such
- * option. */
+ * NULL, among those that stand before a command.  *value is the
+ * part of the word behind "=" or the letter, or NULL.  Returns NULL if there is no
+ * such option. */
 const struct option_def *option_find(const struct command *, char *word,
     char **value);
 

@@ -205,8 +205,8 @@ send_form(struct page *p)
 	return why ? send_page(p, page_error(p, status, why)) : send_back(p);
 }
 
-/* Sends the page of a job or, with `log`, what it wrote.  `word` is its id or the
- * beginning of it. */
+/* Sends the page of a job or, with `log`, the output of the job.  `word` is the
+ * job's id or the beginning of that id. */
 static int
 send_job(struct call *c, struct page *p, bool log, const char *word)
 {
@@ -274,7 +274,8 @@ send_answer(struct call *c, struct page *p)
 	    page_error(p, 404, "There is no such page."));
 }
 
-/* Opens the spool.  NULL, or why there is no page, and *status. */
+/* Opens the spool and checks the host.  Returns NULL if all is well; else the
+ * reason, for people, and its HTTP status in *status. */
 static const char *
 open_spool(struct call *c, const struct http_request *r, int *status)
 {

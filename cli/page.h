@@ -11,7 +11,7 @@
 
 #include "cli/html.h"
 
-/* What there is: counts, what runs, what is next, what has ended. */
+/* The first page: counts of jobs, and those that run, come next or have ended. */
 int page_overview(struct page *);
 /* The jobs that the query asks for. */
 int page_list(struct page *);

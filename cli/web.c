@@ -290,8 +290,8 @@ serve(struct call *c, const char *server, const struct place *place,
 }
 
 const struct option_def web_options[] = {
-	{ "password-file", 0, "FILE", "lines USER:PASSWORD; who knows none is "
-	    "not let in" },
+	{ "password-file", 0, "FILE", "lines USER:PASSWORD; nobody else is "
+	    "let in" },
 	{ NULL, 0, NULL, NULL }
 };
 

@@ -126,18 +126,8 @@ pool_ends
 
 # --- a request that cannot be written ----------------------------------------
 
-# unprivileged CMD...: modes count for it, also for root.
-unprivileged() {
-	if [ "$qt_root_user" ]; then
-		setpriv --bounding-set=-dac_override,-dac_read_search "$@"
-	else
-		"$@"
-	fi
-}
-mkdir -m 500 closed
 modes=
-unprivileged true 2>/dev/null && ! unprivileged touch closed/x 2>/dev/null &&
-    modes=1
+modes_count && modes=1
 mounts=
 [ "$qt_root_user" ] && unshare -m mount -t tmpfs none "$T/tmp" 2>/dev/null &&
     mounts=1

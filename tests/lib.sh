@@ -212,6 +212,21 @@ same() {
 	else fail "$1 same as $2" "$(cat "$T/c/cmp")"; fi
 }
 
+# unprivileged CMD...: modes count for it, also for root.
+unprivileged() {
+	if [ "$qt_root_user" ]; then
+		setpriv --bounding-set=-dac_override,-dac_read_search "$@"
+	else
+		"$@"
+	fi
+}
+# modes_count: whether they do; makes the directory closed, mode 500.
+modes_count() {
+	mkdir -m 500 closed
+	unprivileged true 2>/dev/null &&
+	    ! unprivileged touch closed/x 2>/dev/null
+}
+
 nap() { sleep 0.05 2>/dev/null || sleep 1; }
 
 # until_ok SECONDS CMD...: polls; no assertion.

@@ -20,18 +20,8 @@ advice() {
 	k=$(printf '%s\n' "$err" | sed -n "s|.*$1.*|\\1|p")
 	like "$k" . "a command"
 }
-# unprivileged CMD...: modes count for it, also for root.
-unprivileged() {
-	if [ "$qt_root_user" ]; then
-		setpriv --bounding-set=-dac_override,-dac_read_search "$@"
-	else
-		"$@"
-	fi
-}
-mkdir -m 500 closed
 modes=
-unprivileged true 2>/dev/null && ! unprivileged touch closed/x 2>/dev/null &&
-    modes=1
+modes_count && modes=1
 
 # --- jobs ---------------------------------------------------------------------
 

@@ -5,7 +5,6 @@
 . "${0%/*}/../lib.sh"
 
 top=$qt_root
-[ -e "$top/Makefile" ] || top=${qt_root%/*}
 machines=
 for m in x86_64:musl-gcc:true aarch64:aarch64-linux-gnu-gcc:qemu-aarch64-static \
     armv7:arm-linux-gnueabihf-gcc:qemu-arm-static \
