@@ -27,8 +27,8 @@ struct rows {
 	bool failed;            /* out of memory */
 };
 
-/* Returns the row of a lock, and makes it where it is missing.  NULL: the user
- * did not ask for this lock, or there is no memory. */
+/* Returns the row of a lock, which it makes if there is none.  NULL: the user asked
+ * for another lock, or memory ran out. */
 static struct row *
 find_row(struct rows *rows, const char *lock)
 {
